@@ -1,0 +1,1 @@
+"""Does the person in front of us hold this phone number?"""

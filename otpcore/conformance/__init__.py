@@ -1,0 +1,1 @@
+"""The kit with which a plugin proves that it keeps its contract."""

@@ -1,0 +1,395 @@
+"""The values that cross the line between the core and its plugins.
+
+`otpcore.ports` re-exports all of them beside the protocols; plugin authors import from there.
+
+Rules of this file: frozen values only, no behaviour beyond masking; nothing here knows the recipient
+record. A code or a number never shows in a `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NewType
+
+__all__ = [
+    "Accepted",
+    "CheckAnswer",
+    "CheckRequest",
+    "CheckVerdict",
+    "CodeOwner",
+    "Conflict",
+    "Durability",
+    "Event",
+    "Failure",
+    "FailureKind",
+    "FailureScope",
+    "Guard",
+    "ProviderCapabilities",
+    "ProviderLimit",
+    "ResendSemantics",
+    "SendEffect",
+    "SendIntent",
+    "SendRequest",
+    "StoreCapabilities",
+    "Verdict",
+    "Version",
+    "Versioned",
+    "mask",
+]
+
+NO_EXTRA: Mapping[str, str] = MappingProxyType({})
+
+
+def mask(recipient: str) -> str:
+    """The form of a recipient that may be shown to an operator: everything but the last two characters hidden."""
+    return f"…{recipient[-2:]}" if len(recipient) > 4 else "…"
+
+
+# --- store -----------------------------------------------------------------------------------
+
+Version = NewType("Version", str)
+"""Opaque token of one written state of one key. Never recurs for a key, across deletion, restart or restore."""
+
+
+@dataclass(frozen=True, slots=True)
+class Versioned:
+    """A record as it stands.
+
+    Attributes:
+        data: the bytes exactly as committed.
+        version: give it back as `expect` to replace exactly this state.
+    """
+
+    data: bytes = field(repr=False)
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """The answer to a lost commit.
+
+    Attributes:
+        current: the record that stands instead of the expected one; None when the key is absent.
+    """
+
+    current: Versioned | None
+
+
+class Durability(StrEnum):
+    """What an acknowledged commit survives, each level including those before it."""
+
+    VOLATILE = "volatile"  # nothing: gone with the process
+    PROCESS = "process"  # the death of the process, not of the machine
+    DISK = "disk"  # power loss of the machine
+    REPLICATED = "replicated"  # the loss of the machine
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCapabilities:
+    """What a store promises.
+
+    Attributes:
+        durability: what an acknowledged commit survives.
+        multi_process: several processes may use the same records at once.
+        shared: several machines may use the same records (then a configured pepper is required).
+        max_bytes: the largest record it takes; None for no limit of its own.
+        batch: it implements `load_many` and `commit_many`.
+        blocking_io: a call may wait for a disk, a lock or a network. A store without blocking I/O
+            serves the async engine directly, without a worker thread.
+    """
+
+    durability: Durability
+    multi_process: bool
+    shared: bool = False
+    max_bytes: int | None = None
+    batch: bool = False
+    blocking_io: bool = True
+
+
+# --- provider --------------------------------------------------------------------------------
+
+
+class CodeOwner(StrEnum):
+    """Who makes and compares the code."""
+
+    CORE = "core"
+    PROVIDER = "provider"
+
+
+class ResendSemantics(StrEnum):
+    """What a provider that owns the code does with it on a resend inside its window."""
+
+    SAME_CODE = "same_code"
+    NEW_CODE = "new_code"
+
+
+class SendEffect(StrEnum):
+    """Whether a message may be on its way although the provider did not accept. Drives refund and failover."""
+
+    NOT_SENT = "not_sent"
+    UNKNOWN = "unknown"
+
+
+class FailureKind(StrEnum):
+    """Why a provider did not accept. Drives the user's message, the route and the breaker."""
+
+    INVALID_RECIPIENT = "invalid_recipient"
+    OPTED_OUT = "opted_out"
+    CHANNEL_UNREACHABLE = "channel_unreachable"
+    DESTINATION_BLOCKED = "destination_blocked"
+    FRAUD_SUSPECTED = "fraud_suspected"
+    RATE_LIMITED = "rate_limited"
+    TRANSIENT = "transient"
+    MISCONFIGURED = "misconfigured"
+    QUOTA_EXHAUSTED = "quota_exhausted"
+    CONTENT_REJECTED = "content_rejected"
+    TIMEOUT = "timeout"
+    INTERNAL = "internal"
+
+
+class FailureScope(StrEnum):
+    """Whose limit a RATE_LIMITED failure met."""
+
+    RECIPIENT = "recipient"
+    ACCOUNT = "account"
+
+
+class CheckVerdict(StrEnum):
+    """A provider's answer to one try at the code. Only APPROVED approves.
+
+    GONE cannot say: used, expired, cancelled or never there (Twilio's 404). UNKNOWN: no answer that
+    can be trusted; the try is burned and it is never an approval. DENIED and THROTTLED: the provider
+    did not compare the code.
+    """
+
+    APPROVED = "approved"
+    WRONG = "wrong"
+    EXPIRED = "expired"
+    EXHAUSTED = "exhausted"
+    GONE = "gone"
+    DENIED = "denied"
+    THROTTLED = "throttled"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderLimit:
+    """A provider's own bound on sends to one recipient.
+
+    Attributes:
+        sends: how many it accepts, 1 or more.
+        window: counted from the first send of the verification.
+    """
+
+    sends: int
+    window: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderCapabilities:
+    """What a provider instance can do.
+
+    Attributes:
+        code_owners: who may own the code; at least one.
+        channels: names of the channels it sends on, such as "sms" or "call".
+        resend: for provider-owned codes, what a resend inside the window does to the code.
+        limit: its own bound on sends; None where it has none.
+        code_lifetime: for provider-owned codes, how long one lives from the handle's first send.
+        code_digits: for provider-owned codes, the lengths it makes, (shortest, longest).
+        check_by_recipient: a check may name the recipient where the handle is not known.
+        simulated: nothing leaves the machine (an emulator on a loopback address, the fake). Profiles
+            and numbers made for demonstrations are refused everywhere else.
+        scope: names the account at the vendor in which verifications of one recipient are shared
+            (Twilio: the Verify service). A scope belongs to one tenant. None where nothing is shared.
+    """
+
+    code_owners: frozenset[CodeOwner]
+    channels: frozenset[str]
+    resend: ResendSemantics = ResendSemantics.NEW_CODE
+    limit: ProviderLimit | None = None
+    code_lifetime: timedelta | None = None
+    code_digits: tuple[int, int] = (4, 10)
+    check_by_recipient: bool = False
+    simulated: bool = False
+    scope: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SendRequest:
+    """One code for one recipient.
+
+    Attributes:
+        send_id: unique to this send; a provider that takes an idempotency key is given it.
+        recipient: E.164.
+        channel: one of the provider's declared channels.
+        purpose: the application's name for what is being confirmed.
+        code: the digits to send when the core owns the code; None when the provider does.
+        handle: the provider's own id of a live verification of this recipient, on a resend; else None.
+        expires_at: when the code ends.
+        timeout_s: the call must have returned after this many seconds.
+        locale: BCP 47, or None for the provider's default.
+        extra: provider-specific parameters, by the provider's documented names.
+    """
+
+    send_id: str
+    recipient: str = field(repr=False)
+    channel: str
+    purpose: str
+    code: str | None = field(repr=False)
+    handle: str | None
+    expires_at: datetime
+    timeout_s: float
+    locale: str | None = None
+    extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the send.
+
+    Attributes:
+        handle: the provider's id of the verification or message, at most 100 printable ASCII
+            characters; needed later to check or cancel. None where there is none.
+        native: the SDK's own object. Handed to the caller, never stored, never shown.
+    """
+
+    handle: str | None
+    native: object = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The provider did not take the send, or nobody knows.
+
+    Attributes:
+        kind: why.
+        effect: whether a message may be on its way. NOT_SENT only where that is certain.
+        detail: a sentence for an operator: no code, no full number.
+        provider_code: the vendor's own error code.
+        scope: whose limit, for RATE_LIMITED.
+        retry_after: from now, where the vendor said so.
+        native: the SDK's own exception or object. Never stored, never shown.
+    """
+
+    kind: FailureKind
+    effect: SendEffect
+    detail: str = ""
+    provider_code: str | None = None
+    scope: FailureScope = FailureScope.ACCOUNT
+    retry_after: timedelta | None = None
+    native: object = field(default=None, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckRequest:
+    """One try at a provider-owned code.
+
+    Attributes:
+        handle: the provider's id of the verification; None only where the answer to the first send
+            was lost, and then `recipient` is given.
+        recipient: E.164; None where the handle says enough.
+        code: as the person typed it; ASCII digits, 4 to 10 of them.
+        timeout_s: the call must have returned after this many seconds.
+    """
+
+    handle: str | None
+    recipient: str | None = field(repr=False)
+    code: str = field(repr=False)
+    timeout_s: float
+    extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckAnswer:
+    """What the provider said of one try.
+
+    Attributes:
+        verdict: see `CheckVerdict`.
+        handle: the provider's id of the verification that was checked, where it said so.
+        detail: a sentence for an operator: no code, no full number.
+        provider_code: the vendor's own error code.
+        retry_after: from now, where the vendor said so.
+        native: the SDK's own object or exception. Never stored, never shown.
+    """
+
+    verdict: CheckVerdict
+    handle: str | None = None
+    detail: str = ""
+    provider_code: str | None = None
+    retry_after: timedelta | None = None
+    native: object = field(default=None, repr=False, compare=False)
+
+
+# --- hooks -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class SendIntent:
+    """A send that is about to be reserved, as guards and routes see it.
+
+    Attributes:
+        tenant, purpose, channel: as given to the engine.
+        recipient_key: the keyed pseudonym, not the number.
+        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none.
+        line_type: as `otpcore.phone.LineType`.
+        source: pseudonym of the end user's address or device, where the application gave one.
+    """
+
+    tenant: str
+    purpose: str
+    channel: str
+    recipient_key: str
+    region: str
+    line_type: str
+    source: str | None
+
+
+class Guard(StrEnum):
+    """How strict a verdict is; later members win over earlier ones."""
+
+    ALLOW = "allow"
+    HOLD = "hold"
+    DENY = "deny"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A guard's opinion.
+
+    Attributes:
+        guard: ALLOW, HOLD (not now) or DENY.
+        reason: a sentence for an operator.
+        until: for HOLD, when to come back.
+    """
+
+    guard: Guard
+    reason: str = ""
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, told after it was committed. Holds no code and no full number.
+
+    Attributes:
+        name: dotted, such as "send.accepted", "check.wrong", "session.approved", "refund", "lock", "erase".
+        at: when, aware UTC.
+        tenant, purpose: as given to the engine; purpose is "" where the event has none.
+        recipient_key: the keyed pseudonym.
+        recipient_tail: the last two digits of the number, "" where it was not known.
+        session: the session's nonce, "" where the event has none.
+        detail: further facts, text to text.
+    """
+
+    name: str
+    at: datetime
+    tenant: str
+    purpose: str
+    recipient_key: str
+    recipient_tail: str = ""
+    session: str = ""
+    detail: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,281 @@
+"""The protocols that a plugin author implements, and every value that they carry.
+
+A store keeps versioned records; a provider sends codes and may check them. Each comes in two colours,
+blocking and awaited, with the same names and meanings. The optional protocols (`Checks`, `Cancels`, …)
+are recognised by the presence of their method.
+
+Rules of this file: protocols only; the values live in `otpcore.contract` and are re-exported here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol, runtime_checkable
+
+from otpcore.contract import (
+    Accepted,
+    CheckAnswer,
+    CheckRequest,
+    CheckVerdict,
+    CodeOwner,
+    Conflict,
+    Durability,
+    Failure,
+    FailureKind,
+    FailureScope,
+    ProviderCapabilities,
+    ProviderLimit,
+    ResendSemantics,
+    SendEffect,
+    SendRequest,
+    StoreCapabilities,
+    Version,
+    Versioned,
+    mask,
+)
+
+__all__ = [
+    "Accepted",
+    "AsyncCancels",
+    "AsyncChecks",
+    "AsyncProvider",
+    "AsyncReconcilesCheck",
+    "AsyncScans",
+    "AsyncStore",
+    "Cancels",
+    "CheckAnswer",
+    "CheckRequest",
+    "CheckVerdict",
+    "Checks",
+    "Clock",
+    "CodeOwner",
+    "Conflict",
+    "Durability",
+    "Failure",
+    "FailureKind",
+    "FailureScope",
+    "HasNativeClient",
+    "Provider",
+    "ProviderCapabilities",
+    "ProviderLimit",
+    "ReconcilesCheck",
+    "ResendSemantics",
+    "Scans",
+    "SendEffect",
+    "SendRequest",
+    "Store",
+    "StoreCapabilities",
+    "Version",
+    "Versioned",
+    "mask",
+]
+
+
+class Clock(Protocol):
+    """Gives the time."""
+
+    def __call__(self) -> datetime:
+        """The present, aware, in UTC."""
+        ...
+
+
+@runtime_checkable
+class Store(Protocol):
+    """Versioned records under opaque keys. Every method is atomic per key and linearizable.
+
+    A key is 1 to 200 printable ASCII characters. A store counts nothing, decides nothing and knows
+    nothing of codes. Safe to call from several threads.
+    """
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """What this store promises; constant for the life of the object."""
+        ...
+
+    def load(self, key: str) -> Versioned | None:
+        """The record as it stands, by a strong read; None when absent.
+
+        Raises:
+            StoreUnavailable: the store did not answer.
+            StoreFormatError: what is stored cannot be read.
+        """
+        ...
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        """Replace exactly the state `expect`, or nothing.
+
+        Args:
+            key: opaque.
+            data: the new bytes; None deletes (deleting what is absent as expected succeeds).
+            expect: the version to replace; None means "the key is absent".
+            gc_at: after this instant the store may drop the record in `sweep`. Garbage collection
+                only: `load` returns the record until it is really gone.
+
+        Returns:
+            The new version, or `Conflict` with the record that stands.
+
+        Raises:
+            StoreUnavailable: certainly not applied.
+            CommitUnknown: may be applied.
+            StoreFull: no room for a new record; certainly not applied.
+        """
+        ...
+
+    def sweep(self, before: datetime, *, limit: int) -> int:
+        """Delete at most `limit` records whose `gc_at` is before `before`; return how many went."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections. Calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class AsyncStore(Protocol):
+    """`Store`, awaited."""
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """See `Store.capabilities`."""
+        ...
+
+    async def load(self, key: str) -> Versioned | None:
+        """See `Store.load`."""
+        ...
+
+    async def commit(
+        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
+    ) -> Version | Conflict:
+        """See `Store.commit`."""
+        ...
+
+    async def sweep(self, before: datetime, *, limit: int) -> int:
+        """See `Store.sweep`."""
+        ...
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        ...
+
+
+@runtime_checkable
+class Scans(Protocol):
+    """A store that lets an operator walk its records (doctor, export)."""
+
+    def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
+        """At most `limit` records with a key greater than `after`, in key order; not a snapshot."""
+        ...
+
+
+@runtime_checkable
+class AsyncScans(Protocol):
+    """`Scans`, awaited."""
+
+    async def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
+        """See `Scans.scan`."""
+        ...
+
+
+@runtime_checkable
+class Provider(Protocol):
+    """Sends codes. Safe to call from several threads.
+
+    A call is made once on the wire and returns within the request's `timeout_s`. Expected failures
+    are returned as `Failure`; any exception is taken as `Failure(INTERNAL, UNKNOWN)`.
+    """
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """What this instance can do; constant for the life of the object."""
+        ...
+
+    def send(self, request: SendRequest) -> Accepted | Failure:
+        """Send one code: the given one, or one of the provider's own."""
+        ...
+
+    def close(self) -> None:
+        """Release connections. Calling it twice is harmless."""
+        ...
+
+
+@runtime_checkable
+class AsyncProvider(Protocol):
+    """`Provider`, awaited. A cancelled call may have sent."""
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """See `Provider.capabilities`."""
+        ...
+
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        """See `Provider.send`."""
+        ...
+
+    async def close(self) -> None:
+        """See `Provider.close`."""
+        ...
+
+
+@runtime_checkable
+class Checks(Protocol):
+    """A provider that compares the code itself (code owner PROVIDER)."""
+
+    def check(self, request: CheckRequest) -> CheckAnswer:
+        """One try at the code; any exception is taken as UNKNOWN."""
+        ...
+
+
+@runtime_checkable
+class AsyncChecks(Protocol):
+    """`Checks`, awaited."""
+
+    async def check(self, request: CheckRequest) -> CheckAnswer:
+        """See `Checks.check`."""
+        ...
+
+
+@runtime_checkable
+class Cancels(Protocol):
+    """A provider that can end a verification."""
+
+    def cancel(self, handle: str, timeout_s: float) -> bool:
+        """End it at the provider; False when there was nothing to end or nobody knows."""
+        ...
+
+
+@runtime_checkable
+class AsyncCancels(Protocol):
+    """`Cancels`, awaited."""
+
+    async def cancel(self, handle: str, timeout_s: float) -> bool:
+        """See `Cancels.cancel`."""
+        ...
+
+
+@runtime_checkable
+class ReconcilesCheck(Protocol):
+    """A provider that can be asked later what became of a check whose answer was lost."""
+
+    def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        """APPROVED only where the vendor says that this verification was approved; None: cannot say."""
+        ...
+
+
+@runtime_checkable
+class AsyncReconcilesCheck(Protocol):
+    """`ReconcilesCheck`, awaited."""
+
+    async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        """See `ReconcilesCheck.reconcile_check`."""
+        ...
+
+
+@runtime_checkable
+class HasNativeClient(Protocol):
+    """A provider that hands out its SDK's client (`twilio.rest.Client`)."""
+
+    @property
+    def native_client(self) -> object:
+        """The SDK's own client, made at first use."""
+        ...
