@@ -1,0 +1,155 @@
+"""`fake`: a provider that sends nothing, in both colours. What it does is in `fake_exchange`.
+
+Rules of this file: two thin clients of one `Exchange`, and their registration. It declares itself
+`simulated`, so that nothing made for demonstrations is served where messages leave the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import timedelta
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from otpcore.hookspecs import ProviderType, hookimpl
+from otpcore.ports import (
+    Accepted,
+    CheckAnswer,
+    CheckRequest,
+    Clock,
+    CodeOwner,
+    Failure,
+    ProviderCapabilities,
+    SendRequest,
+)
+from otpcore.providers.fake_exchange import MAGIC_NUMBERS, Exchange, Message, Outcome, Script, system_clock
+
+__all__ = [
+    "MAGIC_NUMBERS",
+    "AsyncFakeProvider",
+    "Exchange",
+    "FakeProvider",
+    "FakeSettings",
+    "Message",
+    "Outcome",
+    "Script",
+    "otpcore_providers",
+]
+
+
+class _Fake:
+    """What both colours share: an exchange, and its view for tests."""
+
+    def __init__(
+        self,
+        *,
+        owner: CodeOwner = CodeOwner.PROVIDER,
+        script: Script | None = None,
+        lifetime: timedelta = timedelta(seconds=600),
+        seed: int | None = None,
+        clock: Clock = system_clock,
+        exchange: Exchange | None = None,
+    ) -> None:
+        self.exchange = exchange or Exchange(owner=owner, script=script, lifetime=lifetime, seed=seed, clock=clock)
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """See `Provider.capabilities`."""
+        return self.exchange.capabilities
+
+    @property
+    def outbox(self) -> tuple[Message, ...]:
+        """Every message that left, oldest first."""
+        return self.exchange.outbox
+
+    @property
+    def calls(self) -> Mapping[str, int]:
+        """How often "send", "check" and "cancel" were called; 0 when never."""
+        return self.exchange.calls
+
+    def code_for(self, recipient: str) -> str:
+        """The code that this recipient holds; LookupError when there is none."""
+        return self.exchange.code_for(recipient)
+
+
+class FakeProvider(_Fake):
+    """The fake, blocking. The keyword arguments are those of `Exchange`, or `exchange` itself.
+
+    Attributes:
+        before_send: when set, called with each request before anything happens: the place for a
+            latch or a yield in a storm, or for an exception.
+    """
+
+    before_send: Callable[[SendRequest], None] | None = None
+
+    def send(self, request: SendRequest) -> Accepted | Failure:
+        """See `Provider.send`."""
+        if self.before_send is not None:
+            self.before_send(request)
+        return self.exchange.send(request)
+
+    def check(self, request: CheckRequest) -> CheckAnswer:
+        """See `Checks.check`."""
+        return self.exchange.check(request)
+
+    def cancel(self, handle: str, timeout_s: float) -> bool:  # noqa: ARG002  # the port's name; nothing here waits
+        """See `Cancels.cancel`."""
+        return self.exchange.cancel(handle)
+
+    def close(self) -> None:
+        """See `Provider.close`."""
+
+
+class AsyncFakeProvider(_Fake):
+    """The fake, awaited. The keyword arguments are those of `Exchange`, or `exchange` itself.
+
+    Attributes:
+        before_send: when set, awaited with each request before anything happens.
+    """
+
+    before_send: Callable[[SendRequest], Awaitable[None]] | None = None
+
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        """See `Provider.send`."""
+        if self.before_send is not None:
+            await self.before_send(request)
+        return self.exchange.send(request)
+
+    async def check(self, request: CheckRequest) -> CheckAnswer:
+        """See `Checks.check`."""
+        return self.exchange.check(request)
+
+    async def cancel(self, handle: str, timeout_s: float) -> bool:  # noqa: ARG002  # the port's name; nothing here waits
+        """See `Cancels.cancel`."""
+        return self.exchange.cancel(handle)
+
+    async def close(self) -> None:
+        """See `Provider.close`."""
+
+
+class FakeSettings(BaseModel):
+    """Settings of `fake`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    owner: CodeOwner = Field(default=CodeOwner.PROVIDER, description="who makes and compares the code")
+    seed: int | None = Field(default=None, description="the same codes in every run")
+    lifetime_s: float = Field(default=600, gt=0, le=86_400, description="seconds that a verification lives")
+
+    def exchange(self) -> Exchange:
+        """The vendor that these settings describe."""
+        return Exchange(owner=self.owner, seed=self.seed, lifetime=timedelta(seconds=self.lifetime_s))
+
+
+def _build(settings: FakeSettings) -> FakeProvider:
+    return FakeProvider(exchange=settings.exchange())
+
+
+def _build_async(settings: FakeSettings) -> AsyncFakeProvider:
+    return AsyncFakeProvider(exchange=settings.exchange())
+
+
+@hookimpl
+def otpcore_providers() -> Iterable[ProviderType]:
+    """The `fake` provider type."""
+    return (ProviderType("fake", "sends nothing; scripted outcomes, for tests", FakeSettings, _build, _build_async),)
