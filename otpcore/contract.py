@@ -244,7 +244,7 @@ class SendRequest:
     expires_at: datetime
     timeout_s: float
     locale: str | None = None
-    extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False)
+    extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ class CheckRequest:
     recipient: str | None = field(repr=False)
     code: str = field(repr=False)
     timeout_s: float
-    extra: Mapping[str, str] = field(default=NO_EXTRA, repr=False)
+    extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
