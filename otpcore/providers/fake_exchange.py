@@ -100,6 +100,22 @@ def system_clock() -> datetime:
     return datetime.now(UTC)
 
 
+def _capabilities(owner: CodeOwner, lifetime: timedelta) -> ProviderCapabilities:
+    """Those of Twilio Verify, or of plain delivery."""
+    if owner is CodeOwner.CORE:
+        return ProviderCapabilities(frozenset({CodeOwner.CORE}), CHANNELS, simulated=True)
+    return ProviderCapabilities(
+        frozenset({CodeOwner.PROVIDER}),
+        CHANNELS,
+        resend=ResendSemantics.SAME_CODE,
+        limit=ProviderLimit(MAX_SENDS, lifetime),
+        code_lifetime=lifetime,
+        code_digits=(6, 6),
+        check_by_recipient=True,
+        simulated=True,
+    )
+
+
 class Exchange:
     """The vendor behind the fake: live verifications, the outbox, counts of calls. Thread-safe.
 
@@ -125,6 +141,7 @@ class Exchange:
         self.owner = owner
         self.lifetime = lifetime
         self.script = script
+        self.capabilities = _capabilities(owner, lifetime)
         self._clock = clock
         self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # a seed asks for it
         self._lock = threading.Lock()
@@ -132,22 +149,6 @@ class Exchange:
         self._recipients: dict[str, str] = {}
         self._outbox: list[Message] = []
         self._calls: Counter[str] = Counter()
-
-    @property
-    def capabilities(self) -> ProviderCapabilities:
-        """Those of Twilio Verify, or of plain delivery."""
-        if self.owner is CodeOwner.CORE:
-            return ProviderCapabilities(frozenset({CodeOwner.CORE}), CHANNELS, simulated=True)
-        return ProviderCapabilities(
-            frozenset({CodeOwner.PROVIDER}),
-            CHANNELS,
-            resend=ResendSemantics.SAME_CODE,
-            limit=ProviderLimit(MAX_SENDS, self.lifetime),
-            code_lifetime=self.lifetime,
-            code_digits=(6, 6),
-            check_by_recipient=True,
-            simulated=True,
-        )
 
     @property
     def outbox(self) -> tuple[Message, ...]:
