@@ -1,0 +1,61 @@
+# Everything a contributor runs; `make` lists it. All tools live in .venv, made by the first target that needs it.
+
+PYTHON ?= python3
+WORKERS ?= auto
+BIN := .venv/bin
+STAMP := .venv/.installed
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+SOURCES := otpcore plugins tests $(if $(wildcard examples/*.py),examples)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv demo test nightly bench lint format types docs clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s%s\n' "$$name" "$$text"; done
+
+venv: $(STAMP)  ## make .venv with the pinned versions (again only when they change)
+
+$(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) .ci/constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed and '$(PYTHON)' is not; say which one is: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' || { \
+	  echo "'$(PYTHON)' has no venv module; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@echo "[1/3] making .venv with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv .venv
+	@echo "[2/3] installing pip"
+	@$(BIN)/python -m pip install --quiet --upgrade -c .ci/constraints.txt pip
+	@echo "[3/3] installing otpcore, its plugins and the tools (a few minutes the first time)"
+	@$(BIN)/python -m pip install --progress-bar on -c .ci/constraints.txt --build-constraint .ci/constraints.txt \
+	  -e '.[cli,conformance]' -e 'plugins/otpcore-twilio[emulator]' --group dev
+	@touch $@
+
+demo: $(STAMP)  ## see a verification happen on this machine; nothing is sent
+	@$(BIN)/otpcore demo
+
+test: $(STAMP)  ## run the tests
+	$(PYTEST)
+
+nightly: $(STAMP)  ## run every test at full size (hours)
+	$(PYTEST) -m "" --hypothesis-profile=nightly
+
+bench: $(STAMP)  ## measure the ratios to reach
+	$(BIN)/python tests/benchmarks/run.py
+
+lint: $(STAMP)  ## style, formatting, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(STAMP)  ## rewrite the files to the agreed format
+	$(BIN)/ruff format .
+
+types: $(STAMP)  ## both type checkers, strict
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/basedpyright
+
+docs: $(STAMP)  ## write docs/reference from the docstrings
+	$(BIN)/python docs/generate.py
+
+clean:  ## remove .venv and every cache
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
