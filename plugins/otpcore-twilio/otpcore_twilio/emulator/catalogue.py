@@ -1,0 +1,84 @@
+"""The error codes that the emulator can answer with: code, HTTP status, message.
+
+Rule of this file: data and the one exception that carries it. Statuses are those of Twilio's error
+dictionary (2023); where its page states none, the value is a guess and `Options.http_statuses` replaces
+it. No state, no HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ERRORS", "ErrorType", "Refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorType:
+    """What one code looks like on the wire.
+
+    Attributes:
+        status: HTTP status.
+        message: text of the body; `{}` stands for the detail that the refusal brings.
+        status_is_guess: Twilio's page states no HTTP status.
+    """
+
+    status: int
+    message: str
+    status_is_guess: bool = False
+
+
+ERRORS: Final[Mapping[int, ErrorType]] = MappingProxyType(
+    {
+        20003: ErrorType(401, "Authenticate"),
+        20004: ErrorType(405, "Method not allowed"),
+        20008: ErrorType(403, "Resource not accessible with Test Account Credentials"),
+        20404: ErrorType(404, "The requested resource {} was not found"),
+        20429: ErrorType(429, "Too many requests"),
+        20500: ErrorType(500, "An internal server error has occurred"),
+        21211: ErrorType(400, "Invalid 'To' Phone Number"),
+        21408: ErrorType(400, "Permission to send an SMS has not been enabled for the region", status_is_guess=True),
+        21608: ErrorType(
+            403,
+            "The phone number is unverified. Trial accounts cannot send messages to unverified numbers",
+            status_is_guess=True,
+        ),
+        21610: ErrorType(400, "Attempt to send to unsubscribed recipient", status_is_guess=True),
+        21612: ErrorType(400, "The 'To' phone number is not currently reachable via SMS", status_is_guess=True),
+        21614: ErrorType(400, "'To' number is not a valid mobile number", status_is_guess=True),
+        25109: ErrorType(429, "Verify request rate limited", status_is_guess=True),
+        60200: ErrorType(400, "Invalid parameter {}"),
+        60202: ErrorType(429, "Max check attempts reached"),
+        60203: ErrorType(429, "Max send attempts reached"),
+        60204: ErrorType(403, "Service does not have this feature enabled"),
+        60205: ErrorType(403, "SMS is not supported by landline phone number"),
+        60212: ErrorType(429, "Too many concurrent requests for phone number"),
+        60217: ErrorType(400, "Invalid Service configuration"),
+        60220: ErrorType(400, "Messages to China require use case vetting"),
+        60221: ErrorType(400, "No target verification specified"),
+        60223: ErrorType(400, "Delivery channel disabled"),
+        60238: ErrorType(403, "Verification creation blocked", status_is_guess=True),
+        60410: ErrorType(403, "Verification delivery attempt blocked", status_is_guess=True),
+        60413: ErrorType(403, "Verification blocked by Device Intelligence", status_is_guess=True),
+        60605: ErrorType(403, "Verification delivery attempt blocked"),
+    }
+)
+
+
+@dataclass(eq=False)
+class Refusal(Exception):  # noqa: N818  # the state machine's word for "no"; it never leaves the emulator
+    """The request is answered with an error.
+
+    Attributes:
+        code: a key of `ERRORS`, or None: a bare 429 without a code.
+        detail: completes the message (a path, a parameter).
+        retry_after_s: what a Retry-After header would say, if the options ask for one.
+    """
+
+    code: int | None
+    detail: str = ""
+    retry_after_s: int = field(default=1, kw_only=True)

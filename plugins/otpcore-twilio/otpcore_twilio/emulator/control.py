@@ -1,0 +1,102 @@
+"""What a test or a person does to the emulator: read and clear the inbox, move the clock, see the page.
+
+None of this is Twilio's; it lives under `/_emulator/` and asks for no credentials, because only this machine can
+reach it. A change wants a JSON body or a method that no form can send, so that a foreign web page cannot cause it.
+
+Rule of this file: HTTP to `Account`; the page itself is in `page`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from otpcore_twilio.emulator import page, wire
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from otpcore_twilio.emulator.app import Account
+    from otpcore_twilio.emulator.records import Message
+
+__all__ = ["LONGEST_ADVANCE_S", "routes"]
+
+LONGEST_ADVANCE_S: Final = 366 * 86_400
+
+
+def routes(account: Account) -> list[Route]:
+    """The routes of the inbox, the clock, the magic numbers and the page."""
+
+    async def inbox(request: Request) -> Response:
+        to = request.query_params.get("to")
+        with account.lock:
+            messages = account.world.messages
+            if request.method == "DELETE":
+                kept = [] if to is None else [message for message in messages if message.to != to]
+                messages.clear()
+                messages.extend(kept)
+                return Response(status_code=204)
+            found = [_body(message) for message in messages if to is None or message.to == to]
+        return _json(found)
+
+    async def clock(request: Request) -> Response:
+        if request.method == "POST":
+            try:
+                account.advance(_seconds(await request.body(), request.headers.get("content-type", "")))
+            except ValueError as error:
+                return _json({"message": str(error)}, 422)
+        return _json({"now": wire.instant(account.now())})
+
+    async def numbers(request: Request) -> Response:  # noqa: ARG001  # Starlette's signature
+        rows = [
+            {
+                "number": row.number,
+                "on": row.on,
+                "outcome": row.outcome,
+                "processed": row.processed,
+                "channels": None if row.channels is None else sorted(row.channels),
+            }
+            for row in account.options.magic.values()
+        ]
+        return _json(rows)
+
+    async def phone(request: Request) -> Response:  # noqa: ARG001  # Starlette's signature
+        return HTMLResponse(page.HTML, headers=dict(page.HEADERS))
+
+    return [
+        Route("/", phone),
+        Route("/_emulator/", phone),
+        Route("/_emulator/inbox", inbox, methods=["GET", "DELETE"]),
+        Route("/_emulator/clock", clock, methods=["GET", "POST"]),
+        Route("/_emulator/numbers", numbers),
+    ]
+
+
+def _json(content: object, status: int = 200) -> JSONResponse:
+    return JSONResponse(content, status, {"Cache-Control": "no-store"})
+
+
+def _body(message: Message) -> dict[str, str]:
+    return {
+        "to": message.to,
+        "channel": message.channel,
+        "code": message.code,
+        "text": message.text,
+        "at": wire.instant(message.at),
+        "sid": message.verification_sid,
+    }
+
+
+def _seconds(body: bytes, content_type: str) -> float:
+    """The `advance_s` of a request, or ValueError."""
+    wanted = 'send application/json: {"advance_s": seconds}'
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        raise ValueError(wanted)
+    content: Any = json.loads(body)
+    seconds: Any = content.get("advance_s") if isinstance(content, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise ValueError(wanted)
+    return float(seconds)

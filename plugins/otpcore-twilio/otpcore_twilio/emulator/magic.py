@@ -1,0 +1,89 @@
+"""Magic numbers: recipients whose verification fails in a chosen way. Twilio has none for Verify; these are ours.
+
+The last four digits of a number that answers with an error are the last four of its code
+(+1 500 555 0203 answers 60203). The rest are faults of the transport.
+
+Rule of this file: data. What an entry means is carried out by `operations` and `app`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["MAGIC", "Fault", "Magic", "Operation"]
+
+
+class Operation(StrEnum):
+    """The request that a magic number spoils."""
+
+    CREATE = "create"
+    CHECK = "check"
+
+
+class Fault(StrEnum):
+    """What happens to the answer."""
+
+    HANG = "hang"
+    """Nothing is answered; the connection stays open until the client leaves."""
+    RESET = "reset"
+    """The connection is reset before a byte of the answer."""
+    GARBAGE_503 = "garbage_503"
+    """503 with an HTML page, as a proxy in between would send."""
+    TRUNCATED = "truncated"
+    """The header promises more bytes than come, then the connection ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Magic:
+    """What a number does.
+
+    Attributes:
+        number: E.164.
+        on: the request that it spoils; every other request is served normally.
+        outcome: an error code, or a fault.
+        processed: whether the request takes effect first (a message is sent, a try is used up), so that only
+            the answer is lost. An error is never processed.
+        channels: the channels on which it acts; None: all of them.
+    """
+
+    number: str
+    on: Operation
+    outcome: int | Fault
+    processed: bool = False
+    channels: frozenset[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.processed and not isinstance(self.outcome, Fault):
+            raise ValueError("an error answer is never processed")
+
+
+_PREFIX = "+1500555"
+
+_CREATE_ERRORS = (
+    20003, 20008, 20404, 20429, 20500,
+    21211, 21408, 21608, 21610, 21612, 21614, 25109,
+    60200, 60202, 60203, 60204, 60212, 60217, 60220, 60223, 60238, 60410, 60413, 60605,
+)  # fmt: skip
+_CHECK_ERRORS = (20003, 20404, 20429, 20500, 60200, 60202, 60203)
+
+
+def _table() -> dict[str, Magic]:
+    rows = [Magic(f"{_PREFIX}{code % 10_000:04}", Operation.CREATE, code) for code in _CREATE_ERRORS]
+    rows.append(Magic(f"{_PREFIX}0205", Operation.CREATE, 60205, channels=frozenset({"sms"})))
+    rows += [Magic(f"{_PREFIX}9{code % 1000:03}", Operation.CHECK, code) for code in _CHECK_ERRORS]
+    for first, operation in ((7, Operation.CREATE), (8, Operation.CHECK)):
+        for last, fault in enumerate(Fault, start=1):
+            rows.append(Magic(f"{_PREFIX}{first}00{last}", operation, fault))
+            rows.append(Magic(f"{_PREFIX}{first}10{last}", operation, fault, processed=True))
+    return {row.number: row for row in rows}
+
+
+MAGIC: Final[Mapping[str, Magic]] = MappingProxyType(_table())
+"""The default numbers. On create: an error by code, 7001..7004 a fault before the request takes effect, 7101..7104
+after it. On check: 9 and the last three digits of the code, 8001..8004, 8101..8104. A landline (0205) takes calls."""

@@ -1,0 +1,73 @@
+"""What an emulator is started with: the limits, what its account may use, and every unsettled behaviour.
+
+Rule of this file: values. A behaviour on which the sources disagree is a field here, with the better attested
+variant as its default and the source beside it, never a constant elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from otpcore_twilio.emulator.magic import MAGIC, Magic
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Options"]
+
+_OFFERED = frozenset({"sms", "call", "whatsapp", "email", "auto"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How this emulator behaves.
+
+    Attributes:
+        seed: makes credentials, SIDs and codes the same on every run; None: from the operating system.
+        validity_s: how long a code lives; Twilio changes it only through its support, 120 to 86,400 s.
+        max_sends: sends of one verification.
+        max_checks: checks of one verification.
+        channels: what the account may use, of sms, call, whatsapp, email (a Mailer exists) and auto (goes out
+            as sms).
+        check_status: HTTP status of a check; the specification declares both, captures show 200.
+        check_when_locked: a check after the limit; a live test of 2026 saw 60202, the documentation says 404.
+        create_when_locked: code of a send after the limit of checks; both were seen, the 429 is agreed.
+        expiry_from: whether validity runs from the first or the last send; captures fit the first.
+        fetch_when_expired: whether an expired verification is gone (one report) or shown as `expired`.
+        fetch_when_approved: whether an approved verification is gone (a live test) or shown as `approved`.
+        unassignable: how a number that no plan can assign (+1 999 555 1234) is answered: as an invalid parameter
+            (one live test) or like any other.
+        poll_code: code of the 429 that too many fetches of one verification get; None: a body without a code. The
+            documentation states the limits (60 a minute, 180 an hour, 250 a day), no code.
+        retry_after_codes: the codes that bring a Retry-After header; only that of 20429 is documented.
+        http_statuses: HTTP status by error code, over the dictionary's; for codes whose page states none.
+        magic: numbers that fail in a chosen way.
+        inbox_size: messages kept; the oldest go first.
+    """
+
+    seed: int | None = None
+    validity_s: int = 600
+    max_sends: int = 5
+    max_checks: int = 5
+    channels: frozenset[str] = frozenset({"sms", "call", "whatsapp"})
+    check_status: Literal[200, 201] = 200
+    check_when_locked: Literal[60202, 20404] = 60202
+    create_when_locked: Literal[60203, 60202] = 60203
+    expiry_from: Literal["first_send", "last_send"] = "first_send"
+    fetch_when_expired: Literal["gone", "expired"] = "gone"
+    fetch_when_approved: Literal["gone", "approved"] = "gone"
+    unassignable: Literal["refused", "accepted"] = "refused"
+    poll_code: int | None = 20429
+    retry_after_codes: frozenset[int] = frozenset({20429})
+    http_statuses: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
+    magic: Mapping[str, Magic] = field(default_factory=lambda: MAGIC)
+    inbox_size: int = 10_000
+
+    def __post_init__(self) -> None:
+        unknown = self.channels - _OFFERED
+        if unknown:
+            raise ValueError(f"channels that the emulator does not offer: {', '.join(sorted(unknown))}")
+        if min(self.validity_s, self.max_sends, self.max_checks, self.inbox_size) < 1:
+            raise ValueError("validity_s, max_sends, max_checks and inbox_size are at least 1")

@@ -1,0 +1,2 @@
+HTML = "<!doctype html><title>inbox</title>"
+HEADERS: dict[str, str] = {}
