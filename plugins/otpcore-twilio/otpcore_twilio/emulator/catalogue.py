@@ -70,7 +70,7 @@ ERRORS: Final[Mapping[int, ErrorType]] = MappingProxyType(
 
 
 @dataclass(eq=False)
-class Refusal(Exception):  # noqa: N818  # the state machine's word for "no"; it never leaves the emulator
+class Refusal(Exception):
     """The request is answered with an error.
 
     Attributes:

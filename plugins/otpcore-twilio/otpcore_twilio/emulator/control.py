@@ -8,9 +8,9 @@ Rule of this file: HTTP to `Account`; the page itself is in `page`.
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 __all__ = ["LONGEST_ADVANCE_S", "routes"]
 
 LONGEST_ADVANCE_S: Final = 366 * 86_400
+
+
+class _Advance(BaseModel):
+    """The body that moves the clock, seconds."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    advance_s: float = Field(ge=0, le=LONGEST_ADVANCE_S)
 
 
 def routes(account: Account) -> list[Route]:
@@ -44,10 +52,15 @@ def routes(account: Account) -> list[Route]:
 
     async def clock(request: Request) -> Response:
         if request.method == "POST":
+            content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
             try:
-                account.advance(_seconds(await request.body(), request.headers.get("content-type", "")))
-            except ValueError as error:
-                return _json({"message": str(error)}, 422)
+                step = _Advance.model_validate_json(await request.body())
+            except ValidationError:
+                step = None
+            if step is None or content_type != "application/json":
+                wanted = f'send application/json, {{"advance_s": 0 to {LONGEST_ADVANCE_S}}}'
+                return _json({"message": wanted}, 422)
+            account.advance(step.advance_s)
         return _json({"now": wire.instant(account.now())})
 
     async def numbers(request: Request) -> Response:  # noqa: ARG001  # Starlette's signature
@@ -88,15 +101,3 @@ def _body(message: Message) -> dict[str, str]:
         "at": wire.instant(message.at),
         "sid": message.verification_sid,
     }
-
-
-def _seconds(body: bytes, content_type: str) -> float:
-    """The `advance_s` of a request, or ValueError."""
-    wanted = 'send application/json: {"advance_s": seconds}'
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        raise ValueError(wanted)
-    content: Any = json.loads(body)
-    seconds: Any = content.get("advance_s") if isinstance(content, dict) else None
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ValueError(wanted)
-    return float(seconds)

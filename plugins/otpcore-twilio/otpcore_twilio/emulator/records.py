@@ -96,7 +96,7 @@ class Verification:
     created_at: datetime
     updated_at: datetime
     status: str = "pending"
-    attempts: list[Attempt] = field(default_factory=lambda: [])
+    attempts: list[Attempt] = field(default_factory=list[Attempt])
     checks: int = 0
     amount: str | None = None
     payee: str | None = None

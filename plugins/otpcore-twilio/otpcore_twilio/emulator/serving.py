@@ -18,7 +18,7 @@ from otpcore_twilio.emulator.app import Account, asgi
 from otpcore_twilio.emulator.transport import OpenProtocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
     from datetime import datetime
 
     from otpcore_twilio.emulator.options import Options
@@ -106,8 +106,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         for connection in tuple(self.server_state.connections):
-            if connection.transport is not None:
-                connection.transport.abort()
+            connection.transport.abort()
         await super().shutdown(sockets)
 
 
@@ -129,7 +128,7 @@ def serve(
     host: str = "127.0.0.1",
     remote: bool = False,
     clock: Callable[[], datetime] | None = None,
-) -> Iterator[Emulator]:
+) -> Generator[Emulator]:
     """Serve a fresh account until the block ends.
 
     Args:

@@ -23,8 +23,8 @@ __all__ = ["POLL_LIMITS", "World"]
 POLL_LIMITS: Final = ((60, 60), (3600, 180), (86_400, 250))
 """(window in seconds, fetches of one verification), Twilio's "rate limits and timeouts", 2026."""
 
-_KEPT_WHEN_EXPIRED: Final = timedelta(days=1)
-"""How long an expired verification is still shown where the options ask for that."""
+_SHOWN_WHEN_EXPIRED: Final = timedelta(days=1)
+"""How long a verification is still shown after its validity where the options ask for that."""
 
 
 class World:
@@ -41,6 +41,7 @@ class World:
         self.messages: deque[Message] = deque(maxlen=options.inbox_size)
         self._entropy = entropy
         self._validity = timedelta(seconds=options.validity_s)
+        self._shown = _SHOWN_WHEN_EXPIRED if options.fetch_when_expired == "expired" else timedelta(0)
         self._verifications: dict[str, Verification] = {}
         self._newest: dict[tuple[str, str], Verification] = {}
 
@@ -91,7 +92,7 @@ class World:
             Refusal: 60203 after the last send, `Options.create_when_locked` after the last check.
         """
         self._sweep(now)
-        found = self._newest.get((service.sid, to))
+        found = self._find(service, now, to=to)
         if found is None or self._settle(found, now) in {"approved", "canceled", "expired"}:
             code = custom_code if custom_code and service.custom_code_enabled else None
             found = Verification(
@@ -123,7 +124,7 @@ class World:
         Raises:
             Refusal: 20404, there is none that can be checked.
         """
-        found = self._find(service, sid=sid, to=to)
+        found = self._find(service, now, sid=sid, to=to)
         if found is None or self._settle(found, now) not in {"pending", "max_attempts_reached"}:
             raise Refusal(20404)
         return found
@@ -160,7 +161,7 @@ class World:
         Raises:
             Refusal: 20404 when gone, `Options.poll_code` when fetched too often.
         """
-        found = self._find(service, sid=sid, to=to)
+        found = self._find(service, now, sid=sid, to=to)
         status = None if found is None else self._settle(found, now)
         shown = {
             "approved": self.options.fetch_when_approved == "approved",
@@ -179,12 +180,12 @@ class World:
     def update(
         self, service: Service, status: str, *, now: datetime, sid: str | None = None, to: str | None = None
     ) -> Verification:
-        """Cancel or approve a pending verification. (What Twilio does to one that is not pending is not known.)
+        """Cancel or approve a pending verification; what Twilio does to one that is not pending is not known.
 
         Raises:
             Refusal: 20404, there is no pending one.
         """
-        found = self._find(service, sid=sid, to=to)
+        found = self._find(service, now, sid=sid, to=to)
         if found is None or self._settle(found, now) != "pending":
             raise Refusal(20404)
         found.status = status
@@ -193,19 +194,29 @@ class World:
 
     # -- within
 
-    def _find(self, service: Service, *, sid: str | None, to: str | None) -> Verification | None:
-        if sid is None:
-            return None if to is None else self._newest.get((service.sid, to))
-        found = self._verifications.get(sid)
-        return found if found is not None and found.service_sid == service.sid else None
+    def _find(
+        self, service: Service, now: datetime, *, sid: str | None = None, to: str | None = None
+    ) -> Verification | None:
+        """By SID, else the newest of a recipient; None as well for one whose time is over."""
+        if sid is not None:
+            found = self._verifications.get(sid)
+        else:
+            found = None if to is None else self._newest.get((service.sid, to))
+        if found is None or found.service_sid != service.sid or self._is_over(found, now):
+            return None
+        return found
 
     def _expires_at(self, verification: Verification) -> datetime:
         first = self.options.expiry_from == "first_send"
         return (verification.created_at if first else verification.attempts[-1].at) + self._validity
 
+    def _is_over(self, verification: Verification, now: datetime) -> bool:
+        """Whether no request can reach it any more."""
+        return now >= self._expires_at(verification) + self._shown
+
     def _settle(self, verification: Verification, now: datetime) -> str:
         """The status at `now`; an expiry that is due is written down first."""
-        if verification.status != "approved" and now >= self._expires_at(verification):
+        if verification.status in {"pending", "max_attempts_reached"} and now >= self._expires_at(verification):
             verification.status = "expired"
         return verification.status
 
@@ -213,11 +224,10 @@ class World:
         return _whole_seconds(self._expires_at(verification) - now)
 
     def _sweep(self, now: datetime) -> None:
-        """Drop the oldest verifications that no request can reach any more."""
-        kept = _KEPT_WHEN_EXPIRED if self.options.fetch_when_expired == "expired" else timedelta(0)
+        """Drop the oldest verifications, as far as they are over."""
         while self._verifications:
             oldest = next(iter(self._verifications.values()))
-            if now < self._expires_at(oldest) + kept:
+            if not self._is_over(oldest, now):
                 return
             self._forget(oldest)
 

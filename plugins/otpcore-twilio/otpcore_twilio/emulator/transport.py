@@ -58,6 +58,7 @@ class FaultyResponse(Response):
         self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Spoil the answer, then wait until the client has left."""
         transport: asyncio.Transport = scope["extensions"][TRANSPORT]
         if self._fault is Fault.RESET:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
