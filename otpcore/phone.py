@@ -151,7 +151,7 @@ def canonicalise(text: str, *, region: str | None = None) -> PhoneNumber:
     if not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers without a type checker
         raise InvalidNumber(f"A phone number is text, not {type(text).__name__}.")
     if region is not None and not _is_region(region):
-        raise InvalidNumber("The region is not one of ISO 3166-1 alpha-2 in capitals (GB, CM).")
+        raise InvalidNumber("The region is not a two-letter ISO code in capitals (GB, CM).")
     if _E164.fullmatch(text):
         return _judge(text, text)
     _refuse_what_is_not_plain(text)
