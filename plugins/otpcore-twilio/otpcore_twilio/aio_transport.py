@@ -1,0 +1,139 @@
+"""The SDK's awaited transport, made to keep a deadline and to send once.
+
+The SDK's own ignores its timeout, posts again on a 500 when retries are asked for, and passes its credentials in a way
+that aiohttp has deprecated. aiohttp's total timeout covers look-up, connect, headers and body.
+
+Rules of this file: one request in, one on the wire; no retry, no redirect, no cookie, nothing logged. It imports
+the SDK and is itself imported at the first use of a provider.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+from twilio.http.async_http_client import AsyncTwilioHttpClient  # type: ignore[import-untyped]  # the SDK carries no types
+from twilio.http.response import Response  # type: ignore[import-untyped]  # the SDK carries no types
+
+from otpcore_twilio.attempt import BODY_LIMIT, Attempt, WireFailure, current_attempt
+from otpcore_twilio.settings import Origin
+
+__all__ = ["AsyncDeadlineHttpClient"]
+
+NO_ROUNDING = 3_600
+"""aiohttp rounds timeouts above its threshold (5 s) up to whole seconds; a deadline is not rounded."""
+
+
+class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
+    """`AsyncTwilioHttpClient` with a deadline; one pool for each event loop that uses it, and none after a fork.
+
+    Args:
+        origin: where Verify is.
+        timeout_s: for calls that come without an attempt, through the native client.
+    """
+
+    def __init__(self, origin: Origin, timeout_s: float) -> None:
+        super().__init__(pool_connections=False)  # pyright: ignore[reportUnknownMemberType]  # no types in the SDK
+        self._origin = origin
+        self._timeout_s = timeout_s
+        self._owner = os.getpid()
+        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+
+    async def request(  # noqa: PLR0917  # the SDK\'s signature
+        self,
+        method: str,
+        url: str,
+        params: Mapping[str, Any] | None = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109  # the SDK's signature
+        allow_redirects: bool = False,  # noqa: ARG002  # the SDK's signature; none are followed
+    ) -> Any:
+        """Perform one request.
+
+        Returns:
+            The SDK's response: status, text and headers.
+
+        Raises:
+            WireFailure: no answer that was read whole; the attempt knows how far it got.
+        """
+        attempt = current_attempt(timeout or self._timeout_s)
+        sent = dict(headers or {})
+        if auth is not None:
+            sent["Authorization"] = aiohttp.encode_basic_auth(*auth)
+        body = json.dumps(data) if "json" in sent.get("Content-Type", "") else urlencode(data or {}, doseq=True)
+        try:
+            session = await self._open_session()
+            async with session.request(
+                method.upper(),
+                self._origin.place(url),
+                params=params,
+                data=body.encode() if data else None,
+                headers=sent,
+                allow_redirects=False,
+                timeout=aiohttp.ClientTimeout(total=attempt.remaining_s(), ceil_threshold=NO_ROUNDING),
+                trace_request_ctx=attempt,
+            ) as response:
+                text = await _read(response)
+                attempt.answered(response.status, response.headers.get("Retry-After"))
+                return Response(response.status, text, response.headers)
+        except Exception as error:
+            raise WireFailure("no usable answer") from error
+
+    async def _open_session(self) -> aiohttp.ClientSession:
+        """The session of this process and loop; those of loops that are over are closed on the way."""
+        if self._owner != os.getpid():
+            self._owner = os.getpid()
+            self._sessions = {}
+        loop = asyncio.get_running_loop()
+        session = self._sessions.get(loop)
+        if session is None or session.closed:
+            await self._close_sessions(over=True)
+            session = self._sessions[loop] = aiohttp.ClientSession(
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[_trace()],
+                trust_env=not self._origin.loopback,
+            )
+        return session
+
+    async def _close_sessions(self, *, over: bool) -> None:
+        running = asyncio.get_running_loop()
+        for loop, session in list(self._sessions.items()):
+            if loop.is_closed() or (loop is running and not over):
+                del self._sessions[loop]
+                await session.close()
+
+    async def close(self) -> None:
+        """Close the pool of this loop. A later call opens another."""
+        if self._owner == os.getpid():
+            await self._close_sessions(over=False)
+
+
+async def _read(response: aiohttp.ClientResponse) -> str:
+    body = bytearray()
+    async for chunk in response.content.iter_any():
+        body += chunk
+        if len(body) > BODY_LIMIT:
+            raise OverflowError("the response is larger than any of Twilio's")
+    return body.decode("utf-8", "replace")
+
+
+def _trace() -> aiohttp.TraceConfig:
+    """Notes on the attempt that a connection is ready: from there on bytes may leave."""
+    trace: aiohttp.TraceConfig = aiohttp.TraceConfig()
+
+    async def ready(_session: object, context: Any, _parameters: object) -> None:
+        attempt: Attempt = context.trace_request_ctx
+        attempt.maybe_sent = True
+
+    trace.on_connection_create_end.append(ready)
+    trace.on_connection_reuseconn.append(ready)
+    return trace
