@@ -1,0 +1,230 @@
+"""One file of the embedded store: its descriptor, the index of its lines, reading, appending, syncing.
+
+A segment is an inode. It only grows; a compaction writes a new one and renames it into place. So an entry
+that was once read stays readable through the descriptor for as long as somebody holds the segment.
+
+Rules of this file: no locks between processes and no decision about damage; `log.py` has both. What
+changes the index or the end is called under the log's mutex; `datasync` and `line` need no lock.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import threading
+from collections.abc import Sequence
+from typing import Final, NamedTuple, Self
+
+from otpcore.errors import CommitUnknown, StoreFormatError
+from otpcore.stores import frames
+from otpcore.stores.frames import Header, Record
+
+__all__ = ["Descriptor", "Entry", "Index", "Segment", "write_all"]
+
+CHUNK: Final = 1 << 20
+
+
+class Descriptor:
+    """An open file descriptor that is closed with its last user."""
+
+    __slots__ = ("fd",)
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def close(self) -> None:
+        """Close it now; harmless when closed."""
+        fd, self.fd = self.fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class Entry(NamedTuple):
+    """Where the live line of a key lies.
+
+    Attributes:
+        offset, length: of the line in the file, bytes, newline excluded.
+        value_at: where the value starts in the line.
+        version, gc_us: see `frames.Record`.
+    """
+
+    offset: int
+    length: int
+    value_at: int
+    version: str
+    gc_us: int
+
+
+class Index:
+    """The live entries of a segment, by table and key, and the count of all its lines."""
+
+    __slots__ = ("lines", "tables")
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, Entry]] = {}
+        self.lines = 0
+
+    @property
+    def live(self) -> int:
+        """How many lines stand for a record."""
+        return sum(map(len, self.tables.values()))
+
+    def put(self, table: str, key: str, entry: Entry | None) -> None:
+        """Count one line: the new state of a key, None for deleted."""
+        self.lines += 1
+        if entry is not None:
+            self.tables.setdefault(table, {})[key] = entry
+            return
+        entries = self.tables.get(table)
+        if entries is not None and entries.pop(key, None) is not None and not entries:
+            del self.tables[table]
+
+    def take(self, chunk: bytes, base: int) -> int:
+        """Take in the complete batches at the start of `chunk`, which lies at `base` in the file.
+
+        Returns:
+            How many bytes they fill.
+        """
+        taken = start = 0
+        batch: list[tuple[str, str, Entry | None]] = []
+        expected: int | None = None
+        while (stop := chunk.find(b"\n", start)) >= 0:
+            frame = frames.parse(chunk, start, stop)
+            if frame is None or (expected is not None and frame.more != expected):
+                break
+            entry = Entry(base + start, stop - start, frame.value_at, frame.version, frame.gc_us)
+            batch.append((frame.table, frame.key, None if frame.deletes else entry))
+            start = stop + 1
+            if frame.more:
+                expected = frame.more - 1
+                continue
+            for table, key, state in batch:
+                self.put(table, key, state)
+            batch.clear()
+            expected, taken = None, start
+        return taken
+
+
+class Segment:
+    """An open file of lines.
+
+    Attributes:
+        file: the descriptor; open for appending.
+        inode: tells whether the path still names this file.
+        header: its first line.
+        index: what the lines up to `end` say.
+        end: offset after the last complete batch that the index knows.
+        failed: a sync failed, so nobody knows what of this file is on the disk. It is never synced again:
+            the kernel reports a lost write once and then calls the pages clean.
+        compact_at: no compaction starts by itself before it has this many lines.
+    """
+
+    def __init__(self, file: Descriptor, header: Header, end: int) -> None:
+        self.file = file
+        self.inode = os.fstat(file.fd).st_ino
+        self.header = header
+        self.index = Index()
+        self.end = end
+        self.failed = False
+        self.compact_at = 0
+        self._synced = 0
+        self._gate = threading.Lock()
+
+    @classmethod
+    def open(cls, path: str) -> Self:
+        """Open an existing file; its lines are not read yet.
+
+        Raises:
+            OSError: it cannot be opened.
+            StoreFormatError: it is not one of ours, or of a newer schema.
+        """
+        file = Descriptor(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC))
+        header, length = frames.decode_header(os.pread(file.fd, frames.HEADER_LIMIT, 0), path)
+        return cls(file, header, length)
+
+    def follow(self, size: int) -> bool:
+        """Take in every complete batch up to offset `size`; False: what is left there is none."""
+        span = CHUNK
+        while self.end < size:
+            wanted = min(span, size - self.end)
+            chunk = os.pread(self.file.fd, wanted, self.end)
+            taken = self.index.take(chunk, self.end)
+            if taken:
+                self.end += taken
+                span = CHUNK
+            elif len(chunk) < wanted or wanted == size - self.end:
+                return False
+            else:
+                span *= 2  # a batch longer than the chunk
+        return True
+
+    def line(self, entry: Entry) -> bytes:
+        """The line of an entry, without its newline, checked again.
+
+        Raises:
+            StoreFormatError: it is not what it was; somebody wrote into the file, or the disk did.
+        """
+        line = os.pread(self.file.fd, entry.length, entry.offset)
+        frame = frames.parse(line)
+        if frame is None or frame.version != entry.version:
+            raise StoreFormatError(f"the line at byte {entry.offset} of the store's file changed after it was written")
+        return line
+
+    def value(self, entry: Entry) -> bytes:
+        """The value of an entry: one line of JSON."""
+        return self.line(entry)[entry.value_at : -1]
+
+    def append(self, records: Sequence[Record]) -> None:
+        """Write one batch at the end. The caller holds the lock and has followed to the end.
+
+        Raises:
+            OSError: the batch is not complete in the file; a part of it may be.
+        """
+        lines: list[bytes] = []
+        entries: list[Entry] = []
+        at = self.end
+        for more, record in zip(range(len(records) - 1, -1, -1), records, strict=True):
+            line, value_at = frames.encode(record, more)
+            entries.append(Entry(at, len(line) - 1, value_at, record.version, record.gc_us))
+            lines.append(line)
+            at += len(line)
+        write_all(self.file.fd, b"".join(lines))
+        for record, entry in zip(records, entries, strict=True):
+            self.index.put(record.table, record.key, None if record.value == frames.DELETED else entry)
+        self.end = at
+
+    def datasync(self, end: int) -> None:
+        """Return when everything up to `end` is on the disk; threads that wait together share one call.
+
+        Raises:
+            CommitUnknown: the disk failed, now or earlier.
+        """
+        with self._gate:
+            if self._synced >= end:
+                return
+            if self.failed:
+                raise CommitUnknown
+            goal = self.end  # read before the call: what is appended during it may be missed by it
+            try:
+                os.fdatasync(self.file.fd)
+            except OSError as error:
+                self.failed = True
+                raise CommitUnknown(f"the disk did not confirm a write: {error.strerror}") from error
+            self._synced = max(goal, end)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write all of `data`, however often the system takes only a part.
+
+    Raises:
+        OSError: a part may be written.
+    """
+    written = os.write(fd, data)
+    while written < len(data):
+        step = os.write(fd, memoryview(data)[written:])
+        if step == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        written += step

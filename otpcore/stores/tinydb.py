@@ -1,0 +1,155 @@
+"""The embedded default store: TinyDB over an append-only log, for threads and processes of one machine.
+
+Records are documents of the table `records`, under their key. The store itself handles them as bytes;
+TinyDB's API shows the same records decoded (`TinyDBStore.db`).
+
+Rules of this file: the store contract, and the plugin's registration. The file is in `log.py` and below.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel
+
+from otpcore.contract import Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.hookspecs import StoreType, hookimpl
+from otpcore.stores import frames
+from otpcore.stores.export import export_json
+from otpcore.stores.frames import Record
+from otpcore.stores.log import LogStats, RecordLog, new_version
+from otpcore.stores.tables import LogDB
+
+__all__ = ["RECORDS", "TinyDBSettings", "TinyDBStore", "export_json", "otpcore_stores"]
+
+RECORDS: Final = "records"
+"""The table that holds the store's records."""
+SWEEP_BATCH: Final = 256
+"""Deletions written under one hold of the lock: some 40 kB, well under a millisecond's write."""
+
+
+class TinyDBStore:
+    """A `Store` in one file, `<path>`, with `<path>.lock` beside it. Also offers `scan`.
+
+    Args:
+        path: of the file. Made with mode 0600 when missing, its folders with 0700. `~` is expanded.
+        sync: an acknowledged commit survives power loss. Without, it survives the death of the process.
+
+    Raises:
+        ConfigurationError: the path is on a network file system.
+        StoreFormatError: the file is not one of ours, of a newer schema, or damaged in its middle.
+        StoreUnavailable: the file cannot be opened or made.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
+        self._log = RecordLog(path, sync=sync)
+        self._capabilities = StoreCapabilities(
+            durability=Durability.DISK if sync else Durability.PROCESS,
+            multi_process=True,
+            shared=False,
+            blocking_io=True,
+        )
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """See `Store.capabilities`."""
+        return self._capabilities
+
+    @property
+    def db(self) -> LogDB:
+        """TinyDB's API on the same file: `store.db.table("records").search(…)`. Closing it closes the store."""
+        return LogDB(self._log)
+
+    @property
+    def stats(self) -> LogStats:
+        """Size of the file and what was repaired, for `doctor`."""
+        return self._log.stats
+
+    def load(self, key: str) -> Versioned | None:
+        """See `Store.load`."""
+        found = self._log.find(RECORDS, key)
+        return None if found is None else Versioned(frames.unwrap(found[1]), Version(found[0].version))
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        """See `Store.commit`."""
+        gc_us = frames.micros(gc_at)
+        value = frames.DELETED if data is None else frames.wrap(data)
+        version = new_version()
+        with self._log.exclusive() as segment:
+            entry = segment.index.tables.get(RECORDS, {}).get(key)
+            if (None if entry is None else entry.version) != expect:
+                return Conflict(self.load(key))
+            if entry is not None or data is not None:
+                self._log.append([Record(RECORDS, key, version, gc_us, value)])
+        return Version(version)
+
+    def sweep(self, before: datetime, *, limit: int) -> int:
+        """See `Store.sweep`. Goes in batches; other writers get the lock between them."""
+        limit_us = frames.micros(before)
+        with self._log.reading() as segment:
+            entries = segment.index.tables.get(RECORDS, {})
+            due = [key for key, entry in entries.items() if entry.gc_us < limit_us]
+        due = heapq.nsmallest(limit, due)
+        gone = 0
+        for start in range(0, len(due), SWEEP_BATCH):
+            with self._log.exclusive() as segment:
+                entries = segment.index.tables.get(RECORDS, {})
+                batch = [
+                    Record(RECORDS, key, new_version(), entry.gc_us, frames.DELETED)
+                    for key in due[start : start + SWEEP_BATCH]
+                    if (entry := entries.get(key)) is not None and entry.gc_us < limit_us
+                ]
+                if batch:
+                    self._log.append(batch)
+            gone += len(batch)
+        return gone
+
+    def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
+        """See `Scans.scan`."""
+        with self._log.reading() as segment:
+            entries = dict(segment.index.tables.get(RECORDS, {}))
+        keys = heapq.nsmallest(limit, (key for key in entries if key > after))
+        # the segment's lines stay readable, so this is the state of one instant
+        return [
+            (key, Versioned(frames.unwrap(self._log.value(segment, entries[key])), Version(entries[key].version)))
+            for key in keys
+        ]
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        self._log.close()
+
+
+class TinyDBSettings(BaseModel):
+    """Settings of the embedded store.
+
+    Attributes:
+        path: of the file; `~` is expanded.
+        sync: an acknowledged commit survives power loss of the machine.
+    """
+
+    path: Path = Path("~/.local/share/otpcore/otpcore.otpdb")
+    sync: bool = True
+
+
+def build(settings: TinyDBSettings) -> TinyDBStore:
+    """Make the store from its settings."""
+    return TinyDBStore(settings.path, sync=settings.sync)
+
+
+@hookimpl
+def otpcore_stores() -> list[StoreType]:
+    """The embedded default."""
+    return [
+        StoreType(
+            name="tinydb",
+            summary="one file on this machine, for any number of its processes (TinyDB)",
+            settings=TinyDBSettings,
+            build=build,
+        )
+    ]
