@@ -1,0 +1,35 @@
+"""The order of I/O: each operation is one generator that yields effects and is sent their results.
+
+    start, resend               `otpcore.flows.sending`
+    check                       `otpcore.flows.checking`
+    cancel, status,
+    forget, unlock              `otpcore.flows.ending`
+    claim_scopes                `otpcore.flows.opening`, once when an engine first works
+
+A flow is written once and driven twice, by the blocking and by the awaiting engine. What it decides, it
+asks `otpcore.policy`; what changes, it asks `otpcore.ledger`; here is only what happens before what:
+**reserve, then send; claim, then ask; commit, then tell.** A crash between any two steps costs a send or a
+try and never gives one.
+
+Rules of this package: no clock, no entropy, no I/O: they are effects and arguments.
+"""
+
+from otpcore.flows.checking import check
+from otpcore.flows.ending import cancel, forget, status, unlock
+from otpcore.flows.opening import claim_scopes
+from otpcore.flows.sending import resend, start
+from otpcore.flows.setup import Flow, ProviderTerms, Setup
+
+__all__ = [
+    "Flow",
+    "ProviderTerms",
+    "Setup",
+    "cancel",
+    "check",
+    "claim_scopes",
+    "forget",
+    "resend",
+    "start",
+    "status",
+    "unlock",
+]

@@ -1,0 +1,340 @@
+"""check: one try at the code, spent before anything is revealed.
+
+A code of the core is compared on the record, and the answer is told only when its commit has won. A code
+of the provider is claimed first, then asked for, then settled by a guarded commit.
+
+Rules of this file: see `otpcore.flows`. Unknown, ended and live sessions cost the same work: the record is
+read, and two MACs are computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from otpcore.codes import Entropy, Token, code_digest, is_code, matches, record_key
+from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, Event
+from otpcore.effects import CheckCode, ReconcileCheck
+from otpcore.errors import InvalidNumber
+from otpcore.flows.finding import find_session, parse_token, tell
+from otpcore.flows.setup import Flow, Setup, event, next_of, view
+from otpcore.flows.transact import Snapshot, load, locate, transact
+from otpcore.ledger import adopt, approve, checks_left, claim, claims_open, end, settle_check
+from otpcore.machine import CheckEvent, SessionEvent
+from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
+from otpcore.phone import canonicalise
+from otpcore.policy import Locked, decide_check
+from otpcore.results import (
+    Approved,
+    ByRecipient,
+    CheckResult,
+    Ended,
+    NotFound,
+    Refusal,
+    Refused,
+    Undecided,
+    Wrong,
+)
+
+__all__ = ["check"]
+
+GENERATIONS: Final = 2
+"""So many codes of a session match at most, and so many MACs every check computes."""
+
+CLOCKS_APART: Final = timedelta(seconds=30)
+"""So near the end of its lifetime, a verification that the provider does not know any more has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A try is spent; the provider has to be asked."""
+
+    session: Session
+    number: str | None = field(repr=False)
+
+
+def check(
+    setup: Setup,
+    entropy: Entropy,
+    session: str | ByRecipient,
+    code: str,
+    *,
+    recipient: str | None = None,
+    region: str | None = None,
+    source: str | None = None,
+) -> Flow[CheckResult]:
+    """Try a code; see `Engine.check`."""
+    token, purpose = None, ""
+    if isinstance(session, ByRecipient):
+        purpose, recipient, region = session.purpose, session.number, session.region
+        setup.check_purpose(purpose)
+    else:
+        token = parse_token(setup, session)
+    if not is_code(code, *setup.code_lengths):
+        shortest, longest = setup.code_lengths
+        digits = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
+        refused = Refused(Refusal.INVALID_CODE, detail=f"A code is {digits} ASCII digits and nothing else.")
+        return (yield from tell(setup, "check", refused, purpose=purpose))
+    if token is None and purpose == "":
+        _compare(setup, None, None, "", code)  # the work of a check, for a session that cannot be
+        return (yield from tell(setup, "check", NotFound()))
+    number: str | None = None
+    if recipient is not None:
+        try:
+            number = canonicalise(recipient, region=region).e164
+        except InvalidNumber as error:
+            return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
+    if token is not None:
+        known = yield from load(token.key)
+        if number is not None and not _is_of(setup, token, number):
+            refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
+            return (yield from tell(setup, "check", refused, key=token.key))
+    else:
+        known = yield from locate(setup, number or "")
+        if known.version is None:
+            known = yield from load(known.key)
+    from_ = setup.source(source)
+
+    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, CheckResult | Claimed]:
+        return _try(setup, entropy, token, purpose, code, from_, number, known.key, record, now)
+
+    outcome, seen = yield from transact(setup, decide, entropy, known=known)
+    found = find_session(seen.record, token, purpose)
+    if not isinstance(outcome, Claimed):
+        facts = _facts(setup, outcome, seen, found)
+        told = tell(setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now)
+        return (yield from told)
+    return (yield from _ask(setup, entropy, outcome, token, code, seen))
+
+
+def _is_of(setup: Setup, token: Token, number: str) -> bool:
+    return any(record_key(keys, setup.tenant, "phone", number) == token.key for keys in setup.keyring)
+
+
+def _compare(
+    setup: Setup, session: Session | None, token: Token | None, key: str, code: str, now: datetime | None = None
+) -> bool:
+    """Whether the code is one of the session's that still match. Always the same number of MACs."""
+    codes: tuple[Code | None, ...] = session.codes if session is not None else ()
+    right = False
+    for one in (*codes, *(None,) * GENERATIONS)[:GENERATIONS]:
+        keys = setup.keyring.by_kid(one.kid) if one is not None else setup.keyring.current
+        digest = code_digest(
+            keys,
+            tenant=setup.tenant,
+            purpose=session.purpose if session is not None else "",
+            key=key,
+            session=session.id if session is not None else "",
+            generation=one.generation if one is not None else 0,
+            secret=token.secret if token is not None else b"",
+            code=code,
+        )
+        equal = matches(digest, one.digest if one is not None else "")
+        right |= equal and one is not None and now is not None and now < one.expires_at
+    return right
+
+
+def _try(
+    setup: Setup,
+    entropy: Entropy,
+    token: Token | None,
+    purpose: str,
+    code: str,
+    source: str,
+    number: str | None,
+    key: str,
+    record: RecipientRecord,
+    now: datetime,
+) -> tuple[RecipientRecord, CheckResult | Claimed]:
+    """Decide on a try: compare a code of the core, claim one of the provider."""
+    operation, profile = entropy.operation, setup.profile
+    session = find_session(record, token, purpose)
+    right = _compare(setup, session, token, key, code, now)
+    if session is None:
+        return record, NotFound()
+    if session.ended_by == operation:  # an earlier commit was applied after all
+        return record, _told(setup, record, session, token, now=now)
+    mine = next((one for one in record.checks if one.id == operation), None)
+    if mine is not None:
+        if session.owner is CodeOwner.PROVIDER and mine.state is CheckState.CLAIMED:
+            return record, Claimed(session, number)
+        return record, Wrong(next_of(setup, record, session, now=now))
+    if not session.is_live or now >= session.expires_at or not checks_left(record, session, profile):
+        status = session.status
+        if session.is_live:
+            over = now >= session.expires_at
+            status = SessionStatus.EXPIRED if over else SessionStatus.MAX_ATTEMPTS_REACHED
+        return record, Ended(status, next_of(setup, record, session, now=now), session.id)
+    following = next_of(setup, record, session, now=now)
+    if isinstance(decide_check(record, profile, now=now, source=source), Locked):
+        return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
+    if session.owner is CodeOwner.PROVIDER:
+        terms = setup.providers.get(session.provider)
+        if terms is None:
+            detail = f"Provider {session.provider!r}, which made this code, is not configured here."
+            return record, Refused(Refusal.MISCONFIGURED, following, detail)
+        if not session.handle and not (number and terms.capabilities.check_by_recipient):
+            detail = "The answer to the first send was lost: this check needs the recipient."
+            return record, Refused(Refusal.RECIPIENT_NEEDED, following, detail)
+        return claim(record, session, now=now, check=operation, source=source), Claimed(session, number)
+    if len(code) != profile.code_digits:
+        return record, Refused(Refusal.INVALID_CODE, following, f"A code is {profile.code_digits} ASCII digits.")
+    if right:
+        record = approve(record, session, by=operation, now=now)
+    else:
+        record = claim(record, session, now=now, check=operation, source=source, state=CheckState.WRONG)
+        if not checks_left(record, session, profile):
+            record = end(record, session, SessionEvent.LAST_TRY_SPENT, by=operation, now=now)
+    return record, _told(setup, record, record.session(session.id) or session, token, now=now)
+
+
+def _told(
+    setup: Setup,
+    record: RecipientRecord,
+    session: Session,
+    token: Token | None,
+    *,
+    now: datetime,
+    native: object = None,
+) -> Approved | Wrong:
+    """What an operation says whose mark is in the record: it approved, or its try was wrong."""
+    following = next_of(setup, record, session, now=now)
+    if session.status is SessionStatus.APPROVED:
+        return Approved(view(session, token), following, native)
+    return Wrong(following, native)
+
+
+# --- claim, ask, settle ----------------------------------------------------------------------
+
+
+def _ask(
+    setup: Setup, entropy: Entropy, claimed: Claimed, token: Token | None, code: str, seen: Snapshot
+) -> Flow[CheckResult]:
+    session = claimed.session
+    terms = setup.providers[session.provider]
+    number = None if session.handle else claimed.number
+    request = CheckRequest(session.handle or None, number, code, setup.timeout_s)
+    answer: CheckAnswer = yield CheckCode(terms.name, request)
+    if (
+        answer.verdict is CheckVerdict.UNKNOWN
+        and terms.reconciles
+        and _is_alone(seen.record, session, entropy.operation)
+    ):
+        later: CheckAnswer | None = yield ReconcileCheck(terms.name, session.handle or "", setup.timeout_s)
+        answer = later if later is not None else answer
+
+    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, CheckResult]:
+        return _settled(setup, entropy, session.id, token, answer, record, now)
+
+    result, seen = yield from transact(setup, decide, entropy, known=seen)
+    now = seen.now if seen.now is not None else session.expires_at
+    found = seen.record.session(session.id) or session
+    asked = event(
+        setup,
+        "check.answered",
+        at=now,
+        key=seen.key,
+        session=found,
+        provider=terms.name,
+        verdict=answer.verdict.value,
+        provider_code=answer.provider_code or "",
+    )
+    facts = (asked, *_facts(setup, result, seen, found))
+    return (yield from tell(setup, "check", result, key=seen.key, session=found, facts=facts, now=now))
+
+
+def _is_alone(record: RecipientRecord, session: Session, operation: str) -> bool:
+    """Whether an approval at the provider can only be this try's: nobody else has tried this verification."""
+    handle = record.handle(session.provider, session.handle)
+    own = [one for one in record.checks if one.session == session.id]
+    settled = all(one.id == operation or one.state is CheckState.WRONG for one in own)
+    return bool(session.handle) and handle is not None and handle.checks == len(own) and settled
+
+
+def _settled(
+    setup: Setup,
+    entropy: Entropy,
+    nonce: str,
+    token: Token | None,
+    answer: CheckAnswer,
+    record: RecipientRecord,
+    now: datetime,
+) -> tuple[RecipientRecord, CheckResult]:
+    """Settle a claimed try by the provider's answer. Only one caller is ever told of an approval."""
+    operation, profile = entropy.operation, setup.profile
+    session = record.session(nonce)
+    mine = next((one for one in record.checks if one.id == operation), None)
+    if session is None:
+        return record, NotFound()
+    if session.ended_by == operation and session.status is SessionStatus.APPROVED:
+        return record, _told(setup, record, session, token, now=now, native=answer.native)
+    terms = setup.providers[session.provider] if session.is_live else None
+    if terms is not None and mine is not None and session.handle is None and answer.handle is not None:
+        record = adopt(record, profile, session, handle=answer.handle, send=None, lifetime=terms.lifetime)
+        session = record.session(nonce) or session
+    verdict = answer.verdict
+    if verdict is CheckVerdict.APPROVED and session.is_live:
+        record = approve(record, session, by=operation, now=now)
+        return record, _told(setup, record, record.session(nonce) or session, token, now=now, native=answer.native)
+    if mine is not None:
+        match verdict:
+            case CheckVerdict.WRONG:
+                record = settle_check(record, profile, mine, CheckEvent.FOUND_WRONG, now=now)
+            case CheckVerdict.DENIED | CheckVerdict.THROTTLED | CheckVerdict.EXPIRED | CheckVerdict.EXHAUSTED:
+                record = settle_check(record, profile, mine, None, now=now)
+            case CheckVerdict.APPROVED | CheckVerdict.UNKNOWN | CheckVerdict.GONE:
+                record = settle_check(record, profile, mine, CheckEvent.ANSWER_LOST, now=now)
+    if session.is_live and (happened := _end_by(verdict, record, session, operation, now)) is not None:
+        record = end(record, session, happened, by=operation, now=now)
+    return record, _outcome(setup, record, record.session(nonce) or session, answer, now)
+
+
+def _end_by(
+    verdict: CheckVerdict, record: RecipientRecord, session: Session, operation: str, now: datetime
+) -> SessionEvent | None:
+    """How the provider's answer ends a live session, if it does."""
+    match verdict:
+        case CheckVerdict.EXPIRED:
+            return SessionEvent.LIFETIME_OVER
+        case CheckVerdict.EXHAUSTED:
+            return SessionEvent.LAST_TRY_SPENT
+        case CheckVerdict.GONE:
+            lost = any(
+                one.session == session.id and one.state is CheckState.UNKNOWN and one.id != operation
+                for one in record.checks
+            )
+            if lost or claims_open(record, session):
+                return None  # another try may be the one that used the code
+            late = now >= session.expires_at - CLOCKS_APART
+            return SessionEvent.LIFETIME_OVER if late else SessionEvent.PROVIDER_LOST_IT
+        case _:
+            return None
+
+
+def _outcome(
+    setup: Setup, record: RecipientRecord, session: Session, answer: CheckAnswer, now: datetime
+) -> CheckResult:
+    following = next_of(setup, record, session, now=now)
+    match answer.verdict:
+        case CheckVerdict.WRONG:
+            return Wrong(following, answer.native)
+        case CheckVerdict.DENIED:
+            return Refused(Refusal.MISCONFIGURED, following, answer.detail, answer)
+        case CheckVerdict.THROTTLED:
+            return Refused(Refusal.RATE_LIMITED, following, answer.detail, answer)
+        case CheckVerdict.UNKNOWN:
+            return Undecided(following, answer)
+        case CheckVerdict.GONE if session.is_live:
+            return Undecided(following, answer)
+        case _:
+            return Ended(session.status, following, session.id, answer)
+
+
+def _facts(setup: Setup, result: object, seen: Snapshot, session: Session | None) -> tuple[Event, ...]:
+    """Further events of a check: the recipient is locked now."""
+    if seen.now is None or not isinstance(result, Wrong | Undecided):
+        return ()
+    if decide_check(seen.record, setup.profile, now=seen.now) is None:
+        return ()
+    return (event(setup, "lock", at=seen.now, key=seen.key, session=session),)

@@ -1,0 +1,244 @@
+"""Reserve the step, hand the code to the provider, write down what it said.
+
+Rules of this file: see `otpcore.flows`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from otpcore.codes import Entropy, Token, code_digest, idempotent_secret, make_code, proof_of
+from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendRequest
+from otpcore.effects import SendCode
+from otpcore.errors import StoreError
+from otpcore.flows.finding import find_session, tell
+from otpcore.flows.repeating import remember, repeated
+from otpcore.flows.setup import Flow, ProviderTerms, Setup, event, gate, next_of, view
+from otpcore.flows.transact import Snapshot, transact
+from otpcore.flows.wish import Wish
+from otpcore.ledger import checks_left, reserve, settle_send
+from otpcore.machine import SendEvent
+from otpcore.model import Code, RecipientRecord, SendState, Session, SessionStatus
+from otpcore.policy import Locked, NotYet, decide_send
+from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
+
+__all__ = ["deliver"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """The step is taken; this has to be sent now."""
+
+    session: Session
+    token: Token | None
+    code: str | None = field(repr=False)
+
+
+def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow[SendResult]:
+    """Take the step, send, settle; see `Engine.start`."""
+
+    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, Reserved | SendResult]:
+        return _reserve(setup, entropy, wish, known.key, record, now)
+
+    outcome, seen = yield from transact(setup, decide, entropy, known=known)
+    number = wish.number.e164
+    if not isinstance(outcome, Reserved):
+        return (
+            yield from tell(
+                setup, wish.operation, outcome, key=seen.key, number=number, purpose=wish.purpose, now=seen.now
+            )
+        )
+    terms = setup.providers.get(outcome.session.provider, wish.terms)
+    answer: Accepted | Failure = yield SendCode(
+        terms.name,
+        SendRequest(
+            send_id=entropy.operation,
+            recipient=number,
+            channel=wish.channel,
+            purpose=wish.purpose,
+            code=outcome.code,
+            handle=_live_handle(seen.record, outcome.session),
+            expires_at=outcome.session.expires_at,
+            timeout_s=setup.timeout_s,
+            locale=wish.locale,
+            extra=wish.extra,
+        ),
+    )
+    return (yield from _settle(setup, entropy, wish, outcome, answer, seen))
+
+
+def _reserve(
+    setup: Setup, entropy: Entropy, wish: Wish, key: str, record: RecipientRecord, now: datetime
+) -> tuple[RecipientRecord, Reserved | SendResult]:
+    """Decide on the send, and take its step."""
+    operation, profile = entropy.operation, setup.profile
+    mine = next((send for send in record.sends if send.id == operation), None)
+    if mine is not None and (held := record.session(mine.session)) is not None:
+        return record, _reserved(setup, entropy, wish, key, held)  # an earlier commit was applied after all
+    if (before := repeated(setup, wish, key, record, now)) is not None:
+        return record, before
+    session = find_session(record, wish.token, wish.purpose) if wish.token or wish.by_recipient else None
+    opens = session is None or (wish.operation == "start" and not session.is_live)
+    if opens and wish.operation == "resend":
+        return record, NotFound()
+    if not opens and session is not None and not (session.is_live and checks_left(record, session, profile)):
+        status = SessionStatus.MAX_ATTEMPTS_REACHED if session.is_live else session.status
+        return record, Ended(status, next_of(setup, record, session, now=now), session.id)
+    terms = wish.terms if opens or session is None else setup.providers.get(session.provider, wish.terms)
+    if opens:
+        session = None
+    live = [one for one in record.sessions if one.is_live]
+    verdicts = [
+        decide_send(record, profile, now=now, source=wish.source),
+        gate(setup, record, terms, wish.purpose, now=now),
+        NotYet(min(one.expires_at for one in live), WaitReason.SESSIONS)
+        if opens and len(live) >= profile.live_sessions
+        else None,
+    ]
+    waits = [verdict for verdict in verdicts if isinstance(verdict, NotYet)]
+    following = next_of(setup, record, session, now=now)
+    for verdict in verdicts:
+        if isinstance(verdict, Locked):
+            return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
+    if waits:
+        last = max(waits, key=lambda each: each.until)
+        following = replace(following, resend_at=last.until)
+        return record, Wait(last.until, last.reason, following, (last.until - now).total_seconds())
+    session = _renewed(setup, entropy, wish, terms, key, session, now)
+    record = reserve(record, profile, session, now=now, send=operation, source=wish.source)
+    record = remember(setup, wish, record, session, send=operation, now=now)
+    return record, _reserved(setup, entropy, wish, key, session)
+
+
+def _renewed(
+    setup: Setup,
+    entropy: Entropy,
+    wish: Wish,
+    terms: ProviderTerms,
+    key: str,
+    session: Session | None,
+    now: datetime,
+) -> Session:
+    """The session with the new code pending: a new session, or a live one with one more generation."""
+    expires_at = now + (terms.lifetime or setup.profile.code_lifetime)
+    if session is None:
+        token = _token(setup, entropy, wish, key)
+        session = Session(
+            id=entropy.nonce,
+            purpose=wish.purpose,
+            proof=proof_of(token.secret) if token is not None else None,
+            owner=terms.owner,
+            provider=terms.name,
+            expires_at=expires_at,
+        )
+    if session.owner is CodeOwner.PROVIDER:
+        return session.model_copy(update={"channel": wish.channel})
+    keys = setup.keyring.current
+    generation = 1 + max((code.generation for code in session.codes), default=0)
+    token = wish.token or _token(setup, entropy, wish, key)
+    new = Code(
+        generation=generation,
+        send=entropy.operation,
+        digest=code_digest(
+            keys,
+            tenant=setup.tenant,
+            purpose=session.purpose,
+            key=key,
+            session=session.id,
+            generation=generation,
+            secret=token.secret if token is not None else b"",
+            code=make_code(entropy.code, setup.profile.code_digits),
+        ),
+        kid=keys.kid,
+        expires_at=expires_at,
+    )
+    accepted = tuple(code for code in session.codes if code.live)
+    return session.model_copy(
+        update={"channel": wish.channel, "codes": (*accepted, new), "expires_at": max(expires_at, session.expires_at)}
+    )
+
+
+def _token(setup: Setup, entropy: Entropy, wish: Wish, key: str) -> Token | None:
+    """The token of a session that is opened now; None for one addressed by its recipient."""
+    if wish.by_recipient:
+        return None
+    secret = entropy.secret
+    if wish.idempotency_key is not None:
+        keys = setup.keyring.current
+        secret = idempotent_secret(keys, tenant=setup.tenant, recipient=wish.number.e164, key=wish.idempotency_key)
+    return Token(key, entropy.nonce, secret)
+
+
+def _reserved(setup: Setup, entropy: Entropy, wish: Wish, key: str, session: Session) -> Reserved:
+    core = session.owner is CodeOwner.CORE
+    code = make_code(entropy.code, setup.profile.code_digits) if core else None
+    return Reserved(session, wish.token or _token(setup, entropy, wish, key), code)
+
+
+def _live_handle(record: RecipientRecord, session: Session) -> str | None:
+    """The provider's live verification of this recipient and purpose, whichever session opened it."""
+    if session.handle:
+        return session.handle
+    open_ones = [one for one in record.handles if one.provider == session.provider and not one.ended and one.id]
+    return open_ones[-1].id if open_ones and session.owner is CodeOwner.PROVIDER else None
+
+
+def _settle(
+    setup: Setup, entropy: Entropy, wish: Wish, reserved: Reserved, answer: Accepted | Failure, seen: Snapshot
+) -> Flow[SendResult]:
+    """Write the provider's answer down, and say what became of the send."""
+    terms = setup.providers.get(reserved.session.provider, wish.terms)
+    happened, handle = SendEvent.ANSWER_LOST, None
+    if isinstance(answer, Accepted):
+        happened, handle = SendEvent.ACCEPTED, answer.handle
+    elif answer.effect is SendEffect.NOT_SENT:
+        happened = SendEvent.DEFINITELY_REFUSED
+
+    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, bool]:
+        send = next((one for one in record.sends if one.id == entropy.operation), None)
+        if send is None:
+            return record, False
+        settled = settle_send(record, setup.profile, send, happened, now=now, handle=handle, lifetime=terms.lifetime)
+        return settled, any(one.id == entropy.operation and one.refunded for one in settled.sends)
+
+    refunded, written = False, True
+    try:
+        refunded, seen = yield from transact(setup, decide, entropy, known=seen)
+    except StoreError:
+        written = False  # the reservation stands and its lease settles it; what was sent was sent
+    now = seen.now if seen.now is not None else reserved.session.expires_at
+    session = seen.record.session(reserved.session.id) or reserved.session
+    result = _result(setup, reserved, answer, seen.record, session, now=now, written=written)
+    about = {"provider": terms.name, "channel": wish.channel}
+    if isinstance(answer, Failure):
+        about |= {"kind": answer.kind.value, "provider_code": answer.provider_code or ""}
+    key, number = seen.key, wish.number.e164
+    facts = [event(setup, f"send.{happened.name.lower()}", at=now, key=key, number=number, session=session, **about)]
+    if refunded:
+        facts.append(event(setup, "refund", at=now, key=key, number=number, session=session, send=entropy.operation))
+    told = tell(setup, wish.operation, result, key=key, number=number, session=session, facts=tuple(facts), now=now)
+    return (yield from told)
+
+
+def _result(
+    setup: Setup,
+    reserved: Reserved,
+    answer: Accepted | Failure,
+    record: RecipientRecord,
+    session: Session,
+    *,
+    now: datetime,
+    written: bool,
+) -> SendResult:
+    following = next_of(setup, record, session, now=now)
+    if isinstance(answer, Failure) and answer.effect is SendEffect.NOT_SENT:
+        if answer.retry_after is not None:
+            at = now + answer.retry_after
+            following = replace(following, resend_at=max(at, following.resend_at or at))
+        return Refused(Refusal(answer.kind.value), following, answer.detail, answer)
+    if not session.is_live:
+        return Ended(session.status, following, session.id)
+    state = SendState.ACCEPTED if isinstance(answer, Accepted) else SendState.UNKNOWN
+    shown = view(session, reserved.token)
+    return Sent(shown, following, state if written else SendState.RESERVED, native=answer.native)

@@ -1,0 +1,64 @@
+"""Idempotency keys: a start or resend that is repeated sends nothing and answers as before.
+
+Rules of this file: see `otpcore.flows`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from otpcore.codes import Token, digest_of, idempotency_digest, idempotent_secret, matches, proof_of
+from otpcore.flows.setup import Setup, next_of, view
+from otpcore.flows.wish import Wish
+from otpcore.model import IdempotencyKey, RecipientRecord, SendState, Session, SessionStatus
+from otpcore.results import Ended, Refusal, Refused, SendResult, Sent
+
+__all__ = ["remember", "repeated"]
+
+
+def repeated(setup: Setup, wish: Wish, key: str, record: RecipientRecord, now: datetime) -> SendResult | None:
+    """The answer to a call whose key was seen in the last 24 hours; None for a new one."""
+    if wish.idempotency_key is None:
+        return None
+    digests = {idempotency_digest(keys, wish.idempotency_key) for keys in setup.keyring}
+    seen = next((one for one in record.keys if one.digest in digests), None)
+    if seen is None:
+        return None
+    if seen.body != _body(wish):
+        detail = "This idempotency key was used for a call with other arguments."
+        return Refused(Refusal.IDEMPOTENCY_MISMATCH, next_of(setup, record, None, now=now), detail)
+    session = record.session(seen.session)
+    following = next_of(setup, record, session, now=now)
+    if session is None or not session.is_live:
+        return Ended(session.status if session else SessionStatus.EXPIRED, following, seen.session)
+    send = next((one for one in record.sends if one.id == seen.send), None)
+    token = wish.token or _token_again(setup, wish, key, session)
+    return Sent(view(session, token), following, send.state if send else SendState.ACCEPTED, replayed=True)
+
+
+def remember(
+    setup: Setup, wish: Wish, record: RecipientRecord, session: Session, *, send: str, now: datetime
+) -> RecipientRecord:
+    """Keep the key of this call with the reservation that it made."""
+    if wish.idempotency_key is None:
+        return record
+    digest = idempotency_digest(setup.keyring.current, wish.idempotency_key)
+    new = IdempotencyKey(digest=digest, body=_body(wish), at=now, session=session.id, send=send)
+    return record.model_copy(update={"keys": (*record.keys, new)})
+
+
+def _body(wish: Wish) -> str:
+    extra = [part for name in sorted(wish.extra) for part in (name, wish.extra[name])]
+    session = wish.token.session if wish.token is not None else ""
+    asked = (wish.operation, wish.purpose, wish.channel, wish.locale or "", session, str(wish.by_recipient))
+    return digest_of("request", *asked, *extra)
+
+
+def _token_again(setup: Setup, wish: Wish, key: str, session: Session) -> Token | None:
+    for keys in setup.keyring:
+        if wish.idempotency_key is None or session.proof is None:
+            return None
+        secret = idempotent_secret(keys, tenant=setup.tenant, recipient=wish.number.e164, key=wish.idempotency_key)
+        if matches(proof_of(secret), session.proof):
+            return Token(key, session.id, secret)
+    return None

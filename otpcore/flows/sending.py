@@ -1,0 +1,176 @@
+"""start and resend: what is asked for, and what stands against it before the record is looked at.
+
+Rules of this file: see `otpcore.flows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from otpcore.codes import Entropy, check_idempotency_key
+from otpcore.contract import NO_EXTRA, Guard, SendIntent, Verdict
+from otpcore.effects import AskGuards, ChooseRoute, ReadClock
+from otpcore.errors import InvalidNumber
+from otpcore.flows.delivering import deliver
+from otpcore.flows.finding import find_session, parse_token, tell
+from otpcore.flows.setup import Flow, Setup
+from otpcore.flows.transact import load, locate
+from otpcore.flows.wish import Wish
+from otpcore.phone import PhoneNumber, canonicalise, decide_destination
+from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
+
+__all__ = ["resend", "start"]
+
+
+def start(
+    setup: Setup,
+    entropy: Entropy,
+    recipient: str,
+    *,
+    purpose: str = "login",
+    channel: str = "sms",
+    region: str | None = None,
+    locale: str | None = None,
+    source: str | None = None,
+    idempotency_key: str | None = None,
+    by_recipient: bool = False,
+    extra: Mapping[str, str] = NO_EXTRA,
+) -> Flow[SendResult]:
+    """Open a session and send its first code; see `Engine.start`."""
+    setup.check_purpose(purpose)
+    if idempotency_key is not None:
+        check_idempotency_key(idempotency_key)
+    try:
+        number = canonicalise(recipient, region=region)
+    except InvalidNumber as error:
+        refused = Refused(Refusal.INVALID_RECIPIENT, detail=str(error))
+        return (yield from tell(setup, "start", refused, purpose=purpose))
+    known = yield from locate(setup, number.e164)
+    candidates = [name for name, terms in setup.providers.items() if channel in terms.capabilities.channels]
+    hopeless = _no_way(setup, number, channel, candidates)
+    if hopeless is not None:
+        return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
+    intent = _intent(setup, number, purpose, channel, known.key, source)
+    held = yield from _held(intent)
+    if held is not None:
+        return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
+    route = yield ChooseRoute(intent, candidates)
+    wish = Wish(
+        operation="start",
+        number=number,
+        purpose=purpose,
+        channel=channel,
+        locale=locale,
+        extra=extra,
+        source=setup.source(source),
+        idempotency_key=idempotency_key,
+        token=None,
+        by_recipient=by_recipient,
+        terms=setup.providers[route[0]],
+    )
+    return (yield from deliver(setup, entropy, wish, known))
+
+
+def resend(
+    setup: Setup,
+    entropy: Entropy,
+    session: str | ByRecipient,
+    recipient: str | None = None,
+    *,
+    channel: str | None = None,
+    region: str | None = None,
+    locale: str | None = None,
+    source: str | None = None,
+    idempotency_key: str | None = None,
+    extra: Mapping[str, str] = NO_EXTRA,
+) -> Flow[SendResult]:
+    """Send a code of a live session once more; see `Engine.resend`."""
+    if idempotency_key is not None:
+        check_idempotency_key(idempotency_key)
+    token, purpose = None, ""
+    if isinstance(session, ByRecipient):
+        purpose, recipient, region = session.purpose, session.number, session.region
+        setup.check_purpose(purpose)
+    else:
+        token = parse_token(setup, session)
+        if token is None:
+            return (yield from tell(setup, "resend", NotFound()))
+    if recipient is None:
+        detail = "A resend needs the number again: it is not kept after a call."
+        return (yield from tell(setup, "resend", Refused(Refusal.RECIPIENT_NEEDED, detail=detail)))
+    try:
+        number = canonicalise(recipient, region=region)
+    except InvalidNumber as error:
+        return (yield from tell(setup, "resend", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
+    known = yield from locate(setup, number.e164)
+    if known.version is None:
+        known = yield from load(known.key)
+    if token is not None and token.key != known.key:
+        refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
+        return (yield from tell(setup, "resend", refused, key=token.key))
+    found = find_session(known.record, token, purpose)
+    if found is None:
+        return (yield from tell(setup, "resend", NotFound(), key=known.key))
+    channel = channel or found.channel
+    terms = setup.providers.get(found.provider)
+    serves = [terms.name] if terms is not None and channel in terms.capabilities.channels else []
+    hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
+    if hopeless is not None:
+        return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
+    held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
+    if held is not None:
+        return (yield from tell(setup, "resend", held, key=known.key, session=found))
+    wish = Wish(
+        operation="resend",
+        number=number,
+        purpose=found.purpose,
+        channel=channel,
+        locale=locale,
+        extra=extra,
+        source=setup.source(source),
+        idempotency_key=idempotency_key,
+        token=token,
+        by_recipient=token is None,
+        terms=terms or next(iter(setup.providers.values())),
+    )
+    return (yield from deliver(setup, entropy, wish, known))
+
+
+# --- before the record -----------------------------------------------------------------------
+
+
+def _no_way(setup: Setup, number: PhoneNumber, channel: str, candidates: list[str]) -> Refused | None:
+    """What no wait will change: the destination, or a channel that nobody serves."""
+    denied = decide_destination(number, policy=setup.destinations)
+    if denied is not None:
+        return Refused(Refusal.DESTINATION_DENIED, detail=denied)
+    if not candidates:
+        served = sorted({each for terms in setup.providers.values() for each in terms.capabilities.channels})
+        detail = f"No provider here serves channel {channel[:20]!r}; there are {', '.join(served)}."
+        return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=detail)
+    return None
+
+
+def _intent(setup: Setup, number: PhoneNumber, purpose: str, channel: str, key: str, source: str | None) -> SendIntent:
+    return SendIntent(
+        tenant=setup.tenant,
+        purpose=purpose,
+        channel=channel,
+        recipient_key=key,
+        region=number.region,
+        line_type=number.line_type.value,
+        source=setup.source(source) or None,
+    )
+
+
+def _held(intent: SendIntent) -> Flow[Wait | Refused | None]:
+    """What the guards of the active plugins say."""
+    verdict: Verdict | None = yield AskGuards(intent)
+    if verdict is None or verdict.guard is Guard.ALLOW:
+        return None
+    if verdict.guard is Guard.HOLD and verdict.until is not None:
+        now: datetime = yield ReadClock()
+        left = max(0.0, (verdict.until - now).total_seconds())
+        return Wait(verdict.until, WaitReason.GUARD, NextActions(resend_at=verdict.until), left)
+    return Refused(Refusal.DENIED_BY_GUARD, detail=verdict.reason)

@@ -1,0 +1,175 @@
+"""What a flow is given: the configuration of one engine, as values, and questions about it.
+
+Rules of this file: see `otpcore.flows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final, TypeVar
+
+from otpcore.codes import Keyring, Token, pseudonym
+from otpcore.contract import CodeOwner, Event, ProviderCapabilities, mask
+from otpcore.effects import Effect
+from otpcore.errors import UnknownPurpose
+from otpcore.ledger import next_actions
+from otpcore.model import RecipientRecord, Session
+from otpcore.phone import RegionPolicy
+from otpcore.policy import NotYet, Profile
+from otpcore.results import NextActions, SessionView, WaitReason
+
+__all__ = ["Flow", "ProviderTerms", "Setup", "event", "gate", "next_of", "view"]
+
+T = TypeVar("T")
+Flow = Generator[Effect, Any, T]
+"""Yields effects, is sent their results, returns a `T`."""
+
+LEASE_MARGIN: Final = timedelta(seconds=5)
+"""Beyond the deadline of a provider call, for the commit that settles it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """One configured provider instance, as the flows see it.
+
+    Attributes:
+        name: of the instance.
+        capabilities: as it declares them.
+        owner: who owns the code of sessions on it.
+        cancels, reconciles: whether it has the optional protocol.
+    """
+
+    name: str
+    capabilities: ProviderCapabilities
+    owner: CodeOwner
+    cancels: bool = False
+    reconciles: bool = False
+
+    @property
+    def lifetime(self) -> timedelta | None:
+        """Of a provider-owned code, from the handle's first send; None for a code of the core."""
+        return self.capabilities.code_lifetime if self.owner is CodeOwner.PROVIDER else None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """The configuration of one engine.
+
+    Attributes:
+        tenant: whose recipients these are.
+        keyring: keys of the peppers in force.
+        profile: the policy in force.
+        purposes: the names that `purpose` may have.
+        providers: by name, in the order of preference; at least one.
+        destinations: which regions and line types are served.
+        timeout_s: deadline of one provider call, at most 10 s.
+    """
+
+    tenant: str
+    keyring: Keyring
+    profile: Profile
+    purposes: frozenset[str]
+    providers: Mapping[str, ProviderTerms]
+    destinations: RegionPolicy = field(default_factory=RegionPolicy)
+    timeout_s: float = 8.0
+
+    @property
+    def lease(self) -> timedelta:
+        """After this long nobody settles a send or a claim any more."""
+        return timedelta(seconds=self.timeout_s) + LEASE_MARGIN
+
+    @property
+    def code_lengths(self) -> tuple[int, int]:
+        """Shortest and longest code that any session here can have."""
+        lengths = [
+            (self.profile.code_digits, self.profile.code_digits)
+            if terms.owner is CodeOwner.CORE
+            else terms.capabilities.code_digits
+            for terms in self.providers.values()
+        ]
+        return min(shortest for shortest, _ in lengths), max(longest for _, longest in lengths)
+
+    def check_purpose(self, purpose: str) -> None:
+        """Refuse a purpose that is not configured.
+
+        Raises:
+            UnknownPurpose: naming the configured ones.
+        """
+        if purpose not in self.purposes:
+            known = ", ".join(sorted(self.purposes))
+            raise UnknownPurpose(f"Purpose {purpose[:40]!r} is not one of this engine's: {known}.")
+
+    def source(self, source: str | None) -> str:
+        """The pseudonym of a source; "" when not told."""
+        return pseudonym(self.keyring.current, self.tenant, source) if source else ""
+
+
+def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: str, *, now: datetime) -> NotYet | None:
+    """Whether the provider's own live verification stands against a send; None means no.
+
+    A provider-owned code opens every session that shares its verification: one purpose at a time, and no
+    send that the provider would refuse anyway.
+    """
+    if terms.owner is CodeOwner.CORE:
+        return None
+    limit = terms.capabilities.limit
+    window = limit.window if limit else terms.lifetime or setup.profile.code_lifetime
+    ends: list[NotYet] = [
+        NotYet(one.expires_at, WaitReason.OTHER_PURPOSE)
+        for one in record.sessions
+        if one.is_live and one.provider == terms.name and one.owner is CodeOwner.PROVIDER and one.purpose != purpose
+    ]
+    for handle in record.handles:
+        over = handle.first_at + window
+        if handle.provider != terms.name or handle.ended or now >= over:
+            continue
+        if handle.purpose != purpose:
+            ends.append(NotYet(over, WaitReason.OTHER_PURPOSE))
+        elif (limit and handle.sends >= limit.sends) or handle.checks >= setup.profile.checks_per_session:
+            ends.append(NotYet(over, WaitReason.PROVIDER_WINDOW))
+    return max(ends, key=lambda each: each.until, default=None)
+
+
+def next_of(setup: Setup, record: RecipientRecord, session: Session | None, *, now: datetime) -> NextActions:
+    """What can be done from here, the provider's own window included."""
+    terms = setup.providers.get(session.provider) if session is not None else None
+    closed = gate(setup, record, terms, session.purpose, now=now) if terms is not None and session is not None else None
+    return next_actions(record, session, setup.profile, now=now, not_before=closed.until if closed else None)
+
+
+def view(session: Session, token: Token | None) -> SessionView:
+    """The session as its holder may know it."""
+    return SessionView(
+        token=str(token) if token is not None else None,
+        id=session.id,
+        purpose=session.purpose,
+        status=session.status,
+        channel=session.channel,
+        provider=session.provider,
+    )
+
+
+def event(
+    setup: Setup,
+    name: str,
+    *,
+    at: datetime,
+    key: str = "",
+    number: str = "",
+    session: Session | None = None,
+    purpose: str = "",
+    **detail: str,
+) -> Event:
+    """A fact for audit log and plugins: pseudonym and last two digits, never a code or a number."""
+    return Event(
+        name=name,
+        at=at,
+        tenant=setup.tenant,
+        purpose=session.purpose if session is not None else purpose,
+        recipient_key=key,
+        recipient_tail=mask(number) if number else "",
+        session=session.id if session is not None else "",
+        detail=detail,
+    )

@@ -1,0 +1,146 @@
+"""One decision on one record, made atomic by compare-and-swap.
+
+Rules of this file: see `otpcore.flows`. It knows stores and time, and nothing of sends or checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, TypeVar
+
+from otpcore.codes import Entropy, record_key
+from otpcore.contract import Conflict, Version, Versioned
+from otpcore.effects import Commit, Load, Pause, ReadClock
+from otpcore.errors import Busy, CommitUnknown
+from otpcore.flows.setup import Flow, Setup
+from otpcore.ledger import catch_up, gc_at, tidy
+from otpcore.model import RecipientRecord
+
+__all__ = ["EMPTY", "Snapshot", "load", "locate", "transact"]
+
+T = TypeVar("T")
+
+ATTEMPTS: Final = 64
+"""A commit loses only against one that spent budget; a record's budget for a day is smaller than this."""
+
+PAUSE_S: Final = 0.002
+LONGEST_PAUSE_S: Final = 0.05
+
+FORWARDING: Final = timedelta(days=400)
+
+EMPTY: Final = RecipientRecord()
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A record as it was last seen.
+
+    Attributes:
+        key: where it is.
+        record: decoded; `EMPTY` when absent.
+        version: None when absent.
+        now: the present on the record's clock when it was last decided on.
+    """
+
+    key: str
+    record: RecipientRecord
+    version: Version | None
+    now: datetime | None = None
+
+
+def load(key: str) -> Flow[Snapshot]:
+    """Read the record, following a marker that a pepper rotation left."""
+    found: Versioned | None = yield Load(key)
+    return (yield from _follow(key, found))
+
+
+def _follow(key: str, found: Versioned | None) -> Flow[Snapshot]:
+    if found is None:
+        return Snapshot(key, EMPTY, None)
+    record = RecipientRecord.decode(found.data)
+    if record.forward is None:
+        return Snapshot(key, record, found.version)
+    return (yield from load(record.forward))
+
+
+def transact(
+    setup: Setup,
+    decide: Callable[[RecipientRecord, datetime], tuple[RecipientRecord, T]],
+    entropy: Entropy,
+    *,
+    known: Snapshot,
+) -> Flow[tuple[T, Snapshot]]:
+    """Decide on the record until the decision is what the store holds.
+
+    Args:
+        setup: of the engine.
+        decide: a pure function of the record, caught up with time, and of the present on its clock. It answers
+            with the next record and an outcome; the same record object means that nothing is written. It may
+            be called several times, and recognises its own earlier mark in the record: that is how a commit
+            whose answer was lost is neither repeated nor forgotten.
+        entropy: of the operation; its jitter spreads competitors.
+        known: the record as last seen; `EMPTY` without a version to commit against absent first.
+
+    Returns:
+        The outcome, and the record as it now stands. The outcome is true of the store: it may be revealed.
+
+    Raises:
+        Busy: too many lost races; nothing was applied.
+        StoreError: the store is down or in doubt.
+    """
+    seen = known
+    for attempt in range(ATTEMPTS):
+        now: datetime = yield ReadClock()
+        caught = catch_up(seen.record, setup.profile, now=now, lease=setup.lease)
+        record, outcome = decide(caught.record, caught.now)
+        if record is caught.record and not caught.must_write:
+            return outcome, Snapshot(seen.key, record, seen.version, caught.now)
+        record = tidy(record, now=caught.now)
+        over = gc_at(record, setup.profile, now=caught.now)
+        try:
+            answer: Version | Conflict = yield Commit(seen.key, record.encode(), seen.version, over)
+        except CommitUnknown:
+            seen = yield from load(seen.key)
+            continue
+        if not isinstance(answer, Conflict):
+            return outcome, Snapshot(seen.key, record, answer, caught.now)
+        if attempt:
+            yield Pause(_pause(entropy, attempt))
+            seen = yield from load(seen.key)
+        else:
+            seen = yield from _follow(seen.key, answer.current)
+    raise Busy
+
+
+def _pause(entropy: Entropy, attempt: int) -> float:
+    longest = min(LONGEST_PAUSE_S, PAUSE_S * (1 << min(attempt, 8)))
+    return longest * (entropy.jitter[attempt % len(entropy.jitter)] + 1) / 256
+
+
+def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
+    """Where the recipient's record is, or is to be made; nothing is read unless a pepper is being rotated.
+
+    While an old pepper lives, a record under its pseudonym is used where it is. Where there is none, a marker
+    under the old pseudonym points to the new one before the record is made: two engines that start with
+    different peppers still meet in one budget.
+    """
+    kind = "phone"
+    key = record_key(setup.keyring.current, setup.tenant, kind, recipient)
+    for keys in setup.keyring.previous:
+        old = record_key(keys, setup.tenant, kind, recipient)
+        found = yield from load(old)
+        if found.key == old and found.version is None:
+            now: datetime = yield ReadClock()
+            marker = RecipientRecord(mark_at=now, forward=key)
+            with suppress(CommitUnknown):  # whichever way it went, the next look tells
+                yield Commit(old, marker.encode(), None, now + FORWARDING)
+            found = yield from load(old)
+            if found.key == old and found.version is None:
+                raise Busy
+        if found.version is not None:
+            return found
+        key = found.key
+    return Snapshot(key, EMPTY, None)

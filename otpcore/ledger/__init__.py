@@ -1,0 +1,55 @@
+"""How the recipient record changes: each function takes a record and gives the next one.
+
+    catch_up        what time alone has done: leases, expiries, a clock set back
+    reserve         a send takes its step of the ladder, before the provider is called
+    settle_send     the provider's answer: a code goes live, a step is given back, or nobody knows
+    adopt           the verification that the provider speaks of is the session's
+    claim           a try is spent, before the provider is asked
+    settle_check    found wrong, lost, or never made
+    approve, end    the session leaves `pending`, once
+    forget, unlock  what an owner and an operator may undo
+    next_actions    what can be done from here
+    tidy, gc_at     what is written, and when nothing in it counts any more
+
+Rules of this package: arithmetic on records, nothing else: no store, no provider, no decision whether
+(`otpcore.policy`), no order of I/O (`otpcore.flows`). An operation's id goes into the record with its
+effect, so that after a lost answer "was it applied" is a question about the record.
+"""
+
+from otpcore.ledger.checks import claim, settle_check
+from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
+from otpcore.ledger.sends import adopt, reserve, settle_send
+from otpcore.ledger.sessions import (
+    approve,
+    checks_left,
+    claims_open,
+    end,
+    forget,
+    handle_ended,
+    next_actions,
+    siblings,
+    unlock,
+    with_session,
+)
+
+__all__ = [
+    "CaughtUp",
+    "adopt",
+    "approve",
+    "catch_up",
+    "checks_left",
+    "claim",
+    "claims_open",
+    "end",
+    "forget",
+    "gc_at",
+    "handle_ended",
+    "next_actions",
+    "reserve",
+    "settle_check",
+    "settle_send",
+    "siblings",
+    "tidy",
+    "unlock",
+    "with_session",
+]

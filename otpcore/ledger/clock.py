@@ -1,0 +1,148 @@
+"""What time alone does to a record, and when a record may go.
+
+Rules of this file: see `otpcore.ledger`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from otpcore.ledger.sessions import checks_left, claims_open, end
+from otpcore.machine import CHECK_TRANSITIONS, SEND_TRANSITIONS, CheckEvent, SendEvent, SessionEvent, step
+from otpcore.model import CheckState, RecipientRecord, SendState
+from otpcore.policy import DAY, Profile
+
+__all__ = ["REFUND_WINDOW", "CaughtUp", "catch_up", "gc_at", "tidy"]
+
+CLOCK_TOLERANCE: Final = timedelta(seconds=5)
+"""Clocks of several machines differ by this much without anybody having set one."""
+
+REFUND_WINDOW: Final = timedelta(hours=1)
+ENDED_KEPT: Final = 3
+LONG_MEMORY: Final = timedelta(days=400)
+"""An unfinished ladder and consecutive failures count until a success; a number changes hands sooner."""
+
+
+# --- time ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """A record brought to the present.
+
+    Attributes:
+        record: as time has left it.
+        now: the present on the record's clock: never before its mark.
+        must_write: commit before answering: an expiry that would be told, or a clock that was set back.
+    """
+
+    record: RecipientRecord
+    now: datetime
+    must_write: bool
+
+
+def catch_up(record: RecipientRecord, profile: Profile, *, now: datetime, lease: timedelta) -> CaughtUp:
+    """What time alone has done to a record.
+
+    A clock that is up to 5 s behind the record's mark is taken as the mark. One that is further behind was
+    set back: every instant is shifted by as much, so that no wait is longer than its step, and what was live
+    ends, so that no code lives again.
+    """
+    if record.mark_at is None:
+        return CaughtUp(record, now, must_write=False)
+    set_back = now < record.mark_at - CLOCK_TOLERANCE
+    if set_back:
+        record = _shifted(record, record.mark_at - now)
+    before = record.mark_at or now
+    now = max(now, before)
+    record = _lease_over(record, now - lease)
+    must_write = set_back
+    for session in record.sessions:
+        if not session.is_live:
+            continue
+        if now >= session.expires_at or set_back:
+            if set_back or not claims_open(record, session):
+                record = end(record, session, SessionEvent.LIFETIME_OVER, by="", now=now)
+                must_write = True
+            else:
+                must_write = must_write or before < session.expires_at
+        elif checks_left(record, session, profile) == 0 and not claims_open(record, session):
+            record = end(record, session, SessionEvent.LAST_TRY_SPENT, by="", now=now)
+    return CaughtUp(record, now, must_write)
+
+
+def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
+    next_at = record.ladder.next_at
+    return record.model_copy(
+        update={
+            "mark_at": (record.mark_at - back) if record.mark_at else None,
+            "ladder": record.ladder.model_copy(update={"next_at": next_at and next_at - back}),
+            "sends": tuple(send.model_copy(update={"at": send.at - back}) for send in record.sends),
+            "checks": tuple(check.model_copy(update={"at": check.at - back}) for check in record.checks),
+            "keys": tuple(key.model_copy(update={"at": key.at - back}) for key in record.keys),
+            "handles": tuple(one.model_copy(update={"first_at": one.first_at - back}) for one in record.handles),
+            "sessions": tuple(
+                session.model_copy(
+                    update={
+                        "expires_at": session.expires_at - back,
+                        "ended_at": session.ended_at and session.ended_at - back,
+                    }
+                )
+                for session in record.sessions
+            ),
+        }
+    )
+
+
+def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
+    """Sends and claims that nobody will settle any more become unknown."""
+    if any(send.state is SendState.RESERVED and send.at <= limit for send in record.sends):
+        sends = tuple(
+            send.model_copy(update={"state": step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)})
+            if send.at <= limit
+            else send
+            for send in record.sends
+        )
+        record = record.model_copy(update={"sends": sends})
+    if any(check.state is CheckState.CLAIMED and check.at <= limit for check in record.checks):
+        checks = tuple(
+            check.model_copy(update={"state": step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)})
+            if check.at <= limit
+            else check
+            for check in record.checks
+        )
+        record = record.model_copy(update={"checks": checks})
+    return record
+
+
+def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
+    """The record as it is written: marked with `now`, without what no longer counts."""
+    day_ago, hour_ago = now - DAY, now - REFUND_WINDOW
+    ended = [session for session in record.sessions if not session.is_live]
+    kept = {session.id for session in ended[-ENDED_KEPT:] if session.ended_at is None or session.ended_at > day_ago}
+    in_use = {(session.provider, session.handle) for session in record.sessions if session.is_live}
+    return record.model_copy(
+        update={
+            "mark_at": now,
+            "sends": tuple(send for send in record.sends if send.at > (hour_ago if send.refunded else day_ago)),
+            "checks": tuple(check for check in record.checks if check.at > day_ago),
+            "keys": tuple(key for key in record.keys if key.at > day_ago),
+            "sessions": tuple(one for one in record.sessions if one.is_live or one.id in kept),
+            "handles": tuple(
+                one for one in record.handles if one.first_at > hour_ago or (one.provider, one.id) in in_use
+            ),
+        }
+    )
+
+
+def gc_at(record: RecipientRecord, profile: Profile, *, now: datetime) -> datetime:
+    """The instant from which nothing in the record counts."""
+    unfinished = 0 < record.ladder.count < len(profile.ladder)
+    if unfinished or record.consecutive or record.forward is not None:
+        return now + LONG_MEMORY
+    ends = [now + DAY, *(session.expires_at + DAY for session in record.sessions)]
+    if record.ladder.next_at is not None:
+        ends.append(record.ladder.next_at)
+    return max(ends)

@@ -1,0 +1,156 @@
+"""How a send changes the record: the step is taken before, the answer is written after.
+
+Rules of this file: see `otpcore.ledger`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from otpcore.contract import CodeOwner
+from otpcore.ledger.clock import REFUND_WINDOW
+from otpcore.ledger.sessions import end, replaced, with_session
+from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
+from otpcore.model import Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
+from otpcore.policy import Profile, climb
+
+__all__ = ["adopt", "reserve", "settle_send"]
+
+
+def reserve(
+    record: RecipientRecord, profile: Profile, session: Session, *, now: datetime, send: str, source: str
+) -> RecipientRecord:
+    """A send takes its step of the ladder and its place under the daily cap; `session` is new or renewed."""
+    ladder = climb(record.ladder, profile, now=now)
+    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=ladder.epoch, source=source)
+    return with_session(record, session).model_copy(update={"ladder": ladder, "sends": (*record.sends, mark)})
+
+
+def settle_send(
+    record: RecipientRecord,
+    profile: Profile,
+    send: Send,
+    event: SendEvent,
+    *,
+    now: datetime,
+    handle: str | None = None,
+    lifetime: timedelta | None = None,
+) -> RecipientRecord:
+    """Write down what became of a send.
+
+    Args:
+        record: as it stands; `send` is one of its sends.
+        profile: the policy in force.
+        send: the send as it stands in the record.
+        event: ACCEPTED, DEFINITELY_REFUSED or ANSWER_LOST.
+        now: on the record's clock.
+        handle: the provider's id of the verification, with ACCEPTED.
+        lifetime: of a provider-owned code, counted from the handle's first send; None for a code of the
+            core, or where each send has a lifetime of its own.
+    """
+    state = step(SEND_TRANSITIONS, send.state, event)
+    if state is send.state:
+        return record
+    refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
+    settled = send.model_copy(update={"state": state, "refunded": refunded})
+    record = record.model_copy(update={"sends": replaced(record.sends, settled)})
+    if refunded:
+        record = record.model_copy(update={"ladder": _stepped_down(record, send)})
+    session = record.session(send.session)
+    if session is None or not session.is_live:
+        return record
+    if event is SendEvent.ACCEPTED:
+        return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime)
+    if event is SendEvent.DEFINITELY_REFUSED:
+        codes = tuple(code for code in session.codes if code.send != send.id)
+        session = session.model_copy(update={"codes": codes, **_expiry_of(codes)})
+        record = with_session(record, session)
+        record = record.model_copy(update={"keys": tuple(key for key in record.keys if key.send != send.id)})
+        others = (SendState.RESERVED, SendState.UNKNOWN, SendState.ACCEPTED, SendState.DELIVERED)
+        if not any(one.session == session.id and one.state in others for one in record.sends):
+            record = end(record, session, SessionEvent.NOTHING_SENT, by=send.id, now=now)
+    return record
+
+
+def _is_refundable(record: RecipientRecord, profile: Profile, send: Send) -> bool:
+    recent = sum(one.refunded and one.at > send.at - REFUND_WINDOW for one in record.sends)
+    return (
+        send.state is SendState.RESERVED
+        and send.epoch == record.ladder.epoch
+        and record.ladder.count > 0
+        and recent < profile.refunds_per_hour
+    )
+
+
+def _stepped_down(record: RecipientRecord, send: Send) -> Ladder:
+    newer = any(one.at > send.at and not one.refunded and one.id != send.id for one in record.sends)
+    ladder = record.ladder
+    return ladder.model_copy(update={"count": ladder.count - 1, "next_at": ladder.next_at if newer else send.at})
+
+
+def _accepted(
+    record: RecipientRecord,
+    profile: Profile,
+    session: Session,
+    send: Send,
+    *,
+    handle: str | None,
+    lifetime: timedelta | None,
+) -> RecipientRecord:
+    if session.owner is CodeOwner.CORE:
+        mine = next((code for code in session.codes if code.send == send.id), None)
+        if mine is None or any(code.live and code.generation > mine.generation for code in session.codes):
+            return record  # a newer code is live already; this one came too late
+        newer = (code for code in session.codes if code.generation > mine.generation)
+        codes = (mine.model_copy(update={"live": True}), *newer)
+        update = {"codes": codes, "handle": handle, **_expiry_of(codes)}
+        return with_session(record, session.model_copy(update=update))
+    return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime)
+
+
+def adopt(
+    record: RecipientRecord,
+    profile: Profile,
+    session: Session,
+    *,
+    handle: str,
+    send: Send | None,
+    lifetime: timedelta | None,
+) -> RecipientRecord:
+    """The verification that the provider speaks of is the session's, whether or not it was known.
+
+    Args:
+        record: as it stands.
+        profile: the policy in force.
+        session: live, and its code is the provider's.
+        handle: the provider's id.
+        send: the send that was just accepted; None when a check found the verification.
+        lifetime: as for `settle_send`.
+    """
+    known = record.handle(session.provider, handle)
+    mine = [one for one in record.sends if one.session == session.id]
+    if known is None:
+        # an earlier send of this session whose answer was lost may have opened the verification
+        lost = [one.at for one in mine if one.state is SendState.UNKNOWN or send is None]
+        known = Handle(
+            provider=session.provider,
+            id=handle,
+            purpose=session.purpose,
+            first_at=min([send.at, *(lost if session.handle is None else [])] if send else lost),
+            sends=0 if send else len(mine),
+        )
+    if session.handle is None:
+        spent = sum(check.session == session.id for check in record.checks)
+        known = known.model_copy(update={"checks": known.checks + spent})
+    known = known.model_copy(update={"sends": known.sends + (send is not None), "ended": False})
+    others = (one for one in record.handles if (one.provider, one.id) != (known.provider, known.id))
+    start = send.at if send else known.first_at
+    expires_at = known.first_at + lifetime if lifetime is not None else start + profile.code_lifetime
+    session = session.model_copy(update={"handle": handle, "expires_at": expires_at})
+    return with_session(record, session).model_copy(update={"handles": (*others, known)})
+
+
+def _expiry_of(codes: tuple[Code, ...]) -> dict[str, datetime]:
+    """A session ends with its newest code."""
+    ends = [code.expires_at for code in codes]
+    return {"expires_at": max(ends)} if ends else {}

@@ -1,0 +1,177 @@
+"""How a session ends, and what may be asked of one.
+
+Rules of this file: see `otpcore.ledger`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypeVar
+
+from otpcore.contract import CodeOwner
+from otpcore.machine import SESSION_TRANSITIONS, SessionEvent, step
+from otpcore.model import Check, CheckState, Ladder, RecipientRecord, Send, SendState, Session
+from otpcore.policy import NotYet, Profile, decide_check, decide_send
+from otpcore.results import NextActions
+
+__all__ = [
+    "approve",
+    "checks_left",
+    "claims_open",
+    "end",
+    "forget",
+    "handle_ended",
+    "next_actions",
+    "replaced",
+    "siblings",
+    "unlock",
+    "with_session",
+]
+
+Mark = TypeVar("Mark", Send, Check, Session)
+
+
+def checks_left(record: RecipientRecord, session: Session, profile: Profile) -> int:
+    """Tries left on a session; of sessions that share a verification at a provider, on that."""
+    if not session.is_live:
+        return 0
+    used = sum(check.session == session.id for check in record.checks)
+    if session.owner is CodeOwner.PROVIDER:
+        handle = record.handle(session.provider, session.handle)
+        used = max(used, handle.checks if handle else 0)
+    return max(0, profile.checks_per_session - used)
+
+
+def claims_open(record: RecipientRecord, session: Session) -> bool:
+    """Whether a try at this session, or at its verification, is on its way to the provider."""
+    family = {one.id for one in siblings(record, session)} | {session.id}
+    return any(check.state is CheckState.CLAIMED and check.session in family for check in record.checks)
+
+
+def approve(record: RecipientRecord, session: Session, *, by: str, now: datetime) -> RecipientRecord:
+    """The code was right: consecutive failures and the ladder are cleared, the daily cap is not."""
+    family = siblings(record, session)
+    checks = tuple(check for check in record.checks if check.id != by)
+    ladder = Ladder(epoch=record.ladder.epoch + 1)
+    record = record.model_copy(update={"checks": checks, "consecutive": 0, "ladder": ladder})
+    record = end(record, session, SessionEvent.RIGHT_CODE, by=by, now=now)
+    for sibling in family:
+        record = end(record, sibling, SessionEvent.SIBLING_APPROVED, by=by, now=now)
+    return handle_ended(record, session)
+
+
+def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: str, now: datetime) -> RecipientRecord:
+    """The session leaves `pending` and shrinks to what its holder may still ask for."""
+    status = step(SESSION_TRANSITIONS, session.status, event)
+    if status is session.status:
+        return record
+    shrunk = Session(
+        id=session.id,
+        purpose=session.purpose,
+        status=status,
+        proof=session.proof,
+        owner=session.owner,
+        expires_at=session.expires_at,
+        ended_at=now,
+        ended_by=by,
+    )
+    settled_sends = tuple(
+        send.model_copy(update={"id": "", "session": ""})
+        if send.session == session.id and send.state not in (SendState.RESERVED, SendState.UNKNOWN)
+        else send
+        for send in record.sends
+    )
+    settled_checks = tuple(
+        check.model_copy(update={"id": "", "session": ""})
+        if check.session == session.id and check.state is CheckState.WRONG
+        else check
+        for check in record.checks
+    )
+    record = record.model_copy(update={"sends": settled_sends, "checks": settled_checks})
+    return with_session(record, shrunk)
+
+
+def siblings(record: RecipientRecord, session: Session) -> tuple[Session, ...]:
+    """The other live sessions on the same verification at the same provider."""
+    if session.owner is CodeOwner.CORE or session.handle is None:
+        return ()
+    mine = (session.provider, session.handle)
+    return tuple(
+        one for one in record.sessions if one.is_live and one.id != session.id and (one.provider, one.handle) == mine
+    )
+
+
+def handle_ended(record: RecipientRecord, session: Session) -> RecipientRecord:
+    """The provider has ended the verification of this session; its counts stay until its window is over."""
+    mine = (session.provider, session.handle)
+    handles = tuple(
+        one.model_copy(update={"ended": True}) if (one.provider, one.id) == mine else one for one in record.handles
+    )
+    return record.model_copy(update={"handles": handles})
+
+
+def forget(record: RecipientRecord) -> RecipientRecord:
+    """Erase sessions, codes, handles and idempotency keys; keep what limits count, without ids."""
+    return RecipientRecord(
+        mark_at=record.mark_at,
+        ladder=record.ladder,
+        sends=tuple(send.model_copy(update={"id": "", "session": ""}) for send in record.sends),
+        checks=tuple(
+            check.model_copy(update={"id": "", "session": "", "state": CheckState.WRONG}) for check in record.checks
+        ),
+        consecutive=record.consecutive,
+        forward=record.forward,
+    )
+
+
+def unlock(record: RecipientRecord) -> RecipientRecord:
+    """Clear the failure counts; a live session keeps the tries that it has used."""
+    live = {session.id for session in record.sessions if session.is_live}
+    checks = tuple(check.model_copy(update={"forgiven": True}) for check in record.checks if check.session in live)
+    return record.model_copy(update={"checks": checks, "consecutive": 0})
+
+
+def next_actions(
+    record: RecipientRecord,
+    session: Session | None,
+    profile: Profile,
+    *,
+    now: datetime,
+    not_before: datetime | None = None,
+) -> NextActions:
+    """What can be done from here.
+
+    Args:
+        record: as it stands.
+        session: the one that is spoken of, if any.
+        profile: the policy in force.
+        now: on the record's clock.
+        not_before: a further bound on the next send: the provider's own window.
+    """
+    verdict = decide_send(record, profile, now=now)
+    locked = decide_check(record, profile, now=now)
+    if isinstance(verdict, NotYet):
+        resend_at: datetime | None = verdict.until
+    else:
+        resend_at = verdict.until if verdict is not None else now
+    if resend_at is not None and not_before is not None:
+        resend_at = max(resend_at, not_before)
+    return NextActions(
+        resend_at=resend_at,
+        checks_left=None if session is None else checks_left(record, session, profile),
+        expires_at=session.expires_at if session is not None and session.is_live else None,
+        locked_until=locked.until if locked is not None else None,
+    )
+
+
+def with_session(record: RecipientRecord, session: Session) -> RecipientRecord:
+    """The record with this session in the place of the one of the same id, or added."""
+    if record.session(session.id) is None:
+        return record.model_copy(update={"sessions": (*record.sessions, session)})
+    return record.model_copy(update={"sessions": replaced(record.sessions, session)})
+
+
+def replaced(marks: Iterable[Mark], new: Mark) -> tuple[Mark, ...]:
+    """The marks with the one of the same id exchanged for `new`."""
+    return tuple(new if mark.id == new.id else mark for mark in marks)

@@ -1,0 +1,301 @@
+"""The recipient record: the one aggregate that a store holds for (tenant, recipient).
+
+    RecipientRecord
+    ├── ladder                  how many steps of the cycle are taken, when the next send may be
+    ├── sends    Send, …        of the last 24 hours: id, when, what became of it
+    ├── checks   Check, …       failures and open claims of the last 24 hours
+    ├── sessions Session, …     up to three live ones, the last few ended ones
+    │   └── codes Code, …       at most two generations that match: last accepted, newest unsettled
+    ├── handles  Handle, …      live verifications at providers that own the code
+    └── keys     IdempotencyKey, …
+
+Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
+Instants are aware UTC with millisecond precision, stored as milliseconds since the epoch; what equals
+its default is not stored. No field ever holds a code, a secret or a number.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from otpcore.contract import CodeOwner
+from otpcore.errors import StoreFormatError
+
+__all__ = [
+    "SCHEMA",
+    "Check",
+    "CheckState",
+    "Code",
+    "Handle",
+    "IdempotencyKey",
+    "Ladder",
+    "RecipientRecord",
+    "Send",
+    "SendState",
+    "Session",
+    "SessionStatus",
+]
+
+SCHEMA: Final = 1
+"""Version of the record's layout; a record of a newer one is refused, never rewritten."""
+
+
+_VERSION_FIELD: Final = {"v"}
+
+
+def _refuse_newer(data: bytes) -> None:
+    try:
+        found = json.loads(data)
+    except ValueError:
+        return
+    if isinstance(found, dict) and isinstance(found.get("v"), int) and found["v"] > SCHEMA:
+        raise StoreFormatError(
+            f"A stored record has schema {found['v']}; this release reads up to {SCHEMA}. Upgrade otpcore."
+        )
+
+
+class SessionStatus(StrEnum):
+    """Where a session stands, in Twilio Verify's words."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    CANCELED = "canceled"
+    MAX_ATTEMPTS_REACHED = "max_attempts_reached"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+class SendState(StrEnum):
+    """What is known of one send."""
+
+    RESERVED = "reserved"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+
+
+class CheckState(StrEnum):
+    """What is known of one try at a code. A try that was approved or never made leaves no mark."""
+
+    CLAIMED = "claimed"
+    WRONG = "wrong"
+    UNKNOWN = "unknown"
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(
+        frozen=True, ser_json_temporal="milliseconds", val_temporal_unit="milliseconds", extra="ignore"
+    )
+
+
+class Ladder(_Stored):
+    """The resend ladder of one recipient.
+
+    Attributes:
+        count: steps taken in this cycle, 0 to the profile's number of waits.
+        next_at: no send before this instant; None when free.
+        epoch: grows when the ladder is cleared and when a cycle starts; a refund names its epoch.
+    """
+
+    count: int = 0
+    next_at: datetime | None = None
+    epoch: int = 0
+
+
+class Send(_Stored):
+    """One code handed to one provider.
+
+    Attributes:
+        id: unique among the record's operations.
+        at: when it was reserved.
+        state: see `SendState`.
+        session: nonce of its session; "" once that has ended.
+        epoch: the ladder's epoch whose step it took.
+        refunded: its step and its place under the daily cap were given back.
+        source: pseudonym of who asked for it, "" when not told.
+    """
+
+    id: str = ""
+    at: datetime
+    state: SendState = SendState.ACCEPTED
+    session: str = ""
+    epoch: int = 0
+    refunded: bool = False
+    source: str = ""
+
+
+class Check(_Stored):
+    """One try at a code that was, or may have been, wrong.
+
+    Attributes:
+        id, at, session, source: as of `Send`.
+        state: see `CheckState`.
+        forgiven: an operator unlocked the recipient; it still counts for its session, not for the lock.
+    """
+
+    id: str = ""
+    at: datetime
+    state: CheckState = CheckState.WRONG
+    session: str = ""
+    source: str = ""
+    forgiven: bool = False
+
+
+class Code(_Stored):
+    """What is kept of a core-owned code.
+
+    Attributes:
+        generation: 1 for the session's first code, then counting.
+        send: id of the send that carries it.
+        digest: keyed digest, see `otpcore.codes.code_digest`.
+        kid: names the pepper of the digest.
+        expires_at: from this instant on the code matches nothing.
+        live: the provider accepted its send; False while that is not settled.
+    """
+
+    generation: int
+    send: str
+    digest: str
+    kid: str
+    expires_at: datetime
+    live: bool = False
+
+
+class Handle(_Stored):
+    """A verification at a provider that owns the code; every session that shares it lives on its budget.
+
+    Attributes:
+        provider: the provider instance's name.
+        id: the provider's own id.
+        purpose: the one purpose it serves.
+        first_at: its first send; window and lifetime count from here.
+        sends: how many it has seen.
+        checks: how many tries were claimed on it, by whichever session.
+        ended: approved, cancelled or exhausted; kept until its window is over, so that counts go on
+            should the provider go on with it.
+    """
+
+    provider: str
+    id: str
+    purpose: str
+    first_at: datetime
+    sends: int = 1
+    checks: int = 0
+    ended: bool = False
+
+
+class Session(_Stored):
+    """One verification.
+
+    Attributes:
+        id: nonce, unique in the record.
+        purpose: what is being confirmed.
+        status: see `SessionStatus`.
+        proof: SHA-256 of the client's secret half; None for a session addressed by its recipient.
+        owner: who makes and compares the code.
+        provider: name of the provider instance that carries it; "" once ended.
+        channel: of its newest send; "" once ended.
+        handle: the provider's id; None where there is none or its answer was lost.
+        expires_at: it ends with its newest code.
+        codes: core-owned generations, oldest first, at most two.
+        ended_at: when it left `pending`.
+        ended_by: id of the operation that ended it.
+    """
+
+    id: str
+    purpose: str
+    status: SessionStatus = SessionStatus.PENDING
+    proof: str | None = None
+    owner: CodeOwner = CodeOwner.CORE
+    provider: str = ""
+    channel: str = ""
+    handle: str | None = None
+    expires_at: datetime
+    codes: tuple[Code, ...] = ()
+    ended_at: datetime | None = None
+    ended_by: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether it is still pending."""
+        return self.status is SessionStatus.PENDING
+
+
+class IdempotencyKey(_Stored):
+    """That a start or resend was made with this key.
+
+    Attributes:
+        digest: of the key.
+        body: digest of the request's other arguments.
+        at: when.
+        session: nonce of the session.
+        send: id of the send.
+    """
+
+    digest: str
+    body: str
+    at: datetime
+    session: str
+    send: str
+
+
+class RecipientRecord(_Stored):
+    """Everything whose invariants interact, for one recipient of one tenant; about 1 kB of JSON.
+
+    Attributes:
+        v: see `SCHEMA`.
+        mark_at: the latest instant that a write has seen; None in a record that was never written.
+        ladder, sends, checks, sessions, handles, keys: as drawn above.
+        consecutive: failures since the last success.
+        forward: the key where the record really is; set only in a marker left by a pepper rotation.
+    """
+
+    v: int = SCHEMA
+    mark_at: datetime | None = None
+    ladder: Ladder = Ladder()
+    sends: tuple[Send, ...] = ()
+    checks: tuple[Check, ...] = ()
+    consecutive: int = 0
+    sessions: tuple[Session, ...] = ()
+    handles: tuple[Handle, ...] = ()
+    keys: tuple[IdempotencyKey, ...] = ()
+    forward: str | None = None
+
+    def encode(self) -> bytes:
+        """The stored form: JSON on one line, `v` first."""
+        rest = self.model_dump_json(exclude_defaults=True, exclude=_VERSION_FIELD).encode()[1:]
+        return (b'{"v":%d,' if len(rest) > 1 else b'{"v":%d') % self.v + rest
+
+    @classmethod
+    def decode(cls, data: bytes) -> RecipientRecord:
+        """Read the stored form.
+
+        Raises:
+            StoreFormatError: it is not a record, or one of a newer schema.
+        """
+        try:
+            record = cls.model_validate_json(data)
+        except ValidationError as error:
+            _refuse_newer(data)
+            # the error's own text quotes the record, so it stays out of the message and of the cause
+            raise StoreFormatError(
+                f"A stored record is damaged: {error.error_count()} of its fields do not read as a recipient record's."
+            ) from None
+        if record.v > SCHEMA:
+            _refuse_newer(data)
+        return record
+
+    def session(self, nonce: str) -> Session | None:
+        """The session of this nonce, live or among the last few ended ones."""
+        return next((session for session in self.sessions if session.id == nonce), None)
+
+    def handle(self, provider: str, handle: str | None) -> Handle | None:
+        """The verification of this id at this provider."""
+        return next((one for one in self.handles if one.provider == provider and one.id == handle), None)
