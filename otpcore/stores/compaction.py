@@ -1,34 +1,159 @@
-"""Copying what still counts of a segment into a new file.
+"""Compaction: when the lines that still count are copied into a new file, and how.
 
-Rules of this file: it copies between two segments and nothing else. When to do it, under which lock, and
-the rename that makes it true are the log's (`log.py`).
+A compaction takes a snapshot under the lock, copies it without, follows the tail that others write meanwhile, and
+takes the lock again for the last of the tail and the rename. Killed anywhere, it leaves the old file in place
+and a file at the temporary name, which the next one removes.
+
+Rules of this file: it reads the old file and writes the new one. Locks, the rename, and what readers do are the
+log's (`log.py`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import logging
 import os
 import stat
+import threading
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from otpcore.errors import StoreFormatError
+from otpcore.errors import StoreError, StoreFormatError
 from otpcore.stores import frames
 from otpcore.stores.frames import Header, Record
 from otpcore.stores.segment import Descriptor, Entry, Segment, write_all
 
-__all__ = ["Live", "copy_live", "copy_tail", "create", "snapshot"]
+if TYPE_CHECKING:
+    from otpcore.stores.log import RecordLog
 
+__all__ = ["COMPACT_MIN_LINES", "Compactor", "Live", "copy_live", "copy_tail", "create", "snapshot"]
+
+logger = logging.getLogger("otpcore.stores")
+
+COMPACT_FACTOR: Final = 3
+"""A compaction starts when lines reach this multiple of the live ones (and `COMPACT_MIN_LINES`)."""
+COMPACT_MIN_LINES: Final = 4096
+SMALL_TAIL: Final = 64 * 1024
+"""Bytes that a compaction may leave to copy under the lock."""
+CATCH_UP_ROUNDS: Final = 8
 BUFFER: Final = 1 << 20
 
 Live = tuple[str, str, Entry]
 """Table, key and entry of a line that stands for a record."""
 
 
+class Compactor:
+    """Compacts one log, one compaction at a time on a host.
+
+    Attributes:
+        done: compactions that this object finished.
+    """
+
+    def __init__(self, log: RecordLog, min_lines: int) -> None:
+        self._log = log
+        self._min_lines = min_lines
+        self.done = 0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget what another process was doing: after a fork."""
+        self._busy = threading.Lock()
+        self._worker: threading.Thread | None = None
+
+    def join(self) -> None:
+        """Wait for the compaction under way."""
+        if self._worker is not None:
+            self._worker.join()
+
+    def consider(self, segment: Segment) -> None:
+        """Start a compaction in a thread of its own if the segment has grown enough."""
+        lines = segment.index.lines
+        if lines < max(self._min_lines, segment.compact_at) or lines < COMPACT_FACTOR * segment.index.live:
+            return
+        if self._worker is not None and self._worker.is_alive():
+            return
+        segment.compact_at = lines + self._min_lines  # when this one fails, or another process does it
+        worker = threading.Thread(target=self._run_aside, name="otpcore-compaction", daemon=True)
+        with contextlib.suppress(RuntimeError):  # the interpreter is ending; the next process will do it
+            worker.start()
+            self._worker = worker
+
+    def _run_aside(self) -> None:
+        try:
+            self.run()
+        except StoreError as error:
+            logger.warning("compaction failed, the file goes on growing: %s", error)
+
+    def run(self, *, wait: bool = False) -> bool:
+        """Compact now; others read and write meanwhile.
+
+        Args:
+            wait: for another thread or process that is compacting, instead of leaving it to them.
+
+        Returns:
+            Whether this call did it.
+
+        Raises:
+            StoreUnavailable, StoreFormatError: it could not be done; the old file stands.
+        """
+        if not self._busy.acquire(blocking=wait):
+            return False
+        try:
+            with self._log.exclusive(heal=False) as old:
+                pass
+            fcntl.flock(old.file.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            try:
+                return self._replace(old)
+            finally:
+                fcntl.flock(old.file.fd, fcntl.LOCK_UN)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._log.unavailable(error) from error
+        finally:
+            self._busy.release()
+
+    def _replace(self, old: Segment) -> bool:
+        """Copy and rename; the caller holds the old inode's lock."""
+        log = self._log
+        with log.exclusive(heal=False) as now:
+            if now is not old:
+                return False  # another process has done it
+            live, mark = snapshot(old), old.end
+        new = create(log.temp, old)
+        try:
+            copy_live(old, live, new)
+            for _ in range(CATCH_UP_ROUNDS):
+                with log.exclusive(heal=False):
+                    end = old.end
+                copy_tail(old, new, mark, end)
+                os.fdatasync(new.file.fd)
+                behind, mark = end - mark, end
+                if behind < SMALL_TAIL:
+                    break
+            with log.exclusive(heal=False) as now:
+                if now is old:
+                    copy_tail(old, new, mark, old.end)
+                    log.publish(new)
+                    self.done += 1
+                    return True
+        except BaseException:
+            discard(log.temp)
+            raise
+        discard(log.temp)
+        return False
+
+
+def discard(temp: str) -> None:
+    """Remove the file at the temporary name, if there is one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temp)  # noqa: PTH108 - a string in, no Path needed
+
+
 def create(temp: str, predecessor: Segment | None) -> Segment:
     """A new segment at `temp`, empty but for its header; mode 0600, or its predecessor's mode and group."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(temp)  # noqa: PTH108 - left by a process that died; a string in, no Path needed
+    discard(temp)  # left by a process that died
     file = Descriptor(os.open(temp, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     if predecessor is not None:
         old = os.fstat(predecessor.file.fd)

@@ -54,7 +54,7 @@ def write(log: RecordLog, segment: Segment, live: list[Live], target: str) -> in
     temp = f"{target}.{os.getpid()}.partial"
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
-        with open(fd, "wb") as file:
+        with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor, there is no Path
             table = None
             number = 0
             for name, key, entry in live:  # grouped by table
@@ -66,10 +66,10 @@ def write(log: RecordLog, segment: Segment, live: list[Live], target: str) -> in
             file.write(b"{}" if table is None else b"}}")
             file.flush()
             os.fsync(fd)
-        os.replace(temp, target)
+        Path(temp).replace(target)
         sync_folder(target)
     except BaseException:
-        os.unlink(temp)
+        Path(temp).unlink()
         raise
     return len(live)
 

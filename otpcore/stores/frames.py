@@ -15,6 +15,7 @@ damage; it is never repaired here.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import re
 import zlib
@@ -206,16 +207,14 @@ def decode_header(start: bytes, path: str) -> tuple[Header, int]:
     """
     line, newline, _ = start.partition(b"\n")
     fields: object = None
-    try:
-        fields = json.loads(line)
-    except (ValueError, RecursionError):
-        pass
-    match fields if newline else None:
+    with contextlib.suppress(ValueError, RecursionError):
+        fields = json.loads(line) if newline else None
+    match cast("dict[str, object]", fields):
         case {"format": str(name), "schema": int(schema), "id": str(ident), "predecessor": None | str() as before} if (
             name == FORMAT and schema == SCHEMA
         ):
             return Header(ident, before), len(line) + 1
-        case {"format": str(name), "schema": schema} if name == FORMAT:
+        case {"format": str(name), "schema": object() as schema} if name == FORMAT:
             raise StoreFormatError(
                 f"{path} is of schema {schema}, this version of otpcore reads schema {SCHEMA}: use the newer otpcore"
             )

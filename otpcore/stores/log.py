@@ -17,31 +17,24 @@ Rules of this file: records are opaque JSON values; nothing here knows TinyDB or
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import threading
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
-from otpcore.errors import StoreError, StoreFormatError, StoreUnavailable
-from otpcore.stores import compaction, frames
+from otpcore.errors import StoreFormatError, StoreUnavailable
+from otpcore.stores import frames
+from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, create
 from otpcore.stores.frames import Record
+from otpcore.stores.hostlock import HostLock
 from otpcore.stores.place import prepare, sync_folder
-from otpcore.stores.segment import Descriptor, Entry, Segment
+from otpcore.stores.segment import Entry, Segment
 
 __all__ = ["LogStats", "RecordLog", "new_version"]
 
 logger = logging.getLogger("otpcore.stores")
-
-COMPACT_FACTOR: Final = 3
-"""A compaction starts when lines reach this multiple of the live ones (and `min_lines`)."""
-COMPACT_MIN_LINES: Final = 4096
-SMALL_TAIL: Final = 64 * 1024
-"""Bytes that a compaction may leave to copy under the lock."""
-CATCH_UP_ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +67,18 @@ class RecordLog:
 
     Attributes:
         path: the file's real path.
+        temp: where a new file is written before it is renamed.
         sync: what `exclusive` appended is on the disk when it has returned.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = True, min_lines: int = COMPACT_MIN_LINES) -> None:
         self.path = prepare(path)
         self.sync = sync
-        self._min_lines = min_lines
-        self._cuts = self._cut_bytes = self._compactions = 0
+        self.temp = self.path + ".compacting"
+        self._cuts = self._cut_bytes = 0
         self._segment: Segment | None = None
-        self._lock: Descriptor | None = None
+        self._lock = HostLock(self.path + ".lock")
+        self._compactor = Compactor(self, min_lines)
         self._closed = False
         self._may_create = True
         self._reset()
@@ -100,16 +95,14 @@ class RecordLog:
         """
         self._pid = os.getpid()
         self._mutex = threading.RLock()
-        self._compacting = threading.Lock()
-        self._worker: threading.Thread | None = None
+        self._compactor.reset()
         self._depth = 0
         self._owner = 0  # the thread inside `exclusive`
         self._written: Segment | None = None
         if self._segment is not None:
             self._segment.file.close()
-        if self._lock is not None:
-            self._lock.close()
-        self._segment = self._lock = None
+            self._segment = None
+        self._lock.forget()
 
     def after_fork(self) -> None:
         """Forget the parent's descriptors and locks, if this process is not the one that made them."""
@@ -122,22 +115,21 @@ class RecordLog:
         with self.reading() as segment:
             index = segment.index
             size = os.fstat(segment.file.fd).st_size
-            return LogStats(self.path, size, index.lines, index.live, self._cuts, self._cut_bytes, self._compactions)
+            return LogStats(self.path, size, index.lines, index.live, self._cuts, self._cut_bytes, self._compactor.done)
 
     def close(self) -> None:
         """Release the files; a compaction under way is waited for. Calling it twice is harmless."""
         self.after_fork()
-        if (worker := self._worker) is not None:
-            worker.join()
+        self._compactor.join()
         with self._mutex:
             self._closed = True
-            # only dropped: a thread may still be in a sync, and the last user closes
-            self._segment = self._lock = None
+            self._segment = None  # only dropped: a thread may still be in a sync, and the last user closes
+            self._lock.forget()
 
     # --- seeing ------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def reading(self) -> Iterator[Segment]:
+    def reading(self) -> Generator[Segment]:
         """The current segment, followed to the end of the file; no other thread moves it meanwhile.
 
         Raises:
@@ -165,7 +157,7 @@ class RecordLog:
         try:
             return segment.value(entry)
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self.unavailable(error) from error
 
     def _current(self) -> Segment:
         if self._segment is None:
@@ -178,7 +170,7 @@ class RecordLog:
         try:
             return self._refresh(locked=locked)
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self.unavailable(error) from error
 
     def _refresh(self, *, locked: bool) -> bool:
         """Follow the file to its end; False: only a holder of the lock can."""
@@ -187,7 +179,7 @@ class RecordLog:
         except FileNotFoundError:
             now = None
         if self._may_create and (now is None or now.st_size == 0):
-            self._publish(compaction.create(self._temp, None))
+            self.publish(create(self.temp, None))
             return True
         if now is None:
             raise StoreUnavailable(f"{self.path} was removed while it was in use")
@@ -221,7 +213,7 @@ class RecordLog:
     # --- writing -----------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def exclusive(self, *, heal: bool = True) -> Iterator[Segment]:
+    def exclusive(self, *, heal: bool = True) -> Generator[Segment]:
         """No other thread or process writes meanwhile; what was appended is on the disk at the exit.
 
         Raises:
@@ -241,11 +233,12 @@ class RecordLog:
             finally:
                 self._depth -= 1
                 if self._depth == 0:
-                    self._release()
+                    self._owner = 0
+                    self._lock.release()
         if written is not None:
             if self.sync:
                 written.datasync(end)
-            self._consider_compaction(written)
+            self._compactor.consider(written)
 
     def _begin(self) -> None:
         self._owner = threading.get_ident()
@@ -253,25 +246,10 @@ class RecordLog:
         if self._segment is not None:
             self._guarded_refresh(locked=False)  # a new inode takes long to read: not under the lock
         try:
-            self._take_lock()
+            self._lock.acquire()
         except OSError as error:
-            raise self._unavailable(error) from error
+            raise self.unavailable(error) from error
         self._guarded_refresh(locked=True)
-
-    def _release(self) -> None:
-        self._owner = 0
-        if self._lock is not None:
-            fcntl.flock(self._lock.fd, fcntl.LOCK_UN)
-
-    def _take_lock(self) -> None:
-        while True:
-            if self._lock is None:
-                flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
-                self._lock = Descriptor(os.open(self.path + ".lock", flags, 0o600))
-            fcntl.flock(self._lock.fd, fcntl.LOCK_EX)
-            if os.fstat(self._lock.fd).st_nlink:
-                return
-            self._lock = None  # somebody deleted it, so others lock another file by now
 
     def append(self, records: Sequence[Record]) -> None:
         """Append one batch, inside `exclusive`: all of it or nothing.
@@ -284,22 +262,17 @@ class RecordLog:
             segment.append(records)
         except OSError as error:
             self._guarded_refresh(locked=True)
-            raise self._unavailable(error) from error
+            raise self.unavailable(error) from error
         self._written = segment
 
-    def _unavailable(self, error: OSError) -> StoreUnavailable:
-        return StoreUnavailable(f"{self.path}: {error.strerror}")
+    def publish(self, new: Segment) -> None:
+        """Make `new`, which lies at `temp`, the file. The caller holds the lock.
 
-    # --- compacting --------------------------------------------------------------------------
-
-    @property
-    def _temp(self) -> str:
-        return self.path + ".compacting"
-
-    def _publish(self, new: Segment) -> None:
-        """Make `new`, which lies at the temporary name, the file. The caller holds the lock."""
+        Raises:
+            OSError: it is not, or not certainly on the disk; the next use looks again.
+        """
         os.fdatasync(new.file.fd)
-        os.replace(self._temp, self.path)  # noqa: PTH105 - strings in, no Path needed
+        os.replace(self.temp, self.path)  # noqa: PTH105 - strings in, no Path needed
         sync_folder(self.path)  # before anybody can acknowledge a write to it
         self._segment = new
 
@@ -308,82 +281,20 @@ class RecordLog:
         self.after_fork()
         segment = self._segment
         if segment is not None and segment.failed and self._owner != threading.get_ident():
-            self.compact(wait=True)
+            self._compactor.run(wait=True)
 
-    def compact(self, *, wait: bool = False) -> bool:
-        """Copy the live lines into a new file and put it in place; others read and write meanwhile.
-
-        Args:
-            wait: for another thread or process that is compacting, instead of leaving it to them.
-
-        Returns:
-            Whether this call did it.
+    def compact(self) -> bool:
+        """Compact now, beside other readers and writers; False: another thread or process is at it.
 
         Raises:
             StoreUnavailable, StoreFormatError: it could not be done; the old file stands.
         """
-        if not self._compacting.acquire(blocking=wait):
-            return False
-        try:
-            with self.exclusive(heal=False) as old:
-                live, mark = compaction.snapshot(old), old.end
-            fcntl.flock(old.file.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            try:
-                return self._replace(old, live, mark)
-            finally:
-                fcntl.flock(old.file.fd, fcntl.LOCK_UN)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            raise self._unavailable(error) from error
-        finally:
-            self._compacting.release()
+        self._heal()
+        return self._compactor.run()
 
-    def _replace(self, old: Segment, live: list[compaction.Live], mark: int) -> bool:
-        """Copy and rename; the caller holds the inode's lock."""
-        with self.exclusive(heal=False) as now:
-            if now is not old:
-                return False  # another process has done it
-        new = compaction.create(self._temp, old)
-        try:
-            compaction.copy_live(old, live, new)
-            for _ in range(CATCH_UP_ROUNDS):
-                with self._mutex:
-                    self._guarded_refresh(locked=False)
-                    end = old.end
-                compaction.copy_tail(old, new, mark, end)
-                os.fdatasync(new.file.fd)
-                behind, mark = end - mark, end
-                if behind < SMALL_TAIL:
-                    break
-            with self.exclusive(heal=False) as now:
-                if now is not old:
-                    return False
-                compaction.copy_tail(old, new, mark, old.end)
-                self._publish(new)
-                self._compactions += 1
-                return True
-        finally:
-            if self._segment is not new:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._temp)  # noqa: PTH108 - a string in, no Path needed
-
-    def _consider_compaction(self, segment: Segment) -> None:
-        lines = segment.index.lines
-        if lines < max(self._min_lines, segment.compact_at) or lines < COMPACT_FACTOR * segment.index.live:
-            return
-        if self._worker is not None and self._worker.is_alive():
-            return
-        segment.compact_at = lines + self._min_lines  # when this one fails, or another process does it
-        self._worker = threading.Thread(target=self._compact_aside, name="otpcore-compaction", daemon=True)
-        with contextlib.suppress(RuntimeError):  # the interpreter is ending; the next process will do it
-            self._worker.start()
-
-    def _compact_aside(self) -> None:
-        try:
-            self.compact()
-        except StoreError as error:
-            logger.warning("compaction of %s failed, it goes on growing: %s", self.path, error)
+    def unavailable(self, error: OSError) -> StoreUnavailable:
+        """The error that tells of a failed system call."""
+        return StoreUnavailable(f"{self.path}: {error.strerror}")
 
 
 _logs: weakref.WeakSet[RecordLog] = weakref.WeakSet()

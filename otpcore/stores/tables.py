@@ -122,7 +122,7 @@ class LogStorage(Storage):
 
     def __init__(self, log: RecordLog) -> None:
         super().__init__()
-        if not isinstance(log, RecordLog):
+        if not isinstance(cast("object", log), RecordLog):  # a middleware passes on what TinyDB was given
             raise ConfigurationError(
                 "LogStorage works with its own tables only; open the file with LogDB(path), without a middleware"
             )
@@ -132,7 +132,7 @@ class LogStorage(Storage):
         """A lazy view of all tables."""
         return cast("dict[str, dict[str, Any]]", Tables(self.log))  # a mapping that decodes when looked at
 
-    def write(self, data: dict[str, dict[str, Any]]) -> NoReturn:
+    def write(self, data: dict[str, dict[str, Any]]) -> NoReturn:  # noqa: ARG002 - TinyDB's signature
         """Refused: a whole database from memory would undo what others wrote since it was read."""
         raise ConfigurationError(
             "this file is written document by document; a CachingMiddleware or a stock table cannot write it"
@@ -154,18 +154,18 @@ class LogTable(Table):
             raise ConfigurationError("a query cache would hide what other processes wrote; leave cache_size out")
         super().__init__(storage, name, cache_size=0, persist_empty=persist_empty)
 
-    def get(self, cond: Any = None, doc_id: Any = None, doc_ids: Any = None) -> Any:
+    def get(self, *args: Any, **kwargs: Any) -> Any:
         """As TinyDB's; by `doc_id` it reads one line of the file."""
-        if doc_id is None:
-            return super().get(cond, None, doc_ids)
-        found = self._log.find(self.name, str(doc_id))
-        return None if found is None else self.document_class(decode(found[1]), doc_id)
+        if set(kwargs) != {"doc_id"} or args:
+            return cast("Any", super()).get(*args, **kwargs)
+        found = self._log.find(self.name, str(kwargs["doc_id"]))
+        return None if found is None else self.document_class(decode(found[1]), kwargs["doc_id"])
 
     @property
     def _log(self) -> RecordLog:
         return cast("LogStorage", self._storage).log
 
-    def _get_next_id(self) -> str:
+    def _get_next_id(self) -> Any:
         return uuid.uuid4().hex  # counting would give two processes the same one
 
     def _update_table(self, updater: Callable[[Any], None]) -> None:
@@ -193,11 +193,11 @@ class LogDB(tinydb.TinyDB):
         if options:
             raise ConfigurationError(f"LogDB takes no {', '.join(options)}: it has a storage of its own")
         log = path if isinstance(path, RecordLog) else RecordLog(path, sync=sync)
-        super().__init__(log, storage=LogStorage)
+        cast("Any", super()).__init__(log, storage=LogStorage)
 
     def drop_table(self, name: str) -> None:
         """Remove a table with its documents."""
-        self.table(name).truncate()
+        cast("LogTable", cast("Any", self).table(name)).truncate()
         self._tables.pop(name, None)
 
     def drop_tables(self) -> None:

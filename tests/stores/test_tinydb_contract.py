@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import pytest
+
+from otpcore.conformance.store import StoreContract
+from otpcore.ports import Durability, StoreCapabilities
+from otpcore.stores.tinydb import TinyDBStore
+
+
+class TestTinyDBStore(StoreContract):
+    capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True)
+    scans = True
+
+    @pytest.fixture(autouse=True)
+    def place(self, tmp_path: Path) -> None:
+        self.path = tmp_path / "records.otpdb"
+
+    def make_store(self) -> TinyDBStore:
+        return TinyDBStore(self.path)
+
+    def opener(self) -> functools.partial[TinyDBStore]:
+        return functools.partial(TinyDBStore, self.path)
+
+
+class TestTinyDBStoreWithoutSync(TestTinyDBStore):
+    capabilities = StoreCapabilities(durability=Durability.PROCESS, multi_process=True)
+
+    def make_store(self) -> TinyDBStore:
+        return TinyDBStore(self.path, sync=False)
+
+    def opener(self) -> functools.partial[TinyDBStore]:
+        return functools.partial(TinyDBStore, self.path, sync=False)
