@@ -219,7 +219,7 @@ def _with_magic(row: Magic | None, call: Call, proceed: Callable[[], Answer]) ->
         return proceed()
     if not isinstance(row.outcome, Fault):
         raise Refusal(row.outcome, call.path if row.outcome == 20404 else f"`To`: {row.number}")  # noqa: PLR2004  # a Twilio error code
-    answer = proceed() if row.processed else Answer(*wire.error(Refusal(20500), call.world.options)[::2])
+    answer = proceed() if row.processed else Answer(500, wire.error(Refusal(20500), call.world.options)[2])
     return Answer(answer.status, answer.body, row.outcome)
 
 

@@ -1,0 +1,125 @@
+"""An emulator on a free port, and the official SDK in front of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]  # the SDK carries no types
+from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-untyped]  # the SDK carries no types
+from twilio.rest import Client  # type: ignore[import-untyped]  # the SDK carries no types
+
+from otpcore_twilio.emulator import Emulator, Options, serve
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TO = "+12025550123"
+
+
+class Recorder(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
+    """The SDK's own client, which also keeps every answer."""
+
+    def __init__(self) -> None:
+        super().__init__(timeout=10)
+        self.answers: list[Any] = []
+
+    def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
+        answer = super().request(method, url, *args, **kwargs)
+        self.answers.append(answer)
+        return answer
+
+    def close(self) -> None:
+        assert self.session is not None
+        self.session.close()
+
+
+@dataclass
+class Bench:
+    """One emulator and one client of it."""
+
+    emulator: Emulator
+    http: Recorder
+    client: Any
+
+    @property
+    def service(self) -> Any:
+        return self.v2.services(self.emulator.service_sid)
+
+    @property
+    def v2(self) -> Any:
+        return self.client.verify.v2
+
+    def send(self, to: str = TO, channel: str = "sms", **more: Any) -> Any:
+        return self.service.verifications.create(to=to, channel=channel, **more)
+
+    def check(self, code: str, to: str = TO) -> Any:
+        return self.service.verification_checks.create(to=to, code=code)
+
+    def right(self, to: str = TO) -> str:
+        return self.emulator.latest_code(to)
+
+    def wrong(self, to: str = TO) -> str:
+        return "111111" if self.right(to) != "111111" else "222222"
+
+    def exhaust(self) -> None:
+        """Send, use up every try, and one more."""
+        self.send()
+        for _ in range(5):
+            assert self.check(self.wrong()).status == "pending"
+        assert self.refused(self.check, self.wrong()) == (429, 60202)
+
+    def refused(self, call: Callable[..., object], *args: object, **more: object) -> tuple[int, int | None]:
+        """HTTP status and code of a refusal."""
+        with pytest.raises(TwilioRestException):
+            call(*args, **more)
+        return self.last
+
+    def status_of(self, sid: str) -> int:
+        """HTTP status of a fetch."""
+        with contextlib.suppress(TwilioRestException):
+            self.service.verifications(sid).fetch()
+        return self.last[0]
+
+    @property
+    def last(self) -> tuple[int, int | None]:
+        """HTTP status of the last answer, and the code in its body."""
+        return self.http.answers[-1].status_code, self.body.get("code")
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The last body, in the order of the wire."""
+        found: dict[str, Any] = json.loads(self.http.answers[-1].text or "{}")
+        return found
+
+
+@pytest.fixture
+def bench_of() -> Iterator[Callable[..., Bench]]:
+    """Start an emulator with these options; everything ends with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(options: Options | None = None, *, clock: Callable[[], datetime] | None = None) -> Bench:
+            emulator = stack.enter_context(serve(options, clock=clock))
+            http = Recorder()
+            stack.callback(http.close)
+            client = Client(emulator.account_sid, emulator.auth_token, http_client=http)
+            client.verify.base_url = emulator.url
+            return Bench(emulator, http, client)
+
+        yield start
+
+
+@pytest.fixture
+def at_half_a_second() -> Callable[[], datetime]:
+    """A clock that stands still."""
+    return lambda: datetime(2026, 11, 2, 12, 30, 0, 512_345, tzinfo=UTC)
+
+
+@pytest.fixture
+def bench(bench_of: Callable[..., Bench]) -> Bench:
+    """An emulator with the default options."""
+    return bench_of()
