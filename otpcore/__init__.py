@@ -1,1 +1,75 @@
-"""Does the person in front of us hold this phone number?"""
+"""Does the person in front of us hold this phone number?
+
+otpcore sends a one-time code through any provider, checks it, and enforces the resend policy, atomically, on
+any store. The way in: `Engine` (or `AsyncEngine`), its verbs start, resend, check, cancel, status, forget and
+unlock, and the results they answer with. Plugin authors read `otpcore.ports` and `otpcore.hookspecs`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from otpcore.contract import CodeOwner
+from otpcore.engine import Engine
+from otpcore.errors import OtpcoreError
+from otpcore.model import SendState, SessionStatus
+from otpcore.policy import PROFILES, Profile
+from otpcore.results import (
+    Approved,
+    ByRecipient,
+    Ended,
+    Forgotten,
+    NextActions,
+    NotFound,
+    Outward,
+    Refusal,
+    Refused,
+    Sent,
+    SessionView,
+    Status,
+    Undecided,
+    Unlocked,
+    Wait,
+    WaitReason,
+    Wrong,
+    outward,
+)
+
+if TYPE_CHECKING:
+    from otpcore.engine import AsyncEngine
+
+__all__ = [
+    "PROFILES",
+    "Approved",
+    "AsyncEngine",
+    "ByRecipient",
+    "CodeOwner",
+    "Ended",
+    "Engine",
+    "Forgotten",
+    "NextActions",
+    "NotFound",
+    "OtpcoreError",
+    "Outward",
+    "Profile",
+    "Refusal",
+    "Refused",
+    "SendState",
+    "Sent",
+    "SessionStatus",
+    "SessionView",
+    "Status",
+    "Undecided",
+    "Unlocked",
+    "Wait",
+    "WaitReason",
+    "Wrong",
+    "outward",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # asyncio is paid for by those who await
+    if name == "AsyncEngine":
+        from otpcore.engine.aio import AsyncEngine  # noqa: PLC0415  # the reason is above
+
+        return AsyncEngine
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

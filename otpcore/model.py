@@ -16,7 +16,6 @@ its default is not stored. No field ever holds a code, a secret or a number.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -48,14 +47,18 @@ SCHEMA: Final = 1
 _VERSION_FIELD: Final = {"v"}
 
 
+class _SchemaOnly(BaseModel):
+    v: int
+
+
 def _refuse_newer(data: bytes) -> None:
     try:
-        found = json.loads(data)
-    except ValueError:
+        found = _SchemaOnly.model_validate_json(data).v
+    except ValidationError:
         return
-    if isinstance(found, dict) and isinstance(found.get("v"), int) and found["v"] > SCHEMA:
+    if found > SCHEMA:
         raise StoreFormatError(
-            f"A stored record has schema {found['v']}; this release reads up to {SCHEMA}. Upgrade otpcore."
+            f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
         )
 
 

@@ -1,0 +1,97 @@
+"""What both engines make of answers that no plugin may give: exceptions, and values of the wrong kind.
+
+Rules of this file: everything unclassified is unknown, and never a success. No text of an exception is
+passed on, because a vendor's may hold the number.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from otpcore.contract import (
+    Accepted,
+    CheckAnswer,
+    CheckVerdict,
+    Conflict,
+    Failure,
+    FailureKind,
+    SendEffect,
+    Version,
+)
+from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
+
+__all__ = [
+    "check_answer",
+    "check_failed",
+    "commit_answer",
+    "commit_failed",
+    "load_failed",
+    "send_answer",
+    "send_failed",
+    "wall_clock",
+]
+
+
+def wall_clock() -> datetime:
+    """The machine's clock."""
+    return datetime.now(UTC)
+
+
+def to_milliseconds(instant: datetime) -> datetime:
+    """The instant as the record keeps it.
+
+    Raises:
+        ValueError: it is naive, or not in UTC.
+    """
+    if instant.tzinfo is not UTC and instant.utcoffset() != UTC.utcoffset(None):
+        raise ValueError("A clock gives aware instants in UTC.")
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+
+
+def load_failed(error: Exception) -> StoreError:
+    """What a flow is told of an exception out of `load`."""
+    return error if isinstance(error, StoreError) else StoreUnavailable(f"The store failed: {type(error).__name__}.")
+
+
+def commit_failed(error: Exception) -> StoreError:
+    """What a flow is told of an exception out of `commit`: unless classified, nobody knows."""
+    return error if isinstance(error, StoreError) else CommitUnknown(f"The store failed: {type(error).__name__}.")
+
+
+def commit_answer(answer: object) -> Version | Conflict:
+    """The answer of `commit`.
+
+    Raises:
+        CommitUnknown: it is neither a version nor a conflict.
+    """
+    if isinstance(answer, Conflict):
+        return answer
+    if isinstance(answer, str) and answer:
+        return Version(answer)
+    raise CommitUnknown(f"The store answered a commit with {type(answer).__name__}.")
+
+
+def send_answer(answer: object) -> Accepted | Failure:
+    """The answer of `send`."""
+    if isinstance(answer, Accepted | Failure):
+        return answer
+    detail = f"The provider answered a send with {type(answer).__name__}."
+    return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, detail)
+
+
+def send_failed(error: Exception) -> Failure:
+    """What a flow is told of an exception out of `send`."""
+    kind = FailureKind.TIMEOUT if isinstance(error, TimeoutError) else FailureKind.INTERNAL
+    return Failure(kind, SendEffect.UNKNOWN, f"The provider raised {type(error).__name__}.", native=error)
+
+
+def check_answer(answer: object) -> CheckAnswer:
+    """The answer of `check`."""
+    if isinstance(answer, CheckAnswer):
+        return answer
+    return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider answered a check with {type(answer).__name__}.")
+
+
+def check_failed(error: Exception) -> CheckAnswer:
+    """What a flow is told of an exception out of `check`."""
+    return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider raised {type(error).__name__}.", native=error)

@@ -1,0 +1,64 @@
+"""Telling what happened: the audit log, and the plugins that observe.
+
+The logger `otpcore.audit` gets one line of JSON for each event at INFO: every start, resend, check, cancel,
+status, forget and unlock, and each refund, lock and erasure. Instants are UTC; control characters are
+escaped by the encoding, so that no value can forge a line.
+
+Rules of this file: an event holds no code and no full number (`otpcore.contract.Event`), and what fails
+here is logged and never fails the operation that it tells of.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+from typing import Final
+
+from otpcore.contract import Event
+
+__all__ = ["AUDIT", "Redact", "line_of", "tell"]
+
+AUDIT: Final = logging.getLogger("otpcore.audit")
+
+_DIGITS: Final = re.compile(r"\+?\d{4,}")
+
+
+def line_of(event: Event) -> str:
+    """The event as one line of ASCII JSON."""
+    fields = {
+        "event": event.name,
+        "at": event.at.isoformat(timespec="milliseconds"),
+        "tenant": event.tenant,
+        "purpose": event.purpose,
+        "recipient": event.recipient_key,
+        "tail": event.recipient_tail,
+        "session": event.session,
+        **event.detail,
+    }
+    return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=True)
+
+
+def tell(events: tuple[Event, ...]) -> None:
+    """Write events to the audit log, when somebody listens."""
+    if AUDIT.isEnabledFor(logging.INFO):
+        for event in events:
+            AUDIT.info("%s", line_of(event))
+
+
+class Redact(logging.Filter):
+    """Last line of defence for a handler: hides runs of four digits and more, whoever logged them.
+
+    Put it on a handler (`handler.addFilter(Redact())`): a filter on a logger does not see its children's records.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Hide digits in the message; always lets the record pass."""
+        hidden = _DIGITS.sub("…", record.getMessage())
+        if hidden != record.getMessage():
+            record.msg, record.args = hidden, ()
+        if record.exc_info and record.exc_text is None:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = _DIGITS.sub("…", record.exc_text)
+        return True

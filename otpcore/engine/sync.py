@@ -1,0 +1,422 @@
+"""The blocking engine: one `match` over what flows ask for.
+
+Rules of this file: no policy and no order of events; both are in the flows. A new effect that is not handled
+here is a type error.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypeVar, assert_never
+
+from otpcore import flows
+from otpcore.codes import ENTROPY_BYTES, Entropy
+from otpcore.contract import NO_EXTRA, CodeOwner, Event
+from otpcore.effects import (
+    AskGuards,
+    CancelCode,
+    CheckCode,
+    ChooseRoute,
+    Commit,
+    Effect,
+    Load,
+    Pause,
+    ReadClock,
+    ReconcileCheck,
+    SendCode,
+    Tell,
+)
+from otpcore.engine import answers, audit
+from otpcore.engine.terms import make_setup, named, refuse_awaiting
+from otpcore.errors import OtpcoreError
+from otpcore.flows import Flow
+from otpcore.phone import RegionPolicy
+from otpcore.plugins import Plugins
+from otpcore.policy import DEFAULT, Profile
+from otpcore.ports import Cancels, Checks, Clock, Provider, ReconcilesCheck, Store
+from otpcore.results import (
+    ByRecipient,
+    CancelResult,
+    CheckResult,
+    ForgetResult,
+    SendResult,
+    StatusResult,
+    UnlockResult,
+)
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+
+class Engine:
+    """Verifies that people hold their phone numbers. Blocking; safe to share between threads.
+
+    Args:
+        store: where records are kept.
+        providers: one provider, or several by name in the order of preference.
+        pepper: at least 32 random bytes that the store never sees. May be left out only with a store that
+            keeps nothing; then one is made for the life of this object.
+        previous_peppers: peppers that are being rotated out, oldest first.
+        tenant: whose recipients these are; limits, pseudonyms and tokens are the tenant's own.
+        profile: the policy in force, see `otpcore.policy`.
+        purposes: what may be confirmed here, such as "login" and "payment".
+        destinations: which regions and line types are served.
+        code_owner: who makes the codes; None: the provider where it can.
+        plugins: guards, routes and observers to ask and tell.
+        timeout_s: deadline of one provider call, more than 0 and at most 10.
+        clock: gives the time; the machine's own by default.
+        entropy: gives random bytes; the operating system's by default.
+
+    Raises:
+        ConfigurationError: the combination cannot be, with what to do.
+        ColourError: the store or a provider only awaits.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        providers: Provider | Mapping[str, Provider],
+        *,
+        pepper: bytes | None = None,
+        previous_peppers: Iterable[bytes] = (),
+        tenant: str = "default",
+        profile: Profile = DEFAULT,
+        purposes: Iterable[str] = ("login",),
+        destinations: RegionPolicy | None = None,
+        code_owner: CodeOwner | None = None,
+        plugins: Plugins | None = None,
+        timeout_s: float = 8.0,
+        clock: Clock = answers.wall_clock,
+        entropy: Callable[[int], bytes] = os.urandom,
+    ) -> None:
+        self._store = store
+        self._providers: dict[str, Any] = named(providers)
+        refuse_awaiting(store, self._providers)
+        self._plugins = plugins
+        self._clock = clock
+        self._entropy = entropy
+        self._opened = False
+        self._setup = make_setup(
+            store=store.capabilities,
+            providers=self._providers,
+            pepper=pepper,
+            previous_peppers=previous_peppers,
+            tenant=tenant,
+            profile=profile,
+            purposes=purposes,
+            destinations=destinations or RegionPolicy(),
+            code_owner=code_owner,
+            timeout_s=timeout_s,
+        )
+
+    def start(
+        self,
+        recipient: str,
+        *,
+        purpose: str = "login",
+        channel: str = "sms",
+        region: str | None = None,
+        locale: str | None = None,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+        by_recipient: bool = False,
+        extra: Mapping[str, str] = NO_EXTRA,
+    ) -> SendResult:
+        """Open a session and send its first code.
+
+        The step of the resend ladder is taken in the store before the provider is called; it is given back
+        only when the provider says that it did not send.
+
+        Args:
+            recipient: E.164, or national together with `region`. What is not plainly a number is refused.
+            purpose: one of the engine's.
+            channel: one that a provider serves: "sms", "call", …
+            region: ISO 3166-1 alpha-2, for a national number.
+            locale: BCP 47, for the provider.
+            source: the end user's address or device; kept as a pseudonym. One source can use only its share
+                of a recipient's limits; without it there is no such protection.
+            idempotency_key: random, at least 128 bits (a UUID does). The same call with the same key within
+                24 hours sends nothing and answers with the same token.
+            by_recipient: keep no token: the session is addressed by `ByRecipient`. Its code is then kept by
+                the pepper alone, and a live one of the same purpose is continued.
+            extra: provider-specific parameters, by the provider's documented names.
+
+        Returns:
+            `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over.
+
+        Raises:
+            UsageError: an unknown purpose, an idempotency key that is too short.
+            StoreError: nothing was sent, unless it is CommitUnknown, and then a step may be taken.
+        """
+        return self._run(
+            flows.start(
+                self._setup,
+                self._draw(),
+                recipient,
+                purpose=purpose,
+                channel=channel,
+                region=region,
+                locale=locale,
+                source=source,
+                idempotency_key=idempotency_key,
+                by_recipient=by_recipient,
+                extra=extra,
+            )
+        )
+
+    def resend(
+        self,
+        session: str | ByRecipient,
+        recipient: str | None = None,
+        *,
+        channel: str | None = None,
+        region: str | None = None,
+        locale: str | None = None,
+        source: str | None = None,
+        idempotency_key: str | None = None,
+        extra: Mapping[str, str] = NO_EXTRA,
+    ) -> SendResult:
+        """Send a code of a live session once more.
+
+        A code of the core is made anew, and becomes the only live one when the provider has accepted it; a
+        code of the provider follows its provider. The tries that were spent stay spent.
+
+        Args:
+            session: the token, or `ByRecipient`.
+            recipient: the number again, with a token: it is not kept after a call, and must be the session's.
+            channel: another channel than the last one.
+            region: as for `start`.
+            locale: as for `start`.
+            source: as for `start`.
+            idempotency_key: as for `start`.
+            extra: as for `start`.
+
+        Returns:
+            `Sent`, `Wait`, `Refused`, `Ended` or `NotFound`.
+
+        Raises:
+            UsageError: an unknown purpose, an idempotency key that is too short.
+            StoreError: as for `start`.
+        """
+        return self._run(
+            flows.resend(
+                self._setup,
+                self._draw(),
+                session,
+                recipient,
+                channel=channel,
+                region=region,
+                locale=locale,
+                source=source,
+                idempotency_key=idempotency_key,
+                extra=extra,
+            )
+        )
+
+    def check(
+        self,
+        session: str | ByRecipient,
+        code: str,
+        *,
+        recipient: str | None = None,
+        region: str | None = None,
+        source: str | None = None,
+    ) -> CheckResult:
+        """Try a code.
+
+        The try is spent in the store before anything is revealed; of all callers one at most is told
+        `Approved`. A code that is not made of the right number of ASCII digits costs no try.
+
+        Args:
+            session: the token, or `ByRecipient`.
+            code: as the person typed it; nothing is stripped or repaired.
+            recipient: the number, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
+            region: as for `start`.
+            source: as for `start`.
+
+        Returns:
+            `Approved`, `Wrong`, `Undecided`, `Ended`, `Refused` or `NotFound`.
+
+        Raises:
+            UsageError: an unknown purpose.
+            StoreError: nothing was approved; a try may be spent.
+        """
+        return self._run(
+            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source)
+        )
+
+    def cancel(
+        self,
+        session: str | ByRecipient,
+    ) -> CancelResult:
+        """End a live session; nothing that was sent is given back.
+
+        Args:
+            session: the token, or `ByRecipient`.
+
+        Returns:
+            `Ended` with the status that the session has now, or `NotFound`.
+
+        Raises:
+            StoreError: the session may still be live.
+        """
+        return self._run(flows.cancel(self._setup, self._draw(), session))
+
+    def status(
+        self,
+        session: str | ByRecipient,
+    ) -> StatusResult:
+        """How a session stands. Never says that a code was right: only `check` does.
+
+        Args:
+            session: the token, or `ByRecipient`.
+
+        Returns:
+            `Status` or `NotFound`.
+
+        Raises:
+            StoreError: the store is down or in doubt.
+        """
+        return self._run(flows.status(self._setup, self._draw(), session))
+
+    def forget(
+        self,
+        recipient: str,
+        *,
+        region: str | None = None,
+    ) -> ForgetResult:
+        """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
+
+        Args:
+            recipient: as for `start`.
+            region: as for `start`.
+
+        Returns:
+            `Forgotten`, or `Refused` when it is not a number.
+
+        Raises:
+            StoreError: the sessions may still be there.
+        """
+        return self._run(flows.forget(self._setup, self._draw(), recipient, region=region))
+
+    def unlock(
+        self,
+        recipient: str,
+        *,
+        region: str | None = None,
+    ) -> UnlockResult:
+        """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
+
+        Args:
+            recipient: as for `start`.
+            region: as for `start`.
+
+        Returns:
+            `Unlocked`, or `Refused` when it is not a number.
+
+        Raises:
+            StoreError: the lock may still be there.
+        """
+        return self._run(flows.unlock(self._setup, self._draw(), recipient, region=region))
+
+    def close(self) -> None:
+        """Close the store and the providers. Calling it twice is harmless."""
+        for provider in self._providers.values():
+            provider.close()
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # --- driving -----------------------------------------------------------------------------
+
+    def _draw(self) -> Entropy:
+        return Entropy.split(self._entropy(ENTROPY_BYTES))
+
+    def _run(self, flow: Flow[T]) -> T:
+        if not self._opened:
+            self._drive(flows.claim_scopes(self._setup))
+            self._opened = True
+        return self._drive(flow)
+
+    def _drive(self, flow: Flow[T]) -> T:
+        try:
+            effect = next(flow)
+            while True:
+                try:
+                    answer = self._perform(effect)
+                except OtpcoreError as error:
+                    effect = flow.throw(error)
+                else:
+                    effect = flow.send(answer)
+        except StopIteration as finished:
+            result: T = finished.value
+            return result
+        finally:
+            flow.close()
+
+    def _perform(self, effect: Effect) -> Any:
+        match effect:
+            case ReadClock():
+                return answers.to_milliseconds(self._clock())
+            case Load(key=key):
+                try:
+                    return self._store.load(key)
+                except Exception as error:
+                    raise answers.load_failed(error) from error
+            case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
+                try:
+                    return answers.commit_answer(self._store.commit(key, data, expect=expect, gc_at=gc_at))
+                except Exception as error:
+                    raise answers.commit_failed(error) from error
+            case Tell(events=events):
+                return self._tell(events)
+            case AskGuards(intent=intent):
+                return self._plugins.guard_send(intent) if self._plugins is not None else None
+            case ChooseRoute(intent=intent, candidates=candidates):
+                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+            case SendCode(provider=name, request=request):
+                try:
+                    return answers.send_answer(self._providers[name].send(request))
+                except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
+                    return answers.send_failed(error)
+            case CheckCode() | ReconcileCheck() | CancelCode():
+                return self._ask(effect)
+            case Pause(seconds=seconds):
+                return time.sleep(seconds)
+            case _:
+                assert_never(effect)
+
+    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode) -> Any:
+        provider = self._providers[effect.provider]
+        try:
+            match effect:
+                case CheckCode(request=request):
+                    checks: Checks = provider
+                    return answers.check_answer(checks.check(request))
+                case ReconcileCheck(handle=handle, timeout_s=timeout_s):
+                    reconciles: ReconcilesCheck = provider
+                    later = reconciles.reconcile_check(handle, timeout_s)
+                    return None if later is None else answers.check_answer(later)
+                case CancelCode(handle=handle, timeout_s=timeout_s):
+                    cancels: Cancels = provider
+                    return cancels.cancel(handle, timeout_s) is True
+                case _:
+                    assert_never(effect)
+        except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
+            return False if isinstance(effect, CancelCode) else answers.check_failed(error)
+
+    def _tell(self, events: tuple[Event, ...]) -> None:
+        audit.tell(events)
+        if self._plugins is not None:
+            for event in events:
+                self._plugins.observe(event)

@@ -1,0 +1,123 @@
+"""From what an engine is given to what its flows are given; every combination that cannot be is refused here.
+
+Rules of this file: no I/O; both engines are built from the same values by the same function.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+from otpcore.codes import Keyring, Keys
+from otpcore.contract import CodeOwner, Durability, StoreCapabilities
+from otpcore.errors import ColourError, ConfigurationError, PepperError
+from otpcore.flows import ProviderTerms, Setup
+from otpcore.phone import RegionPolicy
+from otpcore.policy import Profile
+from otpcore.ports import AsyncCancels, AsyncChecks, AsyncProvider, AsyncReconcilesCheck, Provider
+
+__all__ = ["is_awaiting", "make_setup", "named", "refuse_awaiting"]
+
+LONGEST_TIMEOUT_S: Final = 10.0
+"""A person waits in front of a form; after ten seconds the answer is worth nothing to them."""
+
+
+def named(
+    providers: Provider | AsyncProvider | Mapping[str, Provider | AsyncProvider],
+) -> dict[str, Provider | AsyncProvider]:
+    """Providers by name, in the order of preference; a single one is named "default"."""
+    given = dict(providers) if isinstance(providers, Mapping) else {"default": providers}
+    if not given:
+        raise ConfigurationError("An engine needs at least one provider.")
+    return given
+
+
+def is_awaiting(given: object, method: str) -> bool:
+    """Whether a store or provider is of the awaiting colour."""
+    return inspect.iscoroutinefunction(getattr(given, method, None))
+
+
+def make_setup(
+    *,
+    store: StoreCapabilities,
+    providers: Mapping[str, Provider | AsyncProvider],
+    pepper: bytes | None,
+    previous_peppers: Iterable[bytes],
+    tenant: str,
+    profile: Profile,
+    purposes: Iterable[str],
+    destinations: RegionPolicy,
+    code_owner: CodeOwner | None,
+    timeout_s: float,
+) -> Setup:
+    """Check and freeze the configuration of an engine.
+
+    Raises:
+        PepperError: none was given although records outlive the process, or one is short.
+        ConfigurationError: anything else that cannot be, with what to do.
+    """
+    if pepper is None:
+        if store.durability is not Durability.VOLATILE:
+            raise PepperError(
+                "This store keeps records, so it needs a pepper that is kept too: give 32 random bytes "
+                "(settings: OTPCORE_PEPPER)."
+            )
+        pepper = secrets.token_bytes(32)
+    if not tenant:
+        raise ConfigurationError("The tenant needs a name.")
+    known = frozenset(purposes)
+    if not known or not all(purpose and purpose.isprintable() and len(purpose) <= 64 for purpose in known):  # noqa: PLR2004  # said in the text
+        raise ConfigurationError("purposes names at least one purpose, each of 1 to 64 printable characters.")
+    if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
+        raise ConfigurationError(f"timeout_s is more than 0 and at most {LONGEST_TIMEOUT_S:g}, not {timeout_s:g}.")
+    return Setup(
+        tenant=tenant,
+        keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in previous_peppers)),
+        profile=profile,
+        purposes=known,
+        providers={name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()},
+        destinations=destinations,
+        timeout_s=timeout_s,
+    )
+
+
+def _terms(
+    name: str, provider: Provider | AsyncProvider, profile: Profile, code_owner: CodeOwner | None
+) -> ProviderTerms:
+    can = provider.capabilities
+    if not can.code_owners:
+        raise ConfigurationError(f"Provider {name!r} declares no owner of the code.")
+    preferred = CodeOwner.PROVIDER if CodeOwner.PROVIDER in can.code_owners else CodeOwner.CORE
+    owner = code_owner or preferred
+    if owner not in can.code_owners:
+        able = " or ".join(sorted(can.code_owners))
+        raise ConfigurationError(f"Provider {name!r} works with codes owned by {able}, not by {owner}.")
+    if owner is CodeOwner.PROVIDER and not isinstance(provider, AsyncChecks):  # the check is for the method's presence
+        raise ConfigurationError(f"Provider {name!r} says that it owns codes, but has no check method.")
+    if profile.simulated_only and not can.simulated:
+        raise ConfigurationError(
+            f"The profile {profile.name!r} is for demonstrations; provider {name!r} sends real messages. "
+            "Choose another profile (settings: OTPCORE_PROFILE=default)."
+        )
+    return ProviderTerms(
+        name=name,
+        capabilities=can,
+        owner=owner,
+        cancels=isinstance(provider, AsyncCancels),
+        reconciles=isinstance(provider, AsyncReconcilesCheck),
+    )
+
+
+def refuse_awaiting(store: object, providers: Mapping[str, object]) -> None:
+    """A blocking engine cannot drive what only awaits.
+
+    Raises:
+        ColourError: naming it.
+    """
+    if is_awaiting(store, "commit"):
+        raise ColourError(f"{type(store).__name__} only awaits; a blocking Engine cannot drive it. Use AsyncEngine.")
+    for name, provider in providers.items():
+        if is_awaiting(provider, "send"):
+            raise ColourError(f"Provider {name!r} only awaits; a blocking Engine cannot drive it. Use AsyncEngine.")

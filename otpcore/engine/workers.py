@@ -1,0 +1,201 @@
+"""Blocking stores and providers behind the awaiting engine.
+
+A bounded number of threads for each store and each provider, so that sends that hang never hold up a store
+or another provider. Work that is still queued when its caller gives up is taken back: nothing was sent.
+
+Rules of this file: adapters only. Threads start at first use, and anew in a forked child.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, TypeVar
+
+from otpcore.contract import (
+    Accepted,
+    CheckAnswer,
+    CheckRequest,
+    CheckVerdict,
+    Conflict,
+    Failure,
+    FailureKind,
+    ProviderCapabilities,
+    SendEffect,
+    SendRequest,
+    StoreCapabilities,
+    Version,
+    Versioned,
+)
+from otpcore.ports import Provider, Store
+
+__all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore"]
+
+T = TypeVar("T")
+
+STORE_THREADS: Final = 8
+PROVIDER_THREADS: Final = 32
+"""A provider call waits for a network: more of them at once than the machine has processors."""
+
+LATE_S: Final = 0.5
+"""A provider keeps its deadline itself; so much later nobody waits for its worker any more."""
+
+
+class NotStarted(Exception):
+    """The deadline passed while the call waited for a free worker: it was certainly not made."""
+
+
+class Workers:
+    """A bounded pool of threads that outlives a fork."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._threads = threads
+        self._pool: ThreadPoolExecutor | None = None
+        self._pid = 0
+
+    async def run(self, call: Callable[[], T], *, timeout_s: float | None = None) -> T:
+        """Make the call on a worker.
+
+        Raises:
+            NotStarted: after `timeout_s` it was still queued; it never runs.
+            TimeoutError: after `timeout_s` it had not returned; it may still run.
+        """
+        if self._pool is None or self._pid != os.getpid():
+            self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix=f"otpcore-{self._name}")
+            self._pid = os.getpid()
+        future = self._pool.submit(call)
+        waiting = asyncio.wrap_future(future)
+        waiting.add_done_callback(_heard)
+        try:
+            done, _ = await asyncio.wait({waiting}, timeout=timeout_s)
+        except asyncio.CancelledError:
+            future.cancel()  # taken back if it is still queued; a call under way has an unknown outcome
+            raise
+        if done:
+            return waiting.result()
+        if future.cancel():
+            raise NotStarted
+        raise TimeoutError
+
+    def close(self) -> None:
+        """Let running calls end; take no new ones."""
+        if self._pool is not None and self._pid == os.getpid():
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool = None
+
+
+def _heard(future: asyncio.Future[Any]) -> None:
+    """Nobody may be waiting any more; an exception of an abandoned call is no event of its own."""
+    if not future.cancelled():
+        future.exception()
+
+
+class AwaitedStore:
+    """A blocking store, awaited through worker threads."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._workers = Workers("store", STORE_THREADS)
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """Those of the store behind it."""
+        return self._store.capabilities
+
+    async def load(self, key: str) -> Versioned | None:
+        """See `Store.load`."""
+        return await self._workers.run(partial(self._store.load, key))
+
+    async def commit(
+        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
+    ) -> Version | Conflict:
+        """See `Store.commit`."""
+        return await self._workers.run(partial(self._store.commit, key, data, expect=expect, gc_at=gc_at))
+
+    async def sweep(self, before: datetime, *, limit: int) -> int:
+        """See `Store.sweep`."""
+        return await self._workers.run(partial(self._store.sweep, before, limit=limit))
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._workers.close()
+        self._store.close()
+
+
+class DirectStore:
+    """A store without blocking I/O, called where it stands."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        """Those of the store behind it."""
+        return self._store.capabilities
+
+    async def load(self, key: str) -> Versioned | None:
+        """See `Store.load`."""
+        return self._store.load(key)
+
+    async def commit(
+        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
+    ) -> Version | Conflict:
+        """See `Store.commit`."""
+        return self._store.commit(key, data, expect=expect, gc_at=gc_at)
+
+    async def sweep(self, before: datetime, *, limit: int) -> int:
+        """See `Store.sweep`."""
+        return self._store.sweep(before, limit=limit)
+
+    async def close(self) -> None:
+        """See `Store.close`."""
+        self._store.close()
+
+
+class AwaitedProvider:
+    """A blocking provider, awaited through worker threads; it has the optional methods that the other has."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider: Any = provider
+        self._workers = Workers("provider", PROVIDER_THREADS)
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """Those of the provider behind it."""
+        can: ProviderCapabilities = self._provider.capabilities
+        return can
+
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        """See `Provider.send`."""
+        try:
+            return await self._workers.run(partial(self._provider.send, request), timeout_s=request.timeout_s + LATE_S)
+        except NotStarted:
+            detail = "Every worker of this provider was busy until the deadline."
+            return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT, detail)
+
+    async def check(self, request: CheckRequest) -> CheckAnswer:
+        """See `Checks.check`."""
+        try:
+            return await self._workers.run(partial(self._provider.check, request), timeout_s=request.timeout_s + LATE_S)
+        except NotStarted:
+            detail = "Every worker of this provider was busy until the deadline."
+            return CheckAnswer(CheckVerdict.THROTTLED, detail=detail)
+
+    async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        """See `ReconcilesCheck.reconcile_check`."""
+        ask = partial(self._provider.reconcile_check, handle, timeout_s)
+        return await self._workers.run(ask, timeout_s=timeout_s + LATE_S)
+
+    async def cancel(self, handle: str, timeout_s: float) -> bool:
+        """See `Cancels.cancel`."""
+        return await self._workers.run(partial(self._provider.cancel, handle, timeout_s), timeout_s=timeout_s + LATE_S)
+
+    async def close(self) -> None:
+        """See `Provider.close`."""
+        self._workers.close()
+        self._provider.close()
