@@ -83,9 +83,9 @@ def installed_plugins() -> tuple[Sequence[tuple[PluginInfo, EntryPoint]], Sequen
     unreadable: list[PluginInfo] = []
     seen: set[str] = set()
     for distribution in metadata.distributions():
-        if f"[{PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
-            continue
         try:
+            if f"[{PROJECT}]" not in (distribution.read_text("entry_points.txt") or ""):
+                continue
             name, version = distribution.metadata["Name"], distribution.version
             normal = re.sub(r"[-_.]+", "-", name).lower()
             if normal in seen:

@@ -129,7 +129,7 @@ class Plugins:
         A plugin that fails, or claims what another has, is left out with a warning in `listing`.
         """
         groups: dict[tuple[str, ...], tuple[str, CommandGroup]] = {}
-        for impl in self._implementations("otpcore_commands"):
+        for impl in reversed(self._implementations("otpcore_commands")):
             try:
                 brought = _typed(impl.function(), CommandGroup)
             except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the others must go on
@@ -166,7 +166,7 @@ class Plugins:
         An answer that is empty, repeats a name or holds one that is no candidate is logged, and the given order stands.
         """
         for impl in self._routers:
-            given = {"intent": intent, "candidates": candidates}
+            given = {"intent": intent, "candidates": tuple(candidates)}
             try:
                 answer = impl.function(*(given[name] for name in impl.argnames))
                 if answer is None:
@@ -222,10 +222,10 @@ class Plugins:
         name = info.name
         if not _NAME.fullmatch(name):
             raise RefusedPlugin(f"A plugin's name is lower-case letters, digits and hyphens, not {name!r}.")
-        if name in self._infos:
-            raise RefusedPlugin(f"Two plugins claim one name: {self._infos[name].owner} and {info.owner}.")
         if name in self._block:
             raise RefusedPlugin(f"The block list names {name}.")
+        if name in self._infos and self._infos[name].state is PluginState.ACTIVE:
+            raise RefusedPlugin(f"Two plugins claim one name: {self._infos[name].owner} and {info.owner}.")
         if other := self._manager.get_name(plugin):
             raise RefusedPlugin(f"One plugin under two names: {self._infos[other].owner} and {info.owner}.")
         found, warnings = self._inspect(plugin, info)
@@ -237,7 +237,8 @@ class Plugins:
             if self._manager.has_plugin(name):  # pluggy before 1.7 validates half-way through
                 self._manager.unregister(name=name)
             raise RefusedPlugin(f"{info.owner}: {' '.join(str(error).split())}.") from None
-        for kind in (*providers, *stores):
+        kinds: list[ProviderType | StoreType] = [*providers, *stores]
+        for kind in kinds:
             self._owners[type(kind).__name__, kind.name] = info.owner
         self._providers.update({kind.name: kind for kind in providers})
         self._stores.update({kind.name: kind for kind in stores})
@@ -263,7 +264,7 @@ class Plugins:
                 near = difflib.get_close_matches(hook, self._specs, n=1)
                 hint = f"; did you mean {near[0]}?" if near else f"; there are {', '.join(sorted(self._specs))}."
                 raise RefusedPlugin(f"{info.owner} implements {hook}, which is no hook of otpcore{hint}")
-            function = inspect.unwrap(getattr(plugin, attribute))
+            function = getattr(plugin, attribute)
             if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
                 raise RefusedPlugin(f"{info.owner} implements {hook} with async def; no hook is awaited. Use def.")
             if inspect.isgeneratorfunction(function):
@@ -279,7 +280,7 @@ class Plugins:
         if attribute is None:
             return ()
         try:
-            brought = _typed(getattr(plugin, attribute)(), kind)
+            brought: tuple[_Kind, ...] = _typed(getattr(plugin, attribute)(), kind)
         except Exception as error:
             raise RefusedPlugin(f"{info.owner}: {attribute} failed: {failure(error)}") from error
         names: set[str] = set()
@@ -328,9 +329,13 @@ def _typed(brought: object, kind: type[_Item]) -> tuple[_Item, ...]:
 
 
 def _verdict(answer: object) -> Verdict | None:
-    if answer is None or (isinstance(answer, Verdict) and (answer.until is None or answer.until.tzinfo)):
+    if answer is None or (isinstance(answer, Verdict) and answer.guard in _STRICTNESS and _is_aware(answer)):
         return answer
     raise TypeError
+
+
+def _is_aware(verdict: Verdict) -> bool:
+    return verdict.until is None or verdict.until.tzinfo is not None
 
 
 def _is_stricter(new: Verdict, old: Verdict) -> bool:
