@@ -157,7 +157,6 @@ def serve(
             ws="none",
             lifespan="off",
             log_config=None,
-            access_log=False,
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_S,
         )

@@ -35,6 +35,7 @@ class OpenProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """Wrap the application so that its scope names this connection."""
         super().connection_made(transport)
+        self.access_log = False  # a path can hold a number; uvicorn's own setting acts on global loggers
         application = cast("ASGIApp", self.app)
 
         async def reaching(scope: Scope, receive: Receive, send: Send) -> None:
@@ -59,7 +60,9 @@ class FaultyResponse(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Spoil the answer, then wait until the client has left."""
-        transport: asyncio.Transport = scope["extensions"][TRANSPORT]
+        transport: asyncio.Transport | None = scope.get("extensions", {}).get(TRANSPORT)
+        if transport is None:
+            raise RuntimeError("this fault needs the connection: serve the application with OpenProtocol")
         if self._fault is Fault.RESET:
             transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             transport.abort()

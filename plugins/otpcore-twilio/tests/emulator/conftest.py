@@ -26,10 +26,12 @@ class Recorder(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no ty
 
     def __init__(self) -> None:
         super().__init__(timeout=10)
+        self.asked: list[tuple[str, str]] = []
         self.answers: list[Any] = []
 
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> Any:
         answer = super().request(method, url, *args, **kwargs)
+        self.asked.append((method, url))
         self.answers.append(answer)
         return answer
 

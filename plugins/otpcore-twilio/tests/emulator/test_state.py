@@ -1,0 +1,187 @@
+"""The state alone: instants, limits, seeds. No socket."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from otpcore_twilio.emulator import Options
+from otpcore_twilio.emulator.access import Credentials
+from otpcore_twilio.emulator.catalogue import Refusal
+from otpcore_twilio.emulator.records import Entropy, Service, Verification
+from otpcore_twilio.emulator.state import World
+
+START = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+TO = "+12025550123"
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def world_of(**options: Any) -> tuple[World, Service]:
+    world = World(Options(**options), Entropy(7))
+    return world, world.add_service("Shop", now=START)
+
+
+def check(world: World, service: Service, code: str, seconds: float) -> Verification:
+    return world.check(world.target(service, to=TO, now=at(seconds)), code, now=at(seconds))
+
+
+@pytest.mark.parametrize("expiry_from", ["first_send", "last_send"])
+@pytest.mark.parametrize("validity_s", [120, 600])
+def test_a_code_lives_exactly_as_long_as_its_validity(expiry_from: str, validity_s: int) -> None:
+    for seconds, alive in ((validity_s - 0.001, True), (validity_s, False)):
+        world, service = world_of(expiry_from=expiry_from, validity_s=validity_s)
+        code = world.send(service, TO, "sms", now=START).code
+        if alive:
+            assert check(world, service, code, seconds).status == "approved"
+        else:
+            with pytest.raises(Refusal) as refused:
+                check(world, service, code, seconds)
+            assert refused.value.code == 20404
+
+
+@pytest.mark.parametrize(("expiry_from", "alive"), [("first_send", False), ("last_send", True)])
+def test_a_resend_prolongs_the_code_only_where_expiry_runs_from_it(expiry_from: str, *, alive: bool) -> None:
+    world, service = world_of(expiry_from=expiry_from)
+    first = world.send(service, TO, "sms", now=START)
+    world.send(service, TO, "sms", now=at(599))
+    assert (world.send(service, TO, "sms", now=at(601)).sid == first.sid) is alive
+
+
+def test_after_its_validity_a_send_starts_afresh() -> None:
+    world, service = world_of()
+    first = world.send(service, TO, "sms", now=START)
+    again = world.send(service, TO, "sms", now=at(600))
+    assert again.sid != first.sid
+    assert len(again.attempts) == 1
+
+
+def test_a_lock_ends_with_the_validity_and_says_how_long_it_lasts() -> None:
+    world, service = world_of()
+    code = world.send(service, TO, "sms", now=START).code
+    for _ in range(5):
+        check(world, service, "no" * 3, 1)
+    with pytest.raises(Refusal) as refused:
+        check(world, service, code, 100.5)
+    assert (refused.value.code, refused.value.retry_after_s) == (60202, 500)
+    with pytest.raises(Refusal) as refused:
+        world.send(service, TO, "sms", now=at(599.9))
+    assert (refused.value.code, refused.value.retry_after_s) == (60203, 1)
+    assert world.send(service, TO, "sms", now=at(600)).status == "pending"
+
+
+def test_the_fifth_check_may_still_be_right_and_the_sixth_may_not() -> None:
+    for wrong, code in ((4, None), (5, 60202)):
+        world, service = world_of()
+        right = world.send(service, TO, "sms", now=START).code
+        for _ in range(wrong):
+            check(world, service, "wrong", 1)
+        if code is None:
+            assert check(world, service, right, 1).status == "approved"
+        else:
+            with pytest.raises(Refusal):
+                check(world, service, right, 1)
+
+
+def test_a_resend_gives_no_check_back() -> None:
+    world, service = world_of()
+    world.send(service, TO, "sms", now=START)
+    for second in range(5):
+        check(world, service, "wrong", second)
+        if second < 4:
+            world.send(service, TO, "sms", now=at(second))
+    with pytest.raises(Refusal):
+        check(world, service, "wrong", 6)
+
+
+def test_an_approved_verification_makes_room_for_a_new_one() -> None:
+    world, service = world_of()
+    first = world.send(service, TO, "sms", now=START)
+    check(world, service, first.code, 1)
+    assert world.send(service, TO, "sms", now=at(2)).sid != first.sid
+
+
+@pytest.mark.parametrize("status", ["approved", "canceled"])
+def test_only_a_pending_verification_is_updated(status: str) -> None:
+    world, service = world_of()
+    sid = world.send(service, TO, "sms", now=START).sid
+    world.update(service, status, sid=sid, now=at(1))
+    with pytest.raises(Refusal):
+        world.update(service, "canceled", sid=sid, now=at(2))
+
+
+@pytest.mark.parametrize(("mode", "shown"), [("gone", None), ("expired", "expired")])
+def test_an_expired_verification_is_shown_as_the_options_say(mode: str, shown: str | None) -> None:
+    world, service = world_of(fetch_when_expired=mode)
+    sid = world.send(service, TO, "sms", now=START).sid
+    if shown is None:
+        with pytest.raises(Refusal):
+            world.fetch(service, sid=sid, now=at(600))
+    else:
+        assert world.fetch(service, sid=sid, now=at(600)).status == shown
+        with pytest.raises(Refusal):
+            world.fetch(service, sid=sid, now=at(600 + 86_400))
+
+
+def test_fetches_are_limited_in_a_minute_an_hour_and_a_day() -> None:
+    world, service = world_of(validity_s=86_400)
+    sid = world.send(service, TO, "sms", now=START).sid
+    granted: list[int] = []
+    codes: set[int | None] = set()
+    for second in [*range(200), *range(200, 86_000, 60)]:
+        try:
+            world.fetch(service, sid=sid, now=at(second))
+        except Refusal as refusal:
+            codes.add(refusal.code)
+        else:
+            granted.append(second)
+    assert len([second for second in granted if second < 3600]) == 180
+    assert len(granted) == 250
+    assert codes == {20429}
+
+
+def test_the_same_seed_makes_the_same_secrets_and_another_does_not() -> None:
+    def made(seed: int | None) -> tuple[Credentials, str, str]:
+        entropy = Entropy(seed)
+        return Credentials.make(entropy), entropy.sid("VE"), entropy.code(10)
+
+    assert made(1) == made(1)
+    assert made(1) != made(2)
+    assert made(None) != made(None)
+
+
+@pytest.mark.parametrize("length", [4, 6, 10])
+def test_a_code_keeps_its_leading_zeros(length: int) -> None:
+    entropy = Entropy(3)
+    codes = [entropy.code(length) for _ in range(500)]
+    assert {len(code) for code in codes} == {length}
+    assert any(code.startswith("0") for code in codes)
+
+
+def test_what_is_over_is_forgotten() -> None:
+    world, service = world_of(inbox_size=10)
+    for second in range(3000):
+        world.send(service, f"+1202555{second:04}", "sms", now=at(second))
+    assert len(world._verifications) == 600  # pyright: ignore[reportPrivateUsage]  # what is kept has no other name
+    assert len(world._newest) == 600  # pyright: ignore[reportPrivateUsage]  # as above
+    assert len(world.messages) == 10
+
+
+def test_nothing_that_is_printed_holds_a_code_or_a_token() -> None:
+    world, service = world_of()
+    verification = world.send(service, TO, "sms", now=START)
+    credentials = Credentials.make(Entropy(8))
+    printed = f"{verification!r}{world.messages[-1]!r}{credentials!r}"
+    assert verification.code not in printed
+    assert credentials.auth_token not in printed
+    assert credentials.api_key_secret not in printed
+
+
+@pytest.mark.parametrize("wrong", [{"channels": frozenset({"sna"})}, {"validity_s": 0}, {"max_sends": 0}])
+def test_options_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        Options(**wrong)
