@@ -58,11 +58,11 @@ class ConsoleProvider:
         """
         if request.code is None:
             return Failure(FailureKind.INTERNAL, SendEffect.NOT_SENT, "the console only delivers codes of the core")
-        shown = [request.channel, request.purpose, mask(request.recipient), request.code]
-        channel, purpose, recipient, code = (text.encode("unicode_escape").decode() for text in shown)
+        shown = [request.channel, request.purpose, request.code]
+        channel, purpose, code = (text.encode("unicode_escape").decode() for text in shown)
         stream = self._stream or sys.stderr
         with self._lock:
-            stream.write(f"{BANNER}\n    {channel} to {recipient} for {purpose}: code {code}\n")
+            stream.write(f"{BANNER}\n    {channel} to {mask(request.recipient)} for {purpose}: code {code}\n")
             stream.flush()
         return Accepted(handle=None)
 

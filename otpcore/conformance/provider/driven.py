@@ -125,7 +125,16 @@ class Driven:
             self.call("close")
         finally:
             if self._loop is not None and self._loop_thread is not None:
+                asyncio.run_coroutine_threadsafe(_cancel_others(), self._loop).result(self._patience_s)
                 self._loop.call_soon_threadsafe(self._loop.stop)
                 self._loop_thread.join()
                 self._loop.close()
             self._threads.shutdown()
+
+
+async def _cancel_others() -> None:
+    """End what a provider left running, so that one failed check does not spoil the next."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

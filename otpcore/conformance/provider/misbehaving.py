@@ -7,6 +7,7 @@ leaves or the server is released.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import struct
@@ -227,7 +228,8 @@ class MisbehavingServer:
         self._stopping.set()
         with self._lock:
             for connection in self._connections:
-                connection.shutdown(socket.SHUT_RDWR)
+                with contextlib.suppress(OSError):  # the client has left by itself
+                    connection.shutdown(socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -293,7 +295,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         request = WireRequest(self.command, self.path, headers, body)
-        self.close_connection = not self.server.owner.take(request, self.connection)
+        if not self.server.owner.take(request, self.connection):
+            self.close_connection = True
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take  # noqa: N815  # the names in the standard library
 
