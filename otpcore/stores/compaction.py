@@ -47,12 +47,13 @@ class Compactor:
     """Compacts one log, one compaction at a time on a host.
 
     Attributes:
+        min_lines: no compaction starts by itself below this many lines.
         done: compactions that this object finished.
     """
 
     def __init__(self, log: RecordLog, min_lines: int) -> None:
         self._log = log
-        self._min_lines = min_lines
+        self.min_lines = min_lines
         self.done = 0
         self.reset()
 
@@ -69,11 +70,11 @@ class Compactor:
     def consider(self, segment: Segment) -> None:
         """Start a compaction in a thread of its own if the segment has grown enough."""
         lines = segment.index.lines
-        if lines < max(self._min_lines, segment.compact_at) or lines < COMPACT_FACTOR * segment.index.live:
+        if lines < max(self.min_lines, segment.compact_at) or lines < COMPACT_FACTOR * segment.index.live:
             return
         if self._worker is not None and self._worker.is_alive():
             return
-        segment.compact_at = lines + self._min_lines  # when this one fails, or another process does it
+        segment.compact_at = lines + self.min_lines  # when this one fails, or another process does it
         worker = threading.Thread(target=self._run_aside, name="otpcore-compaction", daemon=True)
         with contextlib.suppress(RuntimeError):  # the interpreter is ending; the next process will do it
             worker.start()

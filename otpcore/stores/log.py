@@ -23,6 +23,7 @@ import threading
 import weakref
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
 from otpcore.stores import frames
@@ -35,6 +36,9 @@ from otpcore.stores.segment import Entry, Segment
 __all__ = ["LogStats", "RecordLog", "new_version"]
 
 logger = logging.getLogger("otpcore.stores")
+
+REOPENINGS: Final = 3
+"""How often a writer that finds a new file gives the lock back before it reads it while others wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,7 @@ class RecordLog:
     Attributes:
         path: the file's real path.
         temp: where a new file is written before it is renamed.
+        compactor: copies the file when it has grown.
         sync: what `exclusive` appended is on the disk when it has returned.
     """
 
@@ -78,7 +83,7 @@ class RecordLog:
         self._cuts = self._cut_bytes = 0
         self._segment: Segment | None = None
         self._lock = HostLock(self.path + ".lock")
-        self._compactor = Compactor(self, min_lines)
+        self.compactor = Compactor(self, min_lines)
         self._closed = False
         self._may_create = True
         self._reset()
@@ -95,7 +100,7 @@ class RecordLog:
         """
         self._pid = os.getpid()
         self._mutex = threading.RLock()
-        self._compactor.reset()
+        self.compactor.reset()
         self._depth = 0
         self._owner = 0  # the thread inside `exclusive`
         self._written: Segment | None = None
@@ -115,12 +120,12 @@ class RecordLog:
         with self.reading() as segment:
             index = segment.index
             size = os.fstat(segment.file.fd).st_size
-            return LogStats(self.path, size, index.lines, index.live, self._cuts, self._cut_bytes, self._compactor.done)
+            return LogStats(self.path, size, index.lines, index.live, self._cuts, self._cut_bytes, self.compactor.done)
 
     def close(self) -> None:
         """Release the files; a compaction under way is waited for. Calling it twice is harmless."""
         self.after_fork()
-        self._compactor.join()
+        self.compactor.join()
         with self._mutex:
             self._closed = True
             self._segment = None  # only dropped: a thread may still be in a sync, and the last user closes
@@ -238,18 +243,30 @@ class RecordLog:
         if written is not None:
             if self.sync:
                 written.datasync(end)
-            self._compactor.consider(written)
+            self.compactor.consider(written)
 
     def _begin(self) -> None:
         self._owner = threading.get_ident()
         self._written = None
-        if self._segment is not None:
-            self._guarded_refresh(locked=False)  # a new inode takes long to read: not under the lock
+        self._take_lock()
+        for _ in range(REOPENINGS):
+            if self._may_create or not self._is_replaced():
+                break
+            self._lock.release()  # a new inode takes long to read: not under the lock
+            self._guarded_refresh(locked=False)
+            self._take_lock()
+        self._guarded_refresh(locked=True)
+
+    def _take_lock(self) -> None:
         try:
             self._lock.acquire()
         except OSError as error:
             raise self.unavailable(error) from error
-        self._guarded_refresh(locked=True)
+
+    def _is_replaced(self) -> bool:
+        """Whether the path names another file than the current segment; cheap, from the segment's side."""
+        segment = self._segment
+        return segment is None or os.fstat(segment.file.fd).st_nlink == 0
 
     def append(self, records: Sequence[Record]) -> None:
         """Append one batch, inside `exclusive`: all of it or nothing.
@@ -281,7 +298,7 @@ class RecordLog:
         self.after_fork()
         segment = self._segment
         if segment is not None and segment.failed and self._owner != threading.get_ident():
-            self._compactor.run(wait=True)
+            self.compactor.run(wait=True)
 
     def compact(self) -> bool:
         """Compact now, beside other readers and writers; False: another thread or process is at it.
@@ -290,7 +307,7 @@ class RecordLog:
             StoreUnavailable, StoreFormatError: it could not be done; the old file stands.
         """
         self._heal()
-        return self._compactor.run()
+        return self.compactor.run()
 
     def unavailable(self, error: OSError) -> StoreUnavailable:
         """The error that tells of a failed system call."""

@@ -40,6 +40,9 @@ class TinyDBStore:
         path: of the file. Made with mode 0600 when missing, its folders with 0700. `~` is expanded.
         sync: an acknowledged commit survives power loss. Without, it survives the death of the process.
 
+    Attributes:
+        log: the file; not part of the store contract.
+
     Raises:
         ConfigurationError: the path is on a network file system.
         StoreFormatError: the file is not one of ours, of a newer schema, or damaged in its middle.
@@ -47,7 +50,7 @@ class TinyDBStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, sync: bool = True) -> None:
-        self._log = RecordLog(path, sync=sync)
+        self.log = RecordLog(path, sync=sync)
         self._capabilities = StoreCapabilities(
             durability=Durability.DISK if sync else Durability.PROCESS,
             multi_process=True,
@@ -63,16 +66,16 @@ class TinyDBStore:
     @property
     def db(self) -> LogDB:
         """TinyDB's API on the same file: `store.db.table("records").search(…)`. Closing it closes the store."""
-        return LogDB(self._log)
+        return LogDB(self.log)
 
     @property
     def stats(self) -> LogStats:
         """Size of the file and what was repaired, for `doctor`."""
-        return self._log.stats
+        return self.log.stats
 
     def load(self, key: str) -> Versioned | None:
         """See `Store.load`."""
-        found = self._log.find(RECORDS, key)
+        found = self.log.find(RECORDS, key)
         return None if found is None else Versioned(frames.unwrap(found[1]), Version(found[0].version))
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
@@ -80,24 +83,24 @@ class TinyDBStore:
         gc_us = frames.micros(gc_at)
         value = frames.DELETED if data is None else frames.wrap(data)
         version = new_version()
-        with self._log.exclusive() as segment:
+        with self.log.exclusive() as segment:
             entry = segment.index.tables.get(RECORDS, {}).get(key)
             if (None if entry is None else entry.version) != expect:
                 return Conflict(self.load(key))
             if entry is not None or data is not None:
-                self._log.append([Record(RECORDS, key, version, gc_us, value)])
+                self.log.append([Record(RECORDS, key, version, gc_us, value)])
         return Version(version)
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`. Goes in batches; other writers get the lock between them."""
         limit_us = frames.micros(before)
-        with self._log.reading() as segment:
+        with self.log.reading() as segment:
             entries = segment.index.tables.get(RECORDS, {})
             due = [key for key, entry in entries.items() if entry.gc_us < limit_us]
         due = heapq.nsmallest(limit, due)
         gone = 0
         for start in range(0, len(due), SWEEP_BATCH):
-            with self._log.exclusive() as segment:
+            with self.log.exclusive() as segment:
                 entries = segment.index.tables.get(RECORDS, {})
                 batch = [
                     Record(RECORDS, key, new_version(), entry.gc_us, frames.DELETED)
@@ -105,24 +108,24 @@ class TinyDBStore:
                     if (entry := entries.get(key)) is not None and entry.gc_us < limit_us
                 ]
                 if batch:
-                    self._log.append(batch)
+                    self.log.append(batch)
             gone += len(batch)
         return gone
 
     def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
         """See `Scans.scan`."""
-        with self._log.reading() as segment:
+        with self.log.reading() as segment:
             entries = dict(segment.index.tables.get(RECORDS, {}))
         keys = heapq.nsmallest(limit, (key for key in entries if key > after))
         # the segment's lines stay readable, so this is the state of one instant
         return [
-            (key, Versioned(frames.unwrap(self._log.value(segment, entries[key])), Version(entries[key].version)))
+            (key, Versioned(frames.unwrap(self.log.value(segment, entries[key])), Version(entries[key].version)))
             for key in keys
         ]
 
     def close(self) -> None:
         """See `Store.close`."""
-        self._log.close()
+        self.log.close()
 
 
 class TinyDBSettings(BaseModel):

@@ -1,0 +1,344 @@
+"""What the crash tests of the embedded store run in processes of their own: `python log_child.py <scenario> …`.
+
+Scenarios that kill do it in forks of this process, by SIGKILL at a chosen byte or before a chosen system call,
+and print what was found afterwards as JSON. `ours` is the store; `stock` is TinyDB's JSONStorage with the
+same contract on top, `caching` its CachingMiddleware: the planted defects with which the same bodies are red.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import io
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, cast
+
+from tinydb import TinyDB
+from tinydb.middlewares import CachingMiddleware
+from tinydb.storages import JSONStorage
+from tinydb.table import Document, Table
+
+from otpcore.contract import Conflict, Version, Versioned
+from otpcore.errors import StoreError
+from otpcore.stores.hostlock import HostLock
+from otpcore.stores.tinydb import TinyDBStore
+
+GC_AT = datetime.now(UTC) + timedelta(days=1)
+OTHERS = {f"other/{number}": b'{"n":%d,"pad":"%s"}' % (number, b"x" * 60 * number) for number in range(4)}
+KEY = "tenant/r/key"
+OLD = b'{"state":"old","pad":"%s"}' % (b"o" * 300)
+NEW = b'{"state":"new","pad":"%s"}' % (b"n" * 150)
+"""Shorter than the old one: a file that shrinks is where stock storage leaves rubbish."""
+
+
+class AnyStore(Protocol):
+    """What the scenarios use of a store."""
+
+    def load(self, key: str) -> Versioned | None: ...
+    def commit(
+        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
+    ) -> Version | Conflict: ...
+    def close(self) -> None: ...
+
+
+class OsFile(io.FileIO):
+    """A file whose writes go through `os.write`, where this module can count and stop them."""
+
+    def write(self, data: Any, /) -> int:
+        return os.write(self.fileno(), data)
+
+
+class StockStorage(JSONStorage):
+    """JSONStorage as it is, on such a file."""
+
+    def __init__(self, path: str) -> None:
+        cast("Any", super()).__init__(path)
+        self._handle.close()
+        self._handle = io.TextIOWrapper(io.BufferedRandom(cast("Any", OsFile(path, "r+"))))
+
+
+class StringIds(Table):
+    document_id_class = str  # type: ignore[assignment]  # TinyDB documents the override, its types say int
+
+
+class StockStore:
+    """The store contract on stock TinyDB, as a newcomer would write it."""
+
+    def __init__(self, path: str, storage: Any = StockStorage) -> None:
+        self.between: Callable[[], object] = lambda: None
+        self.db = TinyDB(path, storage=storage)
+        self.table = StringIds(self.db.storage, "records", cache_size=0)
+
+    def load(self, key: str) -> Versioned | None:
+        doc = cast("Any", self.table).get(doc_id=key)
+        return None if doc is None else Versioned(doc["data"].encode(), Version(doc["version"]))
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        found = self.load(key)
+        if (found.version if found else None) != expect:
+            return Conflict(found)
+        self.between()
+        version = os.urandom(8).hex()
+        if data is None:
+            cast("Any", self.table).remove(doc_ids=[key])
+        else:
+            doc = Document({"data": data.decode(), "version": version}, cast("Any", key))
+            cast("Any", self.table).upsert(doc)
+        return Version(version)
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def open_ours(path: str) -> AnyStore:
+    return TinyDBStore(path)
+
+
+def open_caching(path: str) -> AnyStore:
+    return StockStore(path, cast("Any", CachingMiddleware)(JSONStorage))
+
+
+OPENERS: dict[str, Callable[[str], AnyStore]] = {"ours": open_ours, "stock": StockStore, "caching": open_caching}
+
+
+def put(store: AnyStore, key: str, data: bytes | None) -> Version:
+    """Commit over whatever stands."""
+    found = store.load(key)
+    answer = store.commit(key, data, expect=found.version if found else None, gc_at=GC_AT)
+    assert not isinstance(answer, Conflict)
+    return answer
+
+
+def die() -> NoReturn:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+def in_fork(action: Callable[[], object]) -> bool:
+    """Run it in a fork; whether the fork came to its end."""
+    pid = os.fork()
+    if pid == 0:
+        action()
+        os._exit(0)
+    _, status = os.waitpid(pid, 0)
+    assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL, status
+    return status == 0
+
+
+def fill(path: str, opener: Callable[[str], AnyStore]) -> None:
+    store = opener(path)
+    for key, data in ((KEY, OLD), *OTHERS.items()):
+        put(store, key, data)
+    store.close()
+
+
+def found_after(path: str, opener: Callable[[str], AnyStore], allowed: dict[bytes | None, str]) -> str:
+    """What another process finds after the crash: one of the allowed states, or what is wrong."""
+    try:
+        store = opener(path)
+        for key, data in OTHERS.items():
+            found = store.load(key)
+            if found is None or found.data != data:
+                return "another record is lost"
+        found = store.load(KEY)
+        state = allowed.get(found.data if found else None, "neither old nor new")
+        put(store, "later", b'{"after":"the crash"}')  # and it can go on
+        store.close()
+    except (ValueError, KeyError, StoreError):
+        return "unreadable"
+    return state
+
+
+# --- scenarios -----------------------------------------------------------------------------------
+
+
+def kill_at_bytes(kind: str, path: str, offsets: int) -> dict[str, int]:
+    """Kill a commit after each of the first `offsets` bytes that it writes."""
+    opener, template, outcomes = OPENERS[kind], path + ".template", Counter[str]()
+    fill(template, opener)
+    for offset in range(offsets):
+        shutil.copy(template, path)
+
+        def commit(offset: int = offset) -> None:
+            store = opener(path)
+            left, write = offset, os.write
+
+            def some(fd: int, data: Any) -> int:
+                nonlocal left
+                if len(data) > left:
+                    write(fd, data[:left])
+                    die()
+                left -= len(data)
+                return write(fd, data)
+
+            os.write = some
+            put(store, KEY, NEW)
+
+        in_fork(commit)
+        outcomes[found_after(path, opener, {OLD: "old", NEW: "new"})] += 1
+    return outcomes
+
+
+CALLS = (
+    *((os, name) for name in ("write", "fdatasync", "fsync", "replace", "ftruncate", "open", "unlink")),
+    (fcntl, "flock"),
+)
+
+
+def die_before_call(number: int) -> None:
+    """From now on, the call with this number among all of `CALLS` kills this process instead."""
+    calls = count()
+
+    def counted(real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if next(calls) == number:
+                die()
+            return real(*args, **kwargs)
+
+        return call
+
+    for module, name in CALLS:
+        setattr(module, name, counted(getattr(module, name)))
+
+
+def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
+    """Kill an action before each of its system calls, until it comes to its end."""
+    opener, template, outcomes = OPENERS[kind], path + ".template", Counter[str]()
+    fill(template, opener)
+    if action == "recover":
+        with Path(template).open("ab") as file:
+            file.write(b'["00000000",0,"records","tenant/r/key","ab')
+    states: dict[bytes | None, str] = {OLD: "old"}
+    if action in {"commit", "delete"}:
+        states[NEW if action == "commit" else None] = "new"
+    for number in count():
+        shutil.copy(template, path)
+
+        def act(number: int = number) -> None:
+            die_before_call(number)
+            store = opener(path)
+            match action:
+                case "commit":
+                    put(store, KEY, NEW)
+                case "delete":
+                    put(store, KEY, None)
+                case "compact":
+                    cast("TinyDBStore", store).log.compact()
+                case "recover":
+                    store.load(KEY)
+                case _:
+                    raise AssertionError(action)
+            store.close()
+
+        ended = in_fork(act)
+        outcomes[found_after(path, opener, states)] += 1
+        if ended:
+            return outcomes
+    raise AssertionError
+
+
+def acknowledge(kind: str, path: str, first: int, writes: int) -> None:
+    """Write records that grow and shrink, and say each after it was acknowledged."""
+    store = OPENERS[kind](path)
+    if isinstance(store, TinyDBStore):
+        store.log.compactor.min_lines = 60  # some compactions among so few writes
+    for number in range(first, first + writes):
+        put(store, f"k{number % 7}", b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900)))
+        print(number, flush=True)
+    sys.stdin.read()  # wait to be killed: an orderly close would write what was kept back
+
+
+def increments(defect: str, path: str, times: int) -> None:
+    """Add one to a number `times` times, by compare and swap, when told to start."""
+    if defect == "no-lock":
+        write = os.write
+
+        def give_way(fd: int, data: Any) -> int:
+            os.sched_yield()
+            return write(fd, data)
+
+        os.write = give_way
+        HostLock.acquire = lambda self: None  # type: ignore[method-assign]  # the defect
+    store = TinyDBStore(path)
+    store.log.compactor.min_lines = 50 if defect == "compacting" else 10**9
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for _ in range(times):
+        while True:
+            found = store.load(KEY)
+            number = json.loads(found.data)["n"] + 1 if found else 1
+            expect = found.version if found else None
+            if not isinstance(store.commit(KEY, b'{"n":%d}' % number, expect=expect, gc_at=GC_AT), Conflict):
+                break
+    store.close()
+
+
+def threads(kind: str, path: str) -> dict[str, int]:
+    """16 threads add one 25 times to one number."""
+    store = OPENERS[kind](path)
+    if isinstance(store, StockStore):
+        meeting, met = threading.Barrier(16), threading.local()
+
+        def once() -> None:
+            if not getattr(met, "done", False):
+                met.done = True
+                meeting.wait()
+
+        store.between = once
+    errors: list[str] = []
+
+    def add() -> None:
+        try:
+            for _ in range(25):
+                answer: object = Conflict(None)
+                while isinstance(answer, Conflict):
+                    found = store.load(KEY)
+                    number = json.loads(found.data)["n"] + 1 if found else 1
+                    expect = found.version if found else None
+                    answer = store.commit(KEY, b'{"n":%d}' % number, expect=expect, gc_at=GC_AT)
+        except Exception as error:  # noqa: BLE001 - whatever a broken store raises is counted
+            errors.append(repr(error))
+
+    workers = [threading.Thread(target=add) for _ in range(16)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    try:
+        found = store.load(KEY)
+    except ValueError:
+        found = None
+    return {"total": json.loads(found.data)["n"] if found else 0, "errors": len(errors)}
+
+
+def main(scenario: str, *args: str) -> None:
+    """Run one scenario."""
+    result: object = None
+    match scenario, *args:
+        case "bytes", kind, path, offsets:
+            result = kill_at_bytes(kind, path, int(offsets))
+        case "calls", kind, action, path:
+            result = kill_at_calls(kind, action, path)
+        case "acknowledge", kind, path, first, writes:
+            acknowledge(kind, path, int(first), int(writes))
+        case "increments", defect, path, times:
+            increments(defect, path, int(times))
+        case "threads", kind, path:
+            result = threads(kind, path)
+        case _:
+            raise SystemExit(f"no scenario {scenario} {args}")
+    if result is not None:
+        print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from otpcore.stores.tinydb import TinyDBStore
+
+CHILD = Path(__file__).with_name("log_child.py")
+WRITES = 500
+PROCESSES = 4
+
+
+def start(*args: object) -> subprocess.Popen[str]:
+    command = [sys.executable, str(CHILD), *map(str, args)]
+    return subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def outcome(*args: object) -> dict[str, int]:
+    done = subprocess.run([sys.executable, str(CHILD), *map(str, args)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return cast("dict[str, int]", json.loads(done.stdout))
+
+
+# --- D4: killed at any byte and between any two calls ----------------------------------------------
+
+
+def test_a_commit_killed_at_any_of_210_bytes_leaves_the_old_record(tmp_path: Path) -> None:
+    assert outcome("bytes", "ours", tmp_path / "store", 210) == {"old": 210}
+
+
+def test_stock_storage_killed_at_those_bytes_holds_a_mixture(tmp_path: Path) -> None:
+    found = outcome("bytes", "stock", tmp_path / "store", 210)
+    assert found["neither old nor new"] > 100
+
+
+@pytest.mark.parametrize("action", ["commit", "delete"])
+def test_a_write_killed_between_any_two_calls_leaves_old_or_new(action: str, tmp_path: Path) -> None:
+    found = outcome("calls", "ours", action, tmp_path / "store")
+    assert set(found) == {"old", "new"}
+    assert found["old"] >= 5
+    assert found["new"] >= 2
+
+
+@pytest.mark.parametrize("action", ["compact", "recover"])
+def test_upkeep_killed_between_any_two_calls_changes_no_record(action: str, tmp_path: Path) -> None:
+    found = outcome("calls", "ours", action, tmp_path / "store")
+    assert set(found) == {"old"}
+    assert found["old"] >= {"compact": 20, "recover": 7}[action]
+
+
+@pytest.mark.parametrize("action", ["commit", "delete"])
+def test_stock_storage_killed_between_two_calls_is_unreadable(action: str, tmp_path: Path) -> None:
+    assert outcome("calls", "stock", action, tmp_path / "store").get("unreadable", 0) > 0
+
+
+def test_16_threads_that_add_25_each_make_400(tmp_path: Path) -> None:
+    assert outcome("threads", "ours", tmp_path / "store") == {"total": 400, "errors": 0}
+
+
+def test_16_threads_on_stock_storage_lose_increments(tmp_path: Path) -> None:
+    found = outcome("threads", "stock", tmp_path / "store")
+    assert found["total"] < 400
+
+
+# --- D5: killed while it writes --------------------------------------------------------------------
+
+
+def kill_after(kind: str, path: Path, first: int, writes: int, acknowledged: int) -> int:
+    """Kill the writer once it has said so many writes; the number of the last that it said."""
+    with start("acknowledge", kind, path, first, writes) as writer:
+        assert writer.stdout is not None
+        for _ in range(acknowledged):
+            writer.stdout.readline()
+        writer.kill()
+        said = writer.stdout.read().split()  # what it said before the signal reached it
+    return int(said[-1]) if said else first + acknowledged - 1
+
+
+def numbers(path: Path) -> dict[int, int]:
+    """The number in each of the seven records."""
+    store = TinyDBStore(path)
+    found = {key: store.load(f"k{key}") for key in range(7)}
+    store.close()
+    return {key: json.loads(record.data)["n"] for key, record in found.items() if record is not None}
+
+
+def test_no_acknowledged_write_is_lost_in_20_kills(tmp_path: Path) -> None:
+    path, first, lost = tmp_path / "store", 0, 0
+    for turn in range(20):
+        last = kill_after("ours", path, first, WRITES, 25 * turn + 10)
+        found = numbers(path)
+        for number in range(max(0, last - 6), last + 1):
+            lost += found.get(number % 7, -1) < number
+        first = last + 1
+    assert lost == 0
+    assert first > 20 * 200
+
+
+def test_a_store_that_keeps_writes_in_memory_loses_what_it_acknowledged(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    last = kill_after("caching", path, 0, 50, 50)
+    assert last == 49
+    assert path.read_text() == ""
+
+
+# --- several processes -----------------------------------------------------------------------------
+
+
+def add_up(defect: str, path: Path, times: int) -> int | None:
+    """What the number is after 4 processes added to it; None: some process failed, or the store cannot be read."""
+    workers = [start("increments", defect, path, times) for _ in range(PROCESSES)]
+    for worker in workers:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == "ready\n"
+    for worker in workers:
+        assert worker.stdin is not None
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    results = [(worker.communicate(), worker.returncode) for worker in workers]
+    if any(code for _, code in results):
+        return None
+    store = TinyDBStore(path)
+    found = store.load("tenant/r/key")
+    store.close()
+    return None if found is None else int(json.loads(found.data)["n"])
+
+
+@pytest.mark.parametrize("defect", ["none", "compacting"])
+def test_no_increment_of_4_processes_is_lost(defect: str, tmp_path: Path) -> None:
+    assert add_up(defect, tmp_path / "store", 150) == 600
+
+
+def test_without_the_lock_increments_of_4_processes_are_lost(tmp_path: Path) -> None:
+    assert add_up("no-lock", tmp_path / "store", 150) != 600
