@@ -24,7 +24,7 @@ _STYLE: Final = """
   --edge: #000; --line: #2c343d; --bubble: #2b333c; --accent: #6db1ff; --call: #1f3a29; --whatsapp: #1f3d2e; } }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100vh; background: var(--paper); color: var(--ink); display: flex; flex-wrap: wrap;
-  gap: 2.5rem; justify-content: center; align-items: flex-start; padding: 2rem 1rem;
+  gap: 2.5rem; justify-content: center; align-items: flex-start; align-content: flex-start; padding: 2rem 1rem;
   font: 16px/1.45 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
 .phone { width: 22rem; max-width: 100%; height: 42rem; max-height: calc(100vh - 4rem); background: var(--phone);
   border: .7rem solid var(--edge); border-radius: 2.6rem; overflow: hidden; display: flex; flex-direction: column;
