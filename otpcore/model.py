@@ -10,17 +10,17 @@
     └── keys     IdempotencyKey, …
 
 Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
-Instants are aware UTC with millisecond precision, stored as milliseconds since the epoch; what equals
-its default is not stored. No field ever holds a code, a secret or a number.
+Instants are aware UTC with millisecond precision, stored in RFC 3339; what equals its default is not
+stored. No field ever holds a code, a secret or a number.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Annotated, Any, Final, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+import msgspec
 
 from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
@@ -43,18 +43,21 @@ __all__ = [
 SCHEMA: Final = 1
 """Version of the record's layout; a record of a newer one is refused, never rewritten."""
 
+UNWRITTEN: Final = 0
+"""Of a record that no store holds; `otpcore.ledger.tidy` gives a record its schema."""
 
-_VERSION_FIELD: Final = {"v"}
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-class _SchemaOnly(BaseModel):
+class _SchemaOnly(msgspec.Struct):
     v: int
 
 
 def _refuse_newer(data: bytes) -> None:
     try:
-        found = _SchemaOnly.model_validate_json(data).v
-    except ValidationError:
+        found = msgspec.json.decode(data, type=_SchemaOnly).v
+    except msgspec.MsgspecError:
         return
     if found > SCHEMA:
         raise StoreFormatError(
@@ -92,13 +95,15 @@ class CheckState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(
-        frozen=True, ser_json_temporal="milliseconds", val_temporal_unit="milliseconds", extra="ignore"
-    )
+class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A frozen value that is part of the stored record."""
+
+    def but(self, **changes: Any) -> Self:
+        """The same value with some fields exchanged."""
+        return msgspec.structs.replace(self, **changes)
 
 
-class Ladder(_Stored):
+class Ladder(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """The resend ladder of one recipient.
 
     Attributes:
@@ -108,11 +113,11 @@ class Ladder(_Stored):
     """
 
     count: int = 0
-    next_at: datetime | None = None
+    next_at: Instant | None = None
     epoch: int = 0
 
 
-class Send(_Stored):
+class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One code handed to one provider.
 
     Attributes:
@@ -126,7 +131,7 @@ class Send(_Stored):
     """
 
     id: str = ""
-    at: datetime
+    at: Instant
     state: SendState = SendState.ACCEPTED
     session: str = ""
     epoch: int = 0
@@ -134,7 +139,7 @@ class Send(_Stored):
     source: str = ""
 
 
-class Check(_Stored):
+class Check(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One try at a code that was, or may have been, wrong.
 
     Attributes:
@@ -144,14 +149,14 @@ class Check(_Stored):
     """
 
     id: str = ""
-    at: datetime
+    at: Instant
     state: CheckState = CheckState.WRONG
     session: str = ""
     source: str = ""
     forgiven: bool = False
 
 
-class Code(_Stored):
+class Code(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """What is kept of a core-owned code.
 
     Attributes:
@@ -167,11 +172,11 @@ class Code(_Stored):
     send: str
     digest: str
     kid: str
-    expires_at: datetime
+    expires_at: Instant
     live: bool = False
 
 
-class Handle(_Stored):
+class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """A verification at a provider that owns the code; every session that shares it lives on its budget.
 
     Attributes:
@@ -188,13 +193,13 @@ class Handle(_Stored):
     provider: str
     id: str
     purpose: str
-    first_at: datetime
+    first_at: Instant
     sends: int = 1
     checks: int = 0
     ended: bool = False
 
 
-class Session(_Stored):
+class Session(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One verification.
 
     Attributes:
@@ -220,9 +225,9 @@ class Session(_Stored):
     provider: str = ""
     channel: str = ""
     handle: str | None = None
-    expires_at: datetime
+    expires_at: Instant
     codes: tuple[Code, ...] = ()
-    ended_at: datetime | None = None
+    ended_at: Instant | None = None
     ended_by: str = ""
 
     @property
@@ -231,7 +236,7 @@ class Session(_Stored):
         return self.status is SessionStatus.PENDING
 
 
-class IdempotencyKey(_Stored):
+class IdempotencyKey(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """That a start or resend was made with this key.
 
     Attributes:
@@ -244,12 +249,12 @@ class IdempotencyKey(_Stored):
 
     digest: str
     body: str
-    at: datetime
+    at: Instant
     session: str
     send: str
 
 
-class RecipientRecord(_Stored):
+class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """Everything whose invariants interact, for one recipient of one tenant; about 1 kB of JSON.
 
     Attributes:
@@ -260,8 +265,8 @@ class RecipientRecord(_Stored):
         forward: the key where the record really is; set only in a marker left by a pepper rotation.
     """
 
-    v: int = SCHEMA
-    mark_at: datetime | None = None
+    v: int = UNWRITTEN
+    mark_at: Instant | None = None
     ladder: Ladder = Ladder()
     sends: tuple[Send, ...] = ()
     checks: tuple[Check, ...] = ()
@@ -273,8 +278,7 @@ class RecipientRecord(_Stored):
 
     def encode(self) -> bytes:
         """The stored form: JSON on one line, `v` first."""
-        rest = self.model_dump_json(exclude_defaults=True, exclude=_VERSION_FIELD).encode()[1:]
-        return (b'{"v":%d,' if len(rest) > 1 else b'{"v":%d') % self.v + rest
+        return _ENCODE(self)
 
     @classmethod
     def decode(cls, data: bytes) -> RecipientRecord:
@@ -284,13 +288,11 @@ class RecipientRecord(_Stored):
             StoreFormatError: it is not a record, or one of a newer schema.
         """
         try:
-            record = cls.model_validate_json(data)
-        except ValidationError as error:
+            record = _DECODE(data)
+        except msgspec.MsgspecError:
             _refuse_newer(data)
-            # the error's own text quotes the record, so it stays out of the message and of the cause
-            raise StoreFormatError(
-                f"A stored record is damaged: {error.error_count()} of its fields do not read as a recipient record's."
-            ) from None
+            # the error's own text may quote the record, so it stays out of message and cause
+            raise StoreFormatError("A stored record is damaged: it does not read as a recipient record.") from None
         if record.v > SCHEMA:
             _refuse_newer(data)
         return record
@@ -302,3 +304,7 @@ class RecipientRecord(_Stored):
     def handle(self, provider: str, handle: str | None) -> Handle | None:
         """The verification of this id at this provider."""
         return next((one for one in self.handles if one.provider == provider and one.id == handle), None)
+
+
+_ENCODE = msgspec.json.Encoder().encode
+_DECODE = msgspec.json.Decoder(RecipientRecord).decode

@@ -133,7 +133,7 @@ def _renewed(
             expires_at=expires_at,
         )
     if session.owner is CodeOwner.PROVIDER:
-        return session.model_copy(update={"channel": wish.channel})
+        return session.but(channel=wish.channel)
     keys = setup.keyring.current
     generation = 1 + max((code.generation for code in session.codes), default=0)
     token = wish.token or _token(setup, entropy, wish, key)
@@ -154,9 +154,7 @@ def _renewed(
         expires_at=expires_at,
     )
     accepted = tuple(code for code in session.codes if code.live)
-    return session.model_copy(
-        update={"channel": wish.channel, "codes": (*accepted, new), "expires_at": max(expires_at, session.expires_at)}
-    )
+    return session.but(channel=wish.channel, codes=(*accepted, new), expires_at=max(expires_at, session.expires_at))
 
 
 def _token(setup: Setup, entropy: Entropy, wish: Wish, key: str) -> Token | None:

@@ -44,7 +44,7 @@ def remember(
         return record
     digest = idempotency_digest(setup.keyring.current, wish.idempotency_key)
     new = IdempotencyKey(digest=digest, body=_body(wish), at=now, session=session.id, send=send)
-    return record.model_copy(update={"keys": (*record.keys, new)})
+    return record.but(keys=(*record.keys, new))
 
 
 def _body(wish: Wish) -> str:

@@ -17,7 +17,7 @@ from otpcore.effects import Commit, Load, Pause, ReadClock
 from otpcore.errors import Busy, CommitUnknown
 from otpcore.flows.setup import Flow, Setup
 from otpcore.ledger import catch_up, gc_at, tidy
-from otpcore.model import RecipientRecord
+from otpcore.model import SCHEMA, RecipientRecord
 
 __all__ = ["EMPTY", "Snapshot", "load", "locate", "transact"]
 
@@ -134,7 +134,7 @@ def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
         found = yield from load(old)
         if found.key == old and found.version is None:
             now: datetime = yield ReadClock()
-            marker = RecipientRecord(mark_at=now, forward=key)
+            marker = RecipientRecord(v=SCHEMA, mark_at=now, forward=key)
             with suppress(CommitUnknown):  # whichever way it went, the next look tells
                 yield Commit(old, marker.encode(), None, now + FORWARDING)
             found = yield from load(old)

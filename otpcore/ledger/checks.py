@@ -27,9 +27,7 @@ def claim(
 ) -> RecipientRecord:
     """Spend a try: it counts as a failure until it turns out right or was never made."""
     mark = Check(id=check, at=now, state=state, session=session.id, source=source)
-    return _counted_on_handle(record, session, 1).model_copy(
-        update={"checks": (*record.checks, mark), "consecutive": record.consecutive + 1}
-    )
+    return _counted_on_handle(record, session, 1).but(checks=(*record.checks, mark), consecutive=record.consecutive + 1)
 
 
 def settle_check(
@@ -39,10 +37,10 @@ def settle_check(
     session = record.session(check.session)
     if event is None:
         left = tuple(one for one in record.checks if one.id != check.id)
-        record = record.model_copy(update={"checks": left, "consecutive": max(0, record.consecutive - 1)})
+        record = record.but(checks=left, consecutive=max(0, record.consecutive - 1))
         return record if session is None else _counted_on_handle(record, session, -1)
-    settled = check.model_copy(update={"state": step(CHECK_TRANSITIONS, check.state, event)})
-    record = record.model_copy(update={"checks": replaced(record.checks, settled)})
+    settled = check.but(state=step(CHECK_TRANSITIONS, check.state, event))
+    record = record.but(checks=replaced(record.checks, settled))
     for one in record.sessions:
         if one.is_live and checks_left(record, one, profile) == 0 and not claims_open(record, one):
             record = end(record, one, SessionEvent.LAST_TRY_SPENT, by=check.id, now=now)
@@ -53,9 +51,9 @@ def _counted_on_handle(record: RecipientRecord, session: Session, more: int) -> 
     if session.owner is CodeOwner.CORE or session.handle is None:
         return record
     handles = tuple(
-        one.model_copy(update={"checks": max(0, one.checks + more)})
+        one.but(checks=max(0, one.checks + more))
         if (one.provider, one.id) == (session.provider, session.handle)
         else one
         for one in record.handles
     )
-    return record.model_copy(update={"handles": handles})
+    return record.but(handles=handles)

@@ -11,7 +11,7 @@ from typing import Final
 
 from otpcore.ledger.sessions import checks_left, claims_open, end
 from otpcore.machine import CHECK_TRANSITIONS, SEND_TRANSITIONS, CheckEvent, SendEvent, SessionEvent, step
-from otpcore.model import CheckState, RecipientRecord, SendState
+from otpcore.model import SCHEMA, CheckState, RecipientRecord, SendState
 from otpcore.policy import DAY, Profile
 
 __all__ = ["REFUND_WINDOW", "CaughtUp", "catch_up", "gc_at", "tidy"]
@@ -75,24 +75,17 @@ def catch_up(record: RecipientRecord, profile: Profile, *, now: datetime, lease:
 
 def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
     next_at = record.ladder.next_at
-    return record.model_copy(
-        update={
-            "mark_at": (record.mark_at - back) if record.mark_at else None,
-            "ladder": record.ladder.model_copy(update={"next_at": next_at and next_at - back}),
-            "sends": tuple(send.model_copy(update={"at": send.at - back}) for send in record.sends),
-            "checks": tuple(check.model_copy(update={"at": check.at - back}) for check in record.checks),
-            "keys": tuple(key.model_copy(update={"at": key.at - back}) for key in record.keys),
-            "handles": tuple(one.model_copy(update={"first_at": one.first_at - back}) for one in record.handles),
-            "sessions": tuple(
-                session.model_copy(
-                    update={
-                        "expires_at": session.expires_at - back,
-                        "ended_at": session.ended_at and session.ended_at - back,
-                    }
-                )
-                for session in record.sessions
-            ),
-        }
+    return record.but(
+        mark_at=(record.mark_at - back) if record.mark_at else None,
+        ladder=record.ladder.but(next_at=next_at and next_at - back),
+        sends=tuple(send.but(at=send.at - back) for send in record.sends),
+        checks=tuple(check.but(at=check.at - back) for check in record.checks),
+        keys=tuple(key.but(at=key.at - back) for key in record.keys),
+        handles=tuple(one.but(first_at=one.first_at - back) for one in record.handles),
+        sessions=tuple(
+            one.but(expires_at=one.expires_at - back, ended_at=one.ended_at and one.ended_at - back)
+            for one in record.sessions
+        ),
     )
 
 
@@ -100,20 +93,16 @@ def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
     """Sends and claims that nobody will settle any more become unknown."""
     if any(send.state is SendState.RESERVED and send.at <= limit for send in record.sends):
         sends = tuple(
-            send.model_copy(update={"state": step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)})
-            if send.at <= limit
-            else send
+            send.but(state=step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)) if send.at <= limit else send
             for send in record.sends
         )
-        record = record.model_copy(update={"sends": sends})
+        record = record.but(sends=sends)
     if any(check.state is CheckState.CLAIMED and check.at <= limit for check in record.checks):
         checks = tuple(
-            check.model_copy(update={"state": step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)})
-            if check.at <= limit
-            else check
+            check.but(state=step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)) if check.at <= limit else check
             for check in record.checks
         )
-        record = record.model_copy(update={"checks": checks})
+        record = record.but(checks=checks)
     return record
 
 
@@ -123,17 +112,14 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
     ended = [session for session in record.sessions if not session.is_live]
     kept = {session.id for session in ended[-ENDED_KEPT:] if session.ended_at is None or session.ended_at > day_ago}
     in_use = {(session.provider, session.handle) for session in record.sessions if session.is_live}
-    return record.model_copy(
-        update={
-            "mark_at": now,
-            "sends": tuple(send for send in record.sends if send.at > (hour_ago if send.refunded else day_ago)),
-            "checks": tuple(check for check in record.checks if check.at > day_ago),
-            "keys": tuple(key for key in record.keys if key.at > day_ago),
-            "sessions": tuple(one for one in record.sessions if one.is_live or one.id in kept),
-            "handles": tuple(
-                one for one in record.handles if one.first_at > hour_ago or (one.provider, one.id) in in_use
-            ),
-        }
+    return record.but(
+        v=SCHEMA,
+        mark_at=now,
+        sends=tuple(send for send in record.sends if send.at > (hour_ago if send.refunded else day_ago)),
+        checks=tuple(check for check in record.checks if check.at > day_ago),
+        keys=tuple(key for key in record.keys if key.at > day_ago),
+        sessions=tuple(one for one in record.sessions if one.is_live or one.id in kept),
+        handles=tuple(one for one in record.handles if one.first_at > hour_ago or (one.provider, one.id) in in_use),
     )
 
 

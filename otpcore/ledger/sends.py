@@ -23,7 +23,7 @@ def reserve(
     """A send takes its step of the ladder and its place under the daily cap; `session` is new or renewed."""
     ladder = climb(record.ladder, profile, now=now)
     mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=ladder.epoch, source=source)
-    return with_session(record, session).model_copy(update={"ladder": ladder, "sends": (*record.sends, mark)})
+    return with_session(record, session).but(ladder=ladder, sends=(*record.sends, mark))
 
 
 def settle_send(
@@ -52,10 +52,10 @@ def settle_send(
     if state is send.state:
         return record
     refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
-    settled = send.model_copy(update={"state": state, "refunded": refunded})
-    record = record.model_copy(update={"sends": replaced(record.sends, settled)})
+    settled = send.but(state=state, refunded=refunded)
+    record = record.but(sends=replaced(record.sends, settled))
     if refunded:
-        record = record.model_copy(update={"ladder": _stepped_down(record, send)})
+        record = record.but(ladder=_stepped_down(record, send))
     session = record.session(send.session)
     if session is None or not session.is_live:
         return record
@@ -63,9 +63,9 @@ def settle_send(
         return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime)
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)
-        session = session.model_copy(update={"codes": codes, **_expiry_of(codes)})
+        session = session.but(codes=codes, **_expiry_of(codes))
         record = with_session(record, session)
-        record = record.model_copy(update={"keys": tuple(key for key in record.keys if key.send != send.id)})
+        record = record.but(keys=tuple(key for key in record.keys if key.send != send.id))
         others = (SendState.RESERVED, SendState.UNKNOWN, SendState.ACCEPTED, SendState.DELIVERED)
         if not any(one.session == session.id and one.state in others for one in record.sends):
             record = end(record, session, SessionEvent.NOTHING_SENT, by=send.id, now=now)
@@ -85,7 +85,7 @@ def _is_refundable(record: RecipientRecord, profile: Profile, send: Send) -> boo
 def _stepped_down(record: RecipientRecord, send: Send) -> Ladder:
     newer = any(one.at > send.at and not one.refunded and one.id != send.id for one in record.sends)
     ladder = record.ladder
-    return ladder.model_copy(update={"count": ladder.count - 1, "next_at": ladder.next_at if newer else send.at})
+    return ladder.but(count=ladder.count - 1, next_at=ladder.next_at if newer else send.at)
 
 
 def _accepted(
@@ -102,9 +102,9 @@ def _accepted(
         if mine is None or any(code.live and code.generation > mine.generation for code in session.codes):
             return record  # a newer code is live already; this one came too late
         newer = (code for code in session.codes if code.generation > mine.generation)
-        codes = (mine.model_copy(update={"live": True}), *newer)
+        codes = (mine.but(live=True), *newer)
         update = {"codes": codes, "handle": handle, **_expiry_of(codes)}
-        return with_session(record, session.model_copy(update=update))
+        return with_session(record, session.but(**update))
     return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime)
 
 
@@ -141,13 +141,13 @@ def adopt(
         )
     if session.handle is None:
         spent = sum(check.session == session.id for check in record.checks)
-        known = known.model_copy(update={"checks": known.checks + spent})
-    known = known.model_copy(update={"sends": known.sends + (send is not None), "ended": False})
+        known = known.but(checks=known.checks + spent)
+    known = known.but(sends=known.sends + (send is not None), ended=False)
     others = (one for one in record.handles if (one.provider, one.id) != (known.provider, known.id))
     start = send.at if send else known.first_at
     expires_at = known.first_at + lifetime if lifetime is not None else start + profile.code_lifetime
-    session = session.model_copy(update={"handle": handle, "expires_at": expires_at})
-    return with_session(record, session).model_copy(update={"handles": (*others, known)})
+    session = session.but(handle=handle, expires_at=expires_at)
+    return with_session(record, session).but(handles=(*others, known))
 
 
 def _expiry_of(codes: tuple[Code, ...]) -> dict[str, datetime]:

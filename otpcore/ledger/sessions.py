@@ -54,7 +54,7 @@ def approve(record: RecipientRecord, session: Session, *, by: str, now: datetime
     family = siblings(record, session)
     checks = tuple(check for check in record.checks if check.id != by)
     ladder = Ladder(epoch=record.ladder.epoch + 1)
-    record = record.model_copy(update={"checks": checks, "consecutive": 0, "ladder": ladder})
+    record = record.but(checks=checks, consecutive=0, ladder=ladder)
     record = end(record, session, SessionEvent.RIGHT_CODE, by=by, now=now)
     for sibling in family:
         record = end(record, sibling, SessionEvent.SIBLING_APPROVED, by=by, now=now)
@@ -77,18 +77,16 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         ended_by=by,
     )
     settled_sends = tuple(
-        send.model_copy(update={"id": "", "session": ""})
+        send.but(id="", session="")
         if send.session == session.id and send.state not in (SendState.RESERVED, SendState.UNKNOWN)
         else send
         for send in record.sends
     )
     settled_checks = tuple(
-        check.model_copy(update={"id": "", "session": ""})
-        if check.session == session.id and check.state is CheckState.WRONG
-        else check
+        check.but(id="", session="") if check.session == session.id and check.state is CheckState.WRONG else check
         for check in record.checks
     )
-    record = record.model_copy(update={"sends": settled_sends, "checks": settled_checks})
+    record = record.but(sends=settled_sends, checks=settled_checks)
     return with_session(record, shrunk)
 
 
@@ -105,10 +103,8 @@ def siblings(record: RecipientRecord, session: Session) -> tuple[Session, ...]:
 def handle_ended(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The provider has ended the verification of this session; its counts stay until its window is over."""
     mine = (session.provider, session.handle)
-    handles = tuple(
-        one.model_copy(update={"ended": True}) if (one.provider, one.id) == mine else one for one in record.handles
-    )
-    return record.model_copy(update={"handles": handles})
+    handles = tuple(one.but(ended=True) if (one.provider, one.id) == mine else one for one in record.handles)
+    return record.but(handles=handles)
 
 
 def forget(record: RecipientRecord) -> RecipientRecord:
@@ -116,10 +112,8 @@ def forget(record: RecipientRecord) -> RecipientRecord:
     return RecipientRecord(
         mark_at=record.mark_at,
         ladder=record.ladder,
-        sends=tuple(send.model_copy(update={"id": "", "session": ""}) for send in record.sends),
-        checks=tuple(
-            check.model_copy(update={"id": "", "session": "", "state": CheckState.WRONG}) for check in record.checks
-        ),
+        sends=tuple(send.but(id="", session="") for send in record.sends),
+        checks=tuple(check.but(id="", session="", state=CheckState.WRONG) for check in record.checks),
         consecutive=record.consecutive,
         forward=record.forward,
     )
@@ -128,8 +122,8 @@ def forget(record: RecipientRecord) -> RecipientRecord:
 def unlock(record: RecipientRecord) -> RecipientRecord:
     """Clear the failure counts; a live session keeps the tries that it has used."""
     live = {session.id for session in record.sessions if session.is_live}
-    checks = tuple(check.model_copy(update={"forgiven": True}) for check in record.checks if check.session in live)
-    return record.model_copy(update={"checks": checks, "consecutive": 0})
+    checks = tuple(check.but(forgiven=True) for check in record.checks if check.session in live)
+    return record.but(checks=checks, consecutive=0)
 
 
 def next_actions(
@@ -168,8 +162,8 @@ def next_actions(
 def with_session(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The record with this session in the place of the one of the same id, or added."""
     if record.session(session.id) is None:
-        return record.model_copy(update={"sessions": (*record.sessions, session)})
-    return record.model_copy(update={"sessions": replaced(record.sessions, session)})
+        return record.but(sessions=(*record.sessions, session))
+    return record.but(sessions=replaced(record.sessions, session))
 
 
 def replaced(marks: Iterable[Mark], new: Mark) -> tuple[Mark, ...]:
