@@ -1,0 +1,313 @@
+"""Settings: the one place where the environment and files are read.
+
+Rules of this file: what is read here is handed on as values; nobody else looks at the environment. A refusal is a
+`ConfigurationError` that names the variable and the rule, and never quotes what was given. A call's overrides win
+over the environment, the environment over the env file, that over defaults; an empty variable counts as not set.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Final, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from otpcore.contract import CodeOwner, Durability, ProviderCapabilities, StoreCapabilities
+from otpcore.errors import ConfigurationError, PepperError
+from otpcore.pepper_file import MAKE_PEPPER, load_or_create_pepper, pepper_bytes
+from otpcore.phone import RegionPolicy
+from otpcore.policy import PROFILES, Profile, profile_named
+
+__all__ = [
+    "Settings",
+    "check_production",
+    "load_or_create_pepper",
+    "load_plugin_settings",
+    "load_settings",
+    "pepper_for",
+]
+
+PREFIX: Final = "OTPCORE_"
+SHOWN_AGAIN: Final = 4
+"""Given texts of this length or more are cut out of a validator's words."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+_Settings = TypeVar("_Settings", bound=BaseSettings)
+_Variables = Mapping[str, tuple[str, ...]]
+
+
+def _is_pepper(secret: SecretStr) -> SecretStr:
+    pepper_bytes(secret.get_secret_value())
+    return secret
+
+
+def _listed(given: object) -> object:
+    """A text with commas as a tuple; anything else as it is."""
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
+def _data_folder() -> Path:
+    """Where this platform keeps a program's data (XDG Base Directory 0.8: a relative path there is ignored)."""
+    if sys.platform == "darwin":
+        return Path("~/Library/Application Support/otpcore").expanduser()
+    configured = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
+    return (configured if configured.is_absolute() else Path("~/.local/share").expanduser()) / "otpcore"
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)]
+Pepper = Annotated[SecretStr, AfterValidator(_is_pepper)]
+
+
+class Settings(BaseSettings):
+    """What an operator says.
+
+    The variable of a field is `OTPCORE_` and its name in capitals; a list is written with commas.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    tenant: str = Field(default="default", min_length=1, description="whose recipients these are")
+    provider: str = Field(default="console", description="name of the provider type that sends")
+    store: str = Field(default="tinydb", description="name of the store type that keeps the records")
+    profile: str = Field(default="default", description="name of the policy profile")
+    purposes: Names = Field(default=("login",), min_length=1, description="what may be confirmed")
+    pepper: Pepper | None = Field(default=None, description="secret of every pseudonym and digest, 32 bytes or more")
+    previous_peppers: Annotated[tuple[Pepper, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(), description="peppers that are being rotated out, oldest first"
+    )
+    plugins: Names = Field(default=(), description="names of the installed plugins that may be used")
+    plugins_blocked: Names = Field(default=(), description="names of plugins that are never used")
+    production: bool = Field(default=False, description="refuse everything that is made for demonstrations")
+    code_digits: int = Field(default=6, ge=6, le=10, description="length of a code that the core makes")
+    code_lifetime_s: int = Field(default=600, ge=1, le=600, description="seconds that a code lives")
+    code_owner: CodeOwner | None = Field(default=None, description="who makes the codes; unset: the provider if it can")
+    allow_regions: Names | None = Field(default=None, description="the only regions served; unset: all but 001")
+    deny_regions: Names = Field(default=(), description="regions that are never served")
+    provider_timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one provider call may take")
+    data_dir: Path = Field(default_factory=_data_folder, description="where a made pepper is kept by default")
+
+    @field_validator("profile")
+    @classmethod
+    def _profile_exists(cls, name: str) -> str:
+        if name not in PROFILES:
+            raise ValueError(f"must be one of {', '.join(PROFILES)}")
+        return name
+
+    @field_validator("allow_regions", "deny_regions")
+    @classmethod
+    def _regions_exist(cls, regions: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        try:
+            RegionPolicy(deny_regions=frozenset(regions or ()))
+        except ConfigurationError as error:
+            raise ValueError(str(error)) from None
+        return regions
+
+    @field_validator("data_dir")
+    @classmethod
+    def _home_is_expanded(cls, folder: Path) -> Path:
+        return folder.expanduser()
+
+    def policy(self) -> Profile:
+        """The named profile with this length and lifetime of codes."""
+        lifetime = timedelta(seconds=self.code_lifetime_s)
+        return replace(profile_named(self.profile), code_digits=self.code_digits, code_lifetime=lifetime)
+
+    def destinations(self) -> RegionPolicy:
+        """Which regions are served."""
+        allowed = None if self.allow_regions is None else frozenset(self.allow_regions)
+        return RegionPolicy(allow_regions=allowed, deny_regions=frozenset(self.deny_regions))
+
+    def previous(self) -> tuple[bytes, ...]:
+        """The peppers that are being rotated out, oldest first."""
+        return tuple(pepper_bytes(pepper.get_secret_value()) for pepper in self.previous_peppers)
+
+
+def load_settings(*, env_file: Path | None = None, **overrides: Any) -> Settings:
+    """The settings of this process.
+
+    Args:
+        env_file: lines of `NAME=value`; the environment wins over it.
+        **overrides: settings by their names; they win over everything.
+
+    Raises:
+        PepperError: a pepper is too short or misshapen.
+        ConfigurationError: anything else, naming each variable and its rule.
+    """
+    return _read(Settings, _variables(Settings, PREFIX), env_file, overrides)
+
+
+def load_plugin_settings(
+    kind_name: str, model: type[_Model], *, env_file: Path | None = None, **overrides: Any
+) -> _Model:
+    """Fill the settings model of a provider or store type.
+
+    A field is read from `OTPCORE_<NAME>_<FIELD>`, then from the other names that its `validation_alias` declares.
+    The model is given the text as it stands there.
+
+    Args:
+        kind_name: name of the type; hyphens become underscores.
+        model: its settings.
+        env_file: as for `load_settings`.
+        **overrides: values by field name; they win over everything.
+
+    Raises:
+        ConfigurationError: naming each variable and its rule.
+    """
+    variables = _variables(model, f"{PREFIX}{kind_name.upper().replace('-', '_')}_")
+    reader = _reader(model, tuple(variables.items()))
+    _refuse_unknown(overrides, variables)
+    given = _read(reader, variables, env_file, {}).model_dump(exclude_unset=True) | overrides
+    return _validated(lambda: model.model_validate(given, by_name=True, by_alias=False), variables)
+
+
+def check_production(settings: Settings, providers: Mapping[str, ProviderCapabilities]) -> None:
+    """Refuse, in production, what is made for demonstrations.
+
+    Args:
+        settings: the settings in force.
+        providers: what the providers in use declare, by name.
+
+    Raises:
+        ConfigurationError: the settings say production, and a provider is simulated or the profile is for
+            demonstrations.
+    """
+    if not settings.production:
+        return
+    wrong = [f"provider {name!r} sends nothing" for name, can in sorted(providers.items()) if can.simulated]
+    if settings.policy().simulated_only:
+        wrong.append(f"profile {settings.profile!r} is for demonstrations")
+    if wrong:
+        raise ConfigurationError(
+            f"OTPCORE_PRODUCTION is set, and {' and '.join(wrong)}. Choose others (OTPCORE_PROVIDER, "
+            "OTPCORE_PROFILE), or leave OTPCORE_PRODUCTION unset."
+        )
+
+
+# --- pepper ----------------------------------------------------------------------------------
+
+
+def pepper_for(settings: Settings, store: StoreCapabilities, *, beside: Path | None = None) -> bytes | None:
+    """The pepper of an engine over this store.
+
+    Args:
+        settings: the configured pepper wins.
+        store: what the store promises.
+        beside: the store's own file, if it has one; a made pepper is the file `pepper` in the same folder, else
+            in `settings.data_dir`.
+
+    Returns:
+        At least 32 bytes; None where the store keeps nothing, and so the engine may make one for its life.
+
+    Raises:
+        PepperError: none is configured and other machines use this store too; or see `load_or_create_pepper`.
+    """
+    if settings.pepper is not None:
+        return pepper_bytes(settings.pepper.get_secret_value())
+    if store.shared:
+        raise PepperError(
+            "Several machines can use this store, so each must be given the same pepper: set OTPCORE_PEPPER; "
+            f"{MAKE_PEPPER}"
+        )
+    if store.durability is Durability.VOLATILE:
+        return None
+    return load_or_create_pepper((beside.expanduser().parent if beside else settings.data_dir) / "pepper")
+
+
+# --- reading ---------------------------------------------------------------------------------
+
+
+def _variables(model: type[BaseModel], prefix: str) -> dict[str, tuple[str, ...]]:
+    """The variables of each field, first the one that wins."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        others = [each for each in choices if isinstance(each, str) and each != name]
+        found[name] = (f"{prefix}{name.upper()}", *others)
+    return found
+
+
+@cache
+def _reader(model: type[BaseModel], variables: tuple[tuple[str, tuple[str, ...]], ...]) -> type[BaseSettings]:
+    """Settings with the fields of a model, as texts: the model itself validates them, under its own field names."""
+    fields: dict[str, Any] = {
+        name: (Any, Field(default=None, validation_alias=AliasChoices(*names))) for name, names in variables
+    }
+    config = SettingsConfigDict(env_ignore_empty=True, extra="ignore")
+    return create_model(f"{model.__name__}Reader", __config__=config, __base__=BaseSettings, **fields)
+
+
+def _read(
+    kind: type[_Settings], variables: _Variables, env_file: Path | None, overrides: Mapping[str, Any]
+) -> _Settings:
+    _refuse_unknown(overrides, variables)
+    if env_file is not None and not env_file.is_file():
+        raise ConfigurationError(f"There is no file of settings at {env_file}.")
+    try:
+        return _validated(lambda: kind(_env_file=env_file, **overrides), variables)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(f"The settings in {env_file} cannot be read ({type(error).__name__}).") from None
+
+
+def _validated(make: Callable[[], _Model], variables: _Variables) -> _Model:
+    try:
+        return make()
+    except ValidationError as error:
+        refusal = _refusal(error, variables)
+    raise refusal  # out here: pydantic's error holds what was given, and must not hang on to ours
+
+
+def _refuse_unknown(overrides: Mapping[str, Any], variables: _Variables) -> None:
+    unknown = sorted(overrides.keys() - variables.keys())
+    if unknown:
+        raise ConfigurationError(f"No such setting: {', '.join(unknown)}; there are {', '.join(sorted(variables))}.")
+
+
+def _refusal(error: ValidationError, variables: _Variables) -> ConfigurationError:
+    """Each broken rule under the variable that broke it, without what was given."""
+    by_any_name = {name: (field, names) for field, names in variables.items() for name in (field, *names)}
+    rules: list[str] = []
+    peppers: list[bool] = []
+    for each in error.errors(include_url=False, include_context=False):
+        place = str(each["loc"][0]) if each["loc"] else ""
+        field, names = by_any_name.get(place, (place, ()))
+        shown = f"{names[0]} (or {', '.join(names[1:])})" if names[1:] else "".join(names)
+        rule = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
+        for text in sorted(set(_texts(each["input"])), key=len, reverse=True):
+            rule = rule.replace(text, "…") if len(text) >= SHOWN_AGAIN else rule
+        rules.append(f"{shown}: {rule}".removeprefix(": ").rstrip("."))
+        peppers.append(field in {"pepper", "previous_peppers"})
+    message = f"These settings cannot be accepted. {'; '.join(rules)}."
+    return PepperError(message) if all(peppers) else ConfigurationError(message)
+
+
+def _texts(given: object) -> Iterator[str]:
+    """Every text in an input, secrets included."""
+    if isinstance(given, SecretStr):
+        yield given.get_secret_value()
+    elif isinstance(given, str):
+        yield given
+    elif isinstance(given, Mapping):
+        yield from _texts(tuple(cast("Mapping[object, object]", given).values()))
+    elif isinstance(given, (tuple, list)):
+        for part in cast("Iterable[object]", given):
+            yield from _texts(part)
