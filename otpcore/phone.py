@@ -266,9 +266,5 @@ def _refuse_what_cannot_be(number: phonenumbers.PhoneNumber, e164: str, text: st
             raise _invalid(text, "has too many digits for its calling code")
         case _:
             raise _invalid(text, "has too few digits for its calling code, or a number of them that it does not use")
-    try:
-        kept = phonenumbers.parse(e164) == number
-    except phonenumbers.NumberParseException:
-        kept = False
-    if not kept:
+    if phonenumbers.parse(e164) != number:
         raise _invalid(text, "has a national prefix after its calling code; leave that out")

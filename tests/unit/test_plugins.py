@@ -267,6 +267,21 @@ def test_a_refused_plugin_leaves_no_trace() -> None:
     assert set(registry.stores) == {"a"}
 
 
+def test_a_plugin_that_pluggy_refuses_half_way_through_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before 1.7 pluggy notes the plugin first and judges its arguments then."""
+
+    def registers_and_refuses(manager: pluggy.PluginManager, module: object, name: str) -> None:
+        real(manager, module, name)
+        raise pluggy.PluginValidationError(module, "refused late")
+
+    real, registry = pluggy.PluginManager.register, Plugins()
+    with monkeypatch.context() as old:
+        old.setattr(pluggy.PluginManager, "register", registers_and_refuses)
+        assert "refused late" in refusal(guard(DENY), registry)
+    registry.register(guard(ALLOW), name="late")
+    assert registry.guard_send(INTENT) is ALLOW
+
+
 def test_registries_do_not_share_plugins() -> None:
     registered(guard(Verdict(Guard.DENY)))
     assert registered().guard_send(INTENT) is None

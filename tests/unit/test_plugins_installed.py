@@ -7,6 +7,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -209,3 +210,18 @@ def test_discovering_twice_changes_nothing(install: Install) -> None:
     before = registry.listing()
     registry.discover()
     assert registry.listing() == before
+
+
+def test_a_plugin_of_the_application_keeps_its_name_from_an_installed_one(install: Install) -> None:
+    install("otp-pigeon", GOOD.format(name="pigeon"), entry="pigeon")
+    registry = Plugins(["pigeon"])
+    registry.register(SimpleNamespace(), name="pigeon")
+    registry.discover()
+    assert found(registry, "otp-pigeon").why == "The name is taken by pigeon (registered in this process)."
+    assert "otp_pigeon" not in sys.modules
+
+
+def test_a_distribution_that_is_installed_twice_counts_once(install: Install) -> None:
+    for version in ("1.0", "2.0"):
+        install("otp-pigeon", GOOD.format(name="pigeon"), entry="pigeon", version=version)
+    assert found(discovered("pigeon"), "otp-pigeon").state is PluginState.ACTIVE
