@@ -1,18 +1,22 @@
 """Codes, keys, pseudonyms, digests and tokens: every use of cryptography in the core.
 
 Rules of this file: pure functions of their arguments. Entropy is given, never drawn; a code or a secret
-leaves a function only as its result. Every MAC input is a list of length-prefixed parts, so that no two
-lists of parts can collide whatever separators they hold.
+leaves a function only as its result. Every MAC input is a JSON array of its parts, so that no two lists
+of parts can collide whatever separators they hold. Random values and digests are cut to multiples of three
+bytes: then their base64 has no padding, and a token is read by slicing.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+import re
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
+
+import msgspec
 
 from otpcore.errors import InvalidIdempotencyKey, PepperError
 
@@ -40,18 +44,16 @@ __all__ = [
 PEPPER_BYTES: Final = 32
 """Shortest pepper: 256 bits, the key size of HMAC-SHA-256 (RFC 2104 section 3)."""
 
-ENTROPY_BYTES: Final = 64
-"""What one operation needs: 9 nonce, 16 secret, 6 operation id, 16 code, 17 jitter."""
+ENTROPY_BYTES: Final = 66
+"""What one operation needs: 9 nonce, 18 secret, 6 operation id, 16 code, 17 jitter."""
 
 TOKEN_PREFIX: Final = "otps_"  # noqa: S105  # a prefix, not a secret
-TENANT_BYTES: Final = 9
-PSEUDONYM_BYTES: Final = 16
-NONCE_BYTES: Final = 9
-SECRET_BYTES: Final = 16
-TOKEN_BYTES: Final = TENANT_BYTES + PSEUDONYM_BYTES + NONCE_BYTES + SECRET_BYTES
 
-DIGEST_BYTES: Final = 16
-"""Truncation of a code's MAC: 128 bits (RFC 2104 section 5 asks for at least half of the hash)."""
+TENANT, PSEUDONYM, NONCE, SECRET, OPERATION = 12, 24, 12, 24, 8
+"""Characters of base64url: a secret half of 144 bits (OWASP ASVS 5.0 asks for 128), a pseudonym of as many."""
+
+DIGEST_BYTES: Final = 18
+"""Truncation of a MAC: 144 bits (RFC 2104 section 5 asks for at least half of the hash)."""
 
 IDEMPOTENCY_BITS: Final = 128
 LOWEST_KEY_VARIETY: Final = 8
@@ -60,26 +62,17 @@ LOWEST_KEY_VARIETY: Final = 8
 LONGEST_IDEMPOTENCY_KEY: Final = 255
 
 
+_TOKEN: Final = re.compile(f"{TOKEN_PREFIX}[A-Za-z0-9_-]{{{TENANT + PSEUDONYM + NONCE + SECRET}}}")
+
+_pack = msgspec.json.Encoder().encode
+
+
 def _text(raw: bytes) -> str:
     return urlsafe_b64encode(raw).decode("ascii").rstrip("=")
 
 
-def _raw(text: str) -> bytes:
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
-def _pack(*parts: str | bytes) -> bytes:
-    """Length-prefixed parts: injective, unlike any joining by a separator."""
-    packed = bytearray()
-    for part in parts:
-        raw = part.encode() if isinstance(part, str) else part
-        packed += len(raw).to_bytes(4, "big")
-        packed += raw
-    return bytes(packed)
-
-
-def _mac(key: bytes, *parts: str | bytes) -> bytes:
-    return hmac.digest(key, _pack(*parts), "sha256")
+def _mac(key: bytes, *parts: str | int) -> bytes:
+    return hmac.digest(key, _pack(parts), "sha256")
 
 
 # --- keys ------------------------------------------------------------------------------------
@@ -141,19 +134,20 @@ class Keyring:
 
 def tenant_digest(tenant: str) -> str:
     """12 characters that stand for the tenant at the head of each of its keys."""
-    return _text(hashlib.sha256(_pack("otpcore tenant", tenant)).digest()[:TENANT_BYTES])
+    return _text(hashlib.sha256(_pack(("otpcore tenant", tenant))).digest()[:9])
 
 
 def record_key(keys: Keys, tenant: str, kind: str, recipient: str) -> str:
-    """The key of a recipient record: tenant's digest, `r`, keyed pseudonym of kind and recipient."""
-    return (
-        f"{tenant_digest(tenant)}/r/{_text(_mac(keys.phone, 'recipient', tenant, kind, recipient)[:PSEUDONYM_BYTES])}"
-    )
+    """The key of a recipient record: tenant's digest, `r`, keyed pseudonym of kind and recipient.
+
+    `tenant` is the tenant's digest.
+    """
+    return f"{tenant}/r/{_text(_mac(keys.phone, 'recipient', tenant, kind, recipient)[:DIGEST_BYTES])}"
 
 
 def scope_key(scope: str) -> str:
     """The key of the record that says to which tenant an account at a vendor belongs."""
-    return f"{tenant_digest('')}/s/{_text(hashlib.sha256(_pack('otpcore scope', scope)).digest()[:PSEUDONYM_BYTES])}"
+    return f"{tenant_digest('')}/s/{_text(hashlib.sha256(_pack(('otpcore scope', scope))).digest()[:DIGEST_BYTES])}"
 
 
 def pseudonym(keys: Keys, tenant: str, source: str) -> str:
@@ -164,12 +158,11 @@ def pseudonym(keys: Keys, tenant: str, source: str) -> str:
 # --- entropy ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Entropy:
-    """The random bytes of one operation, cut into their uses; no byte is used twice."""
+class Entropy(msgspec.Struct, frozen=True):
+    """The random values of one operation; no byte is used twice."""
 
     nonce: str
-    secret: bytes
+    secret: str
     operation: str
     code: bytes
     jitter: bytes
@@ -177,13 +170,12 @@ class Entropy:
     @classmethod
     def split(cls, drawn: bytes) -> Entropy:
         """Cut `ENTROPY_BYTES` random bytes."""
-        return cls(
-            nonce=_text(drawn[:9]),
-            secret=drawn[9:25],
-            operation=_text(drawn[25:31]),
-            code=drawn[31:47],
-            jitter=drawn[47:],
-        )
+        text = urlsafe_b64encode(drawn[:33]).decode("ascii")
+        secret = NONCE + SECRET
+        return cls(text[:NONCE], text[NONCE:secret], text[secret:], drawn[33:49], drawn[49:])
+
+    def __repr__(self) -> str:
+        return f"Entropy(operation={self.operation!r})"
 
 
 # --- codes -----------------------------------------------------------------------------------
@@ -204,30 +196,29 @@ def is_code(text: object, shortest: int, longest: int) -> bool:
 
 
 def code_digest(
-    keys: Keys, *, tenant: str, purpose: str, key: str, session: str, generation: int, secret: bytes, code: str
+    keys: Keys, *, tenant: str, purpose: str, key: str, session: str, generation: int, secret: str, code: str
 ) -> str:
     """What the record keeps of a code: bound to tenant, purpose, recipient, session and generation.
 
     `secret` is the client's half of the token; empty for a session addressed by its recipient, whose
     digest is then kept by the pepper alone.
     """
-    parts = (tenant, purpose, key, session, generation.to_bytes(4, "big"), secret, code)
-    return _text(_mac(keys.code, "code", *parts)[:DIGEST_BYTES])
+    return _text(_mac(keys.code, "code", tenant, purpose, key, session, generation, secret, code)[:DIGEST_BYTES])
 
 
 def matches(one: str, other: str) -> bool:
     """Constant-time equality of two digests."""
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(one, other)
 
 
 def digest_of(*parts: str) -> str:
     """A short digest of public parts, for comparing requests."""
-    return _text(hashlib.sha256(_pack(*parts)).digest()[:6])
+    return _text(hashlib.sha256(_pack(parts)).digest()[:6])
 
 
-def proof_of(secret: bytes) -> str:
+def proof_of(secret: str) -> str:
     """What the record keeps of the client's secret half: its SHA-256."""
-    return _text(hashlib.sha256(secret).digest())
+    return _text(hashlib.sha256(secret.encode("ascii")).digest())
 
 
 # --- idempotency -----------------------------------------------------------------------------
@@ -254,49 +245,40 @@ def idempotency_digest(keys: Keys, key: str) -> str:
     return _text(_mac(keys.phone, "idempotency", key)[:9])
 
 
-def idempotent_secret(keys: Keys, *, tenant: str, recipient: str, key: str) -> bytes:
+def idempotent_secret(keys: Keys, *, tenant: str, recipient: str, key: str) -> str:
     """The secret half of a session started with an idempotency key: the same each time it is repeated."""
-    return _mac(keys.code, "secret", tenant, recipient, key)[:SECRET_BYTES]
+    return _text(_mac(keys.code, "secret", tenant, recipient, key)[:DIGEST_BYTES])
 
 
 # --- tokens ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(msgspec.Struct, frozen=True):
     """What the client holds of a session.
 
     Attributes:
         key: the recipient record's key.
         session: the session's nonce in that record.
-        secret: 128 bits that only the client knows.
+        secret: 144 bits that only the client knows.
     """
 
     key: str
     session: str
-    secret: bytes = field(repr=False)
+    secret: str
 
     def __str__(self) -> str:
-        """`otps_` and 67 characters of base64url."""
-        tenant, _, name = self.key.split("/")
-        return TOKEN_PREFIX + _text(_raw(tenant) + _raw(name) + _raw(self.session) + self.secret)
+        """`otps_` and 72 characters of base64url."""
+        return f"{TOKEN_PREFIX}{self.key[:TENANT]}{self.key[-PSEUDONYM:]}{self.session}{self.secret}"
+
+    def __repr__(self) -> str:
+        return f"Token(session={self.session!r})"
 
     @classmethod
     def parse(cls, text: object) -> Token | None:
         """Read a token back; None for whatever is not exactly one."""
-        if not isinstance(text, str) or not text.isascii() or not text.startswith(TOKEN_PREFIX):
+        if not isinstance(text, str) or _TOKEN.fullmatch(text) is None:
             return None
-        try:
-            raw = _raw(text.removeprefix(TOKEN_PREFIX))
-        except ValueError:
-            return None
-        if len(raw) != TOKEN_BYTES:
-            return None
-        name = TENANT_BYTES + PSEUDONYM_BYTES
-        token = cls(
-            key=f"{_text(raw[:TENANT_BYTES])}/r/{_text(raw[TENANT_BYTES:name])}",
-            session=_text(raw[name : name + NONCE_BYTES]),
-            secret=raw[name + NONCE_BYTES :],
-        )
-        # base64 decoding forgives stray characters and spare bits; a token has one spelling
-        return token if hmac.compare_digest(str(token).encode(), text.encode()) else None
+        name = len(TOKEN_PREFIX) + TENANT
+        nonce = name + PSEUDONYM
+        secret = nonce + NONCE
+        return cls(f"{text[len(TOKEN_PREFIX) : name]}/r/{text[name:nonce]}", text[nonce:secret], text[secret:])

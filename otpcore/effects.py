@@ -10,8 +10,9 @@ Rules of this file: frozen values named by imperative verbs, no behaviour.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from otpcore.contract import CheckRequest, Event, SendIntent, SendRequest, Version
 
@@ -31,68 +32,59 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class ReadClock:
+class ReadClock(msgspec.Struct, frozen=True):
     """Sends back the present: aware UTC, whole milliseconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True):
     """Sends back None after this many seconds; makes room for a competitor on the same record."""
 
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(msgspec.Struct, frozen=True):
     """Sends back `Versioned | None`; throws StoreUnavailable."""
 
     key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(msgspec.Struct, frozen=True):
     """Sends back `Version | Conflict`; throws StoreUnavailable, CommitUnknown, StoreFull."""
 
     key: str
-    data: bytes | None = field(repr=False)
+    data: bytes | None
     expect: Version | None
     gc_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class AskGuards:
+class AskGuards(msgspec.Struct, frozen=True):
     """Sends back the strictest `Verdict` of the active plugins, or None."""
 
     intent: SendIntent
 
 
-@dataclass(frozen=True, slots=True)
-class ChooseRoute:
+class ChooseRoute(msgspec.Struct, frozen=True):
     """Sends back names of providers, best first, at least one, all among the candidates."""
 
     intent: SendIntent
     candidates: Sequence[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SendCode:
+class SendCode(msgspec.Struct, frozen=True):
     """Sends back `Accepted | Failure`; throws nothing."""
 
     provider: str
     request: SendRequest
 
 
-@dataclass(frozen=True, slots=True)
-class CheckCode:
+class CheckCode(msgspec.Struct, frozen=True):
     """Sends back `CheckAnswer`; throws nothing."""
 
     provider: str
     request: CheckRequest
 
 
-@dataclass(frozen=True, slots=True)
-class ReconcileCheck:
+class ReconcileCheck(msgspec.Struct, frozen=True):
     """Sends back `CheckAnswer | None`; throws nothing."""
 
     provider: str
@@ -100,8 +92,7 @@ class ReconcileCheck:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class CancelCode:
+class CancelCode(msgspec.Struct, frozen=True):
     """Sends back whether the provider ended it; throws nothing."""
 
     provider: str
@@ -109,8 +100,7 @@ class CancelCode:
     timeout_s: float
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(msgspec.Struct, frozen=True):
     """Sends back None once audit log and plugins were told."""
 
     events: tuple[Event, ...]

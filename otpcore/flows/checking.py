@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
-from otpcore.codes import Entropy, Token, code_digest, is_code, matches, record_key
+from otpcore.codes import Entropy, Token, code_digest, is_code, matches
 from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, Event
 from otpcore.effects import CheckCode, ReconcileCheck
 from otpcore.errors import InvalidNumber
 from otpcore.flows.finding import find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
-from otpcore.flows.transact import Snapshot, load, locate, transact
+from otpcore.flows.transact import Snapshot, load, locate, places, transact
 from otpcore.ledger import adopt, approve, checks_left, claim, claims_open, end, settle_check
 from otpcore.machine import CheckEvent, SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
@@ -87,7 +87,7 @@ def check(
             return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     if token is not None:
         known = yield from load(token.key)
-        if number is not None and not _is_of(setup, token, number):
+        if number is not None and not (yield from _is_of(setup, token, known, number)):
             refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
             return (yield from tell(setup, "check", refused, key=token.key))
     else:
@@ -96,8 +96,8 @@ def check(
             known = yield from load(known.key)
     from_ = setup.source(source)
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, CheckResult | Claimed]:
-        return _try(setup, entropy, token, purpose, code, from_, number, known.key, record, now)
+    def decide(record: RecipientRecord, now: datetime, key: str) -> tuple[RecipientRecord, CheckResult | Claimed]:
+        return _try(setup, entropy, token, purpose, code, from_, number, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     found = find_session(seen.record, token, purpose)
@@ -109,7 +109,7 @@ def check(
 
 
 def _is_of(setup: Setup, token: Token, number: str) -> bool:
-    return any(record_key(keys, setup.tenant, "phone", number) == token.key for keys in setup.keyring)
+    return any(record_key(keys, setup.tenant_id, "phone", number) == token.key for keys in setup.keyring)
 
 
 def _compare(
@@ -122,12 +122,12 @@ def _compare(
         keys = setup.keyring.by_kid(one.kid) if one is not None else setup.keyring.current
         digest = code_digest(
             keys,
-            tenant=setup.tenant,
+            tenant=setup.tenant_id,
             purpose=session.purpose if session is not None else "",
             key=key,
             session=session.id if session is not None else "",
             generation=one.generation if one is not None else 0,
-            secret=token.secret if token is not None else b"",
+            secret=token.secret if token is not None else "",
             code=code,
         )
         equal = matches(digest, one.digest if one is not None else "")

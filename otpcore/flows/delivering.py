@@ -142,12 +142,12 @@ def _renewed(
         send=entropy.operation,
         digest=code_digest(
             keys,
-            tenant=setup.tenant,
+            tenant=setup.tenant_id,
             purpose=session.purpose,
             key=key,
             session=session.id,
             generation=generation,
-            secret=token.secret if token is not None else b"",
+            secret=token.secret if token is not None else "",
             code=make_code(entropy.code, setup.profile.code_digits),
         ),
         kid=keys.kid,
@@ -164,7 +164,7 @@ def _token(setup: Setup, entropy: Entropy, wish: Wish, key: str) -> Token | None
     secret = entropy.secret
     if wish.idempotency_key is not None:
         keys = setup.keyring.current
-        secret = idempotent_secret(keys, tenant=setup.tenant, recipient=wish.number.e164, key=wish.idempotency_key)
+        secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
     return Token(key, entropy.nonce, secret)
 
 

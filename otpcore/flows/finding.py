@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TypeVar
 
-from otpcore.codes import Token, matches, proof_of, tenant_digest
+from otpcore.codes import Token, matches, proof_of
 from otpcore.contract import Event
 from otpcore.effects import ReadClock, Tell
 from otpcore.flows.setup import Flow, Setup, event
@@ -36,7 +36,7 @@ Result = TypeVar("Result", bound=AnyResult)
 def parse_token(setup: Setup, text: object) -> Token | None:
     """The token, when it is one of this tenant's."""
     token = Token.parse(text)
-    return token if token is not None and token.key.startswith(tenant_digest(setup.tenant) + "/") else None
+    return token if token is not None and token.key.startswith(setup.tenant_id) else None
 
 
 def find_session(record: RecipientRecord, token: Token | None, purpose: str = "") -> Session | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
-from otpcore.codes import scope_key, tenant_digest
+from otpcore.codes import scope_key
 from otpcore.contract import CodeOwner, Conflict, Version, Versioned
 from otpcore.effects import Commit, Load, ReadClock
 from otpcore.errors import ConfigurationError
@@ -28,7 +28,7 @@ def claim_scopes(setup: Setup) -> Flow[None]:
     Raises:
         ConfigurationError: another tenant has the scope.
     """
-    mine = tenant_digest(setup.tenant).encode()
+    mine = setup.tenant_id.encode()
     for terms in setup.providers.values():
         scope = terms.capabilities.scope
         if scope is None or terms.owner is CodeOwner.CORE:

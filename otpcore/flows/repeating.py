@@ -58,7 +58,7 @@ def _token_again(setup: Setup, wish: Wish, key: str, session: Session) -> Token 
     for keys in setup.keyring:
         if wish.idempotency_key is None or session.proof is None:
             return None
-        secret = idempotent_secret(keys, tenant=setup.tenant, recipient=wish.number.e164, key=wish.idempotency_key)
+        secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
         if matches(proof_of(secret), session.proof):
             return Token(key, session.id, secret)
     return None

@@ -15,7 +15,7 @@ from otpcore.errors import InvalidNumber
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup
-from otpcore.flows.transact import load, locate
+from otpcore.flows.transact import load, locate, make_way, places
 from otpcore.flows.wish import Wish
 from otpcore.phone import PhoneNumber, canonicalise, decide_destination
 from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
@@ -69,6 +69,7 @@ def start(
         by_recipient=by_recipient,
         terms=setup.providers[route[0]],
     )
+    known = yield from make_way(setup, number.e164, known)
     return (yield from deliver(setup, entropy, wish, known))
 
 
@@ -106,7 +107,7 @@ def resend(
     known = yield from locate(setup, number.e164)
     if known.version is None:
         known = yield from load(known.key)
-    if token is not None and token.key != known.key:
+    if token is not None and token.key not in (known.key, *places(setup, number.e164)):
         refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
         return (yield from tell(setup, "resend", refused, key=token.key))
     found = find_session(known.record, token, purpose)

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from otpcore.codes import Keyring, Token, pseudonym
+from otpcore.codes import Keyring, Token, pseudonym, tenant_digest
 from otpcore.contract import CodeOwner, Event, ProviderCapabilities, mask
 from otpcore.effects import Effect
 from otpcore.errors import UnknownPurpose
@@ -65,6 +66,9 @@ class Setup:
         providers: by name, in the order of preference; at least one.
         destinations: which regions and line types are served.
         timeout_s: deadline of one provider call, at most 10 s.
+        tenant_id: the tenant's digest.
+        lease: after this long nobody settles a send or a claim any more.
+        code_lengths: shortest and longest code that any session here can have.
     """
 
     tenant: str
@@ -75,21 +79,22 @@ class Setup:
     destinations: RegionPolicy = field(default_factory=RegionPolicy)
     timeout_s: float = 8.0
 
-    @property
-    def lease(self) -> timedelta:
-        """After this long nobody settles a send or a claim any more."""
-        return timedelta(seconds=self.timeout_s) + LEASE_MARGIN
+    tenant_id: str = field(init=False)
+    lease: timedelta = field(init=False)
+    code_lengths: tuple[int, int] = field(init=False)
 
-    @property
-    def code_lengths(self) -> tuple[int, int]:
-        """Shortest and longest code that any session here can have."""
+    def __post_init__(self) -> None:
+        """Work out what every operation asks for."""
         lengths = [
             (self.profile.code_digits, self.profile.code_digits)
             if terms.owner is CodeOwner.CORE
             else terms.capabilities.code_digits
             for terms in self.providers.values()
         ]
-        return min(shortest for shortest, _ in lengths), max(longest for _, longest in lengths)
+        set_once = partial(object.__setattr__, self)
+        set_once("tenant_id", tenant_digest(self.tenant))
+        set_once("lease", timedelta(seconds=self.timeout_s) + LEASE_MARGIN)
+        set_once("code_lengths", (min(short for short, _ in lengths), max(long for _, long in lengths)))
 
     def check_purpose(self, purpose: str) -> None:
         """Refuse a purpose that is not configured.
@@ -103,7 +108,7 @@ class Setup:
 
     def source(self, source: str | None) -> str:
         """The pseudonym of a source; "" when not told."""
-        return pseudonym(self.keyring.current, self.tenant, source) if source else ""
+        return pseudonym(self.keyring.current, self.tenant_id, source) if source else ""
 
 
 def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: str, *, now: datetime) -> NotYet | None:

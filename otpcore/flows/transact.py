@@ -19,12 +19,16 @@ from otpcore.flows.setup import Flow, Setup
 from otpcore.ledger import catch_up, gc_at, tidy
 from otpcore.model import SCHEMA, RecipientRecord
 
-__all__ = ["EMPTY", "Snapshot", "load", "locate", "transact"]
+__all__ = ["EMPTY", "Snapshot", "load", "locate", "make_way", "places", "transact"]
 
 T = TypeVar("T")
+KIND: Final = "phone"
 
 ATTEMPTS: Final = 64
 """A commit loses only against one that spent budget; a record's budget for a day is smaller than this."""
+
+DOUBTS: Final = 3
+"""Commits without an answer that one operation looks after; each may have cost it a store's whole deadline."""
 
 PAUSE_S: Final = 0.002
 LONGEST_PAUSE_S: Final = 0.05
@@ -58,17 +62,29 @@ def load(key: str) -> Flow[Snapshot]:
 
 
 def _follow(key: str, found: Versioned | None) -> Flow[Snapshot]:
-    if found is None:
-        return Snapshot(key, EMPTY, None)
-    record = RecipientRecord.decode(found.data)
-    if record.forward is None:
-        return Snapshot(key, record, found.version)
-    return (yield from load(record.forward))
+    passed: dict[str, Version] = {}
+    while found is not None:
+        record = RecipientRecord.decode(found.data)
+        if record.forward is None:
+            return Snapshot(key, record, found.version)
+        passed[key] = found.version
+        if record.forward in passed:
+            return _cut(passed, record.forward)
+        key = record.forward
+        found = yield Load(key)
+    return Snapshot(key, EMPTY, None)
+
+
+def _cut(passed: dict[str, Version], first: str) -> Snapshot:
+    """Markers in a ring, which a rotation there and back leaves: one of them, the same for all, becomes the record."""
+    walked = list(passed)
+    key = min(walked[walked.index(first) :])
+    return Snapshot(key, EMPTY, passed[key])
 
 
 def transact(
     setup: Setup,
-    decide: Callable[[RecipientRecord, datetime], tuple[RecipientRecord, T]],
+    decide: Callable[[RecipientRecord, datetime, str], tuple[RecipientRecord, T]],
     entropy: Entropy,
     *,
     known: Snapshot,
@@ -77,10 +93,11 @@ def transact(
 
     Args:
         setup: of the engine.
-        decide: a pure function of the record, caught up with time, and of the present on its clock. It answers
-            with the next record and an outcome; the same record object means that nothing is written. It may
-            be called several times, and recognises its own earlier mark in the record: that is how a commit
-            whose answer was lost is neither repeated nor forgotten.
+        decide: a pure function of the record, caught up with time, of the present on its clock, and of the key
+            where it is (which a marker may make another than `known.key`). It answers with the next record and an
+            outcome; the same record object means that nothing is written. It may be called several times, and
+            recognises its own earlier mark in the record: that is how a commit whose answer was lost is neither
+            repeated nor forgotten.
         entropy: of the operation; its jitter spreads competitors.
         known: the record as last seen; `EMPTY` without a version to commit against absent first.
 
@@ -89,13 +106,14 @@ def transact(
 
     Raises:
         Busy: too many lost races; nothing was applied.
-        StoreError: the store is down or in doubt.
+        CommitUnknown: the store left several commits without an answer.
+        StoreError: the store is down.
     """
-    seen = known
+    seen, doubts = known, 0
     for attempt in range(ATTEMPTS):
         now: datetime = yield ReadClock()
         caught = catch_up(seen.record, setup.profile, now=now, lease=setup.lease)
-        record, outcome = decide(caught.record, caught.now)
+        record, outcome = decide(caught.record, caught.now, seen.key)
         if record is caught.record and not caught.must_write:
             return outcome, Snapshot(seen.key, record, seen.version, caught.now)
         record = tidy(record, now=caught.now)
@@ -103,6 +121,9 @@ def transact(
         try:
             answer: Version | Conflict = yield Commit(seen.key, record.encode(), seen.version, over)
         except CommitUnknown:
+            doubts += 1
+            if doubts > DOUBTS:
+                raise
             seen = yield from load(seen.key)
             continue
         if not isinstance(answer, Conflict):
@@ -120,27 +141,46 @@ def _pause(entropy: Entropy, attempt: int) -> float:
     return longest * (entropy.jitter[attempt % len(entropy.jitter)] + 1) / 256
 
 
+def places(setup: Setup, recipient: str) -> tuple[str, ...]:
+    """Where the recipient's record may be under each pepper in force, oldest first, the current one last."""
+    return tuple(record_key(keys, setup.tenant, KIND, recipient) for keys in setup.keyring)
+
+
 def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
     """Where the recipient's record is, or is to be made; nothing is read unless a pepper is being rotated.
 
-    While an old pepper lives, a record under its pseudonym is used where it is. Where there is none, a marker
-    under the old pseudonym points to the new one before the record is made: two engines that start with
-    different peppers still meet in one budget.
+    While an old pepper lives, a record under its pseudonym is used where it is.
     """
-    kind = "phone"
-    key = record_key(setup.keyring.current, setup.tenant, kind, recipient)
-    for keys in setup.keyring.previous:
-        old = record_key(keys, setup.tenant, kind, recipient)
+    *old_places, current = places(setup, recipient)
+    for old in old_places:
         found = yield from load(old)
-        if found.key == old and found.version is None:
-            now: datetime = yield ReadClock()
-            marker = RecipientRecord(v=SCHEMA, mark_at=now, forward=key)
-            with suppress(CommitUnknown):  # whichever way it went, the next look tells
-                yield Commit(old, marker.encode(), None, now + FORWARDING)
-            found = yield from load(old)
-            if found.key == old and found.version is None:
-                raise Busy
         if found.version is not None:
             return found
-        key = found.key
-    return Snapshot(key, EMPTY, None)
+    return Snapshot(current, EMPTY, None)
+
+
+def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
+    """Before a record is made while a pepper is being rotated: every old place is made to lead to the new one.
+
+    So two engines that start with different peppers still meet in one budget.
+
+    Raises:
+        Busy: others are making way too; nothing was done.
+    """
+    *old_places, current = places(setup, recipient)
+    if known.version is not None:
+        return known
+    for old in old_places:
+        for _ in range(1 + DOUBTS):
+            found = yield from load(old)
+            if found.version is not None:
+                return found
+            if found.key == current:
+                break
+            now: datetime = yield ReadClock()
+            marker = RecipientRecord(mark_at=now, forward=current)
+            with suppress(CommitUnknown):  # whichever way it went, the next look tells
+                yield Commit(found.key, marker.encode(), None, now + FORWARDING)
+        else:
+            raise Busy
+    return Snapshot(current, EMPTY, None)
