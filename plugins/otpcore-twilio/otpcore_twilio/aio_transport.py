@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -42,9 +42,9 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
         self._origin = origin
         self._timeout_s = timeout_s
         self._owner = os.getpid()
-        self._sessions: dict[asyncio.AbstractEventLoop, aiohttp.ClientSession] = {}
+        self._sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None]]] = {}
 
-    async def request(  # noqa: PLR0917  # the SDK\'s signature
+    async def request(  # the SDK\'s signature
         self,
         method: str,
         url: str,
@@ -87,34 +87,42 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
             raise WireFailure("no usable answer") from error
 
     async def _open_session(self) -> aiohttp.ClientSession:
-        """The session of this process and loop; those of loops that are over are closed on the way."""
+        """The session of this process and loop."""
         if self._owner != os.getpid():
             self._owner = os.getpid()
             self._sessions = {}
         loop = asyncio.get_running_loop()
-        session = self._sessions.get(loop)
+        session, _ = self._sessions.get(loop, (None, None))
         if session is None or session.closed:
-            await self._close_sessions(over=True)
-            session = self._sessions[loop] = aiohttp.ClientSession(
+            self._sessions = {loop: kept for loop, kept in self._sessions.items() if not loop.is_closed()}
+            session = aiohttp.ClientSession(
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trace_configs=[_trace()],
                 trust_env=not self._origin.loopback,
             )
+            keeper = _keep(session)
+            await anext(keeper)
+            self._sessions[loop] = session, keeper
         return session
-
-    async def _close_sessions(self, *, over: bool) -> None:
-        running = asyncio.get_running_loop()
-        for loop, session in list(self._sessions.items()):
-            if loop.is_closed() or (loop is running and not over):
-                del self._sessions[loop]
-                await session.close()
 
     async def close(self) -> None:
         """Close the pool of this loop. A later call opens another."""
-        if self._owner == os.getpid():
-            await self._close_sessions(over=False)
+        _, keeper = self._sessions.pop(asyncio.get_running_loop(), (None, None))
+        if keeper is not None and self._owner == os.getpid():
+            await keeper.aclose()
+
+
+async def _keep(session: aiohttp.ClientSession) -> AsyncGenerator[None]:
+    """Holds a session open until the loop shuts its generators down, as `asyncio.run` does before it closes the loop.
+
+    A session that outlives its loop can no longer close its sockets.
+    """
+    try:
+        yield
+    finally:
+        await session.close()
 
 
 async def _read(response: aiohttp.ClientResponse) -> str:
