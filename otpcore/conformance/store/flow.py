@@ -144,6 +144,7 @@ async def drive_awaited(flow: Flow[T]) -> T:
     """Run a flow over an awaited store."""
     step: Callable[[], Any] = partial(flow.send, None)
     while True:
+        await asyncio.sleep(0)  # the other flows get their turn also where the store answers without waiting
         try:
             asked = step()
         except StopIteration as done:

@@ -46,21 +46,35 @@ def _split(answers: list[Version | Conflict]) -> tuple[list[Version], list[Confl
     return won, [answer for answer in answers if isinstance(answer, Conflict)]
 
 
-def _watch(store: AnyStore, states: dict[bytes, int], loads: int) -> Flow[list[int]]:
-    """The places in `states` of what a reader sees, one for each load."""
-    seen: list[int] = []
-    for _ in range(loads):
-        found = yield from load(store, KEY)
-        assert found is not None, "a record vanished while it was being replaced"
-        assert found.data in states, "a reader met a record that nobody wrote"
-        seen.append(states[found.data])
-    return seen
+class _Reel:
+    """States that one writer commits to the key one after the other while readers watch."""
 
+    def __init__(self, states: list[bytes]) -> None:
+        self._states = states
+        self._ended = False
 
-def _write_all(store: AnyStore, states: list[bytes], version: Version) -> Flow[list[int]]:
-    for data in states:
-        version = yield from put(store, KEY, data, version)
-    return []
+    def watched(self, store: AnyStore) -> Flow[list[list[int]]]:
+        """Which states each of three readers met, by their numbers in the order of its loads."""
+        version = yield from put(store, KEY, self._states[0])
+        results = yield from together([self._write(store, version), *(self._read(store) for _ in range(3))])
+        return results[1:]
+
+    def _write(self, store: AnyStore, version: Version) -> Flow[list[int]]:
+        try:
+            for data in self._states[1:]:
+                version = yield from put(store, KEY, data, version)
+        finally:
+            self._ended = True
+        return []
+
+    def _read(self, store: AnyStore) -> Flow[list[int]]:
+        seen: list[int] = []
+        while not self._ended:
+            found = yield from load(store, KEY)
+            assert found is not None, "a record vanished while it was being replaced"
+            assert found.data in self._states, "a reader met a record that nobody wrote"
+            seen.append(self._states.index(found.data))
+        return seen
 
 
 def _save(store: AnyStore, key: str) -> Flow[bool]:
@@ -165,20 +179,13 @@ class RaceChecks(Checks):
     @check()
     def test_readers_meet_whole_records(self, store: AnyStore) -> Flow[None]:
         """A reader beside a writer meets only states that were committed, whole."""
-        states = [bytes([65 + number]) * size for number, size in enumerate((5000, 10, 3000, 1, 4000) * 4)]
-        version = yield from put(store, KEY, states[0])
-        places = {data: number for number, data in enumerate(states)}
-        writer = _write_all(store, states[1:], version)
-        yield from together([writer, *(_watch(store, places, len(states)) for _ in range(3))])
+        sizes = (5000, 10, 3000, 1, 4000) * 4
+        yield from _Reel([bytes([65 + number]) * size for number, size in enumerate(sizes)]).watched(store)
 
     @check()
     def test_a_reader_never_sees_time_run_back(self, store: AnyStore) -> Flow[None]:
         """A load is a strong read: after a caller has seen a state, nobody sees an earlier one to it."""
-        states = [str(number).encode() for number in range(40)]
-        version = yield from put(store, KEY, states[0])
-        places = {data: number for number, data in enumerate(states)}
-        writer = _write_all(store, states[1:], version)
-        seen = yield from together([writer, *(_watch(store, places, len(states)) for _ in range(3))])
+        seen = yield from _Reel([str(number).encode() for number in range(40)]).watched(store)
         for one in seen:
             assert one == sorted(one)
 

@@ -1,0 +1,49 @@
+"""Runs the kit outside pytest, to see which requirements a store fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from otpcore.conformance.store import StoreContract
+from otpcore.conformance.store.races import RaceChecks
+from otpcore.ports import AsyncStore, Store, StoreCapabilities
+from otpcore.stores.memory import CAPABILITIES
+
+ONE_CALLER = [name for name in dir(StoreContract) if name.startswith("test_") and not hasattr(RaceChecks, name)]
+RACES = [name for name in dir(RaceChecks) if name.startswith("test_")]
+
+
+def contract_of(
+    make: Callable[[], Store | AsyncStore],
+    *,
+    capabilities: StoreCapabilities = CAPABILITIES,
+    opener: Callable[[], Store | AsyncStore] | None = None,
+) -> type[StoreContract]:
+    """The contract class that the author of such a store would write."""
+
+    def make_store(_self: StoreContract) -> Store | AsyncStore:
+        return make()
+
+    def get_opener(_self: StoreContract) -> Callable[[], Store | AsyncStore] | None:
+        return opener
+
+    members: dict[str, Any] = {"capabilities": capabilities, "scans": True, "make_store": make_store}
+    if opener is not None:
+        members["opener"] = get_opener
+    return type("TestIt", (StoreContract,), members)
+
+
+def failures(contract: type[StoreContract], names: list[str]) -> set[str]:
+    """Which of the named requirements are there and fail."""
+    failed: set[str] = set()
+    for name in names:
+        if getattr(contract, name) is None:
+            continue
+        try:
+            getattr(contract(), name)()
+        except (Exception, pytest.fail.Exception):  # noqa: BLE001 # whatever way a check fails
+            failed.add(name)
+    return failed
