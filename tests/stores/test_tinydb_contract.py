@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-import functools
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,16 +13,17 @@ from otpcore.stores.tinydb import TinyDBStore
 class TestTinyDBStore(StoreContract):
     capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True)
     scans = True
+    path: Path
 
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> None:
-        self.path = tmp_path / "records.otpdb"
+        self.path = tmp_path / "otp.otpdb"
 
     def make_store(self) -> TinyDBStore:
         return TinyDBStore(self.path)
 
-    def opener(self) -> functools.partial[TinyDBStore]:
-        return functools.partial(TinyDBStore, self.path)
+    def opener(self) -> partial[TinyDBStore]:
+        return partial(TinyDBStore, self.path)
 
 
 class TestTinyDBStoreWithoutSync(TestTinyDBStore):
@@ -31,5 +32,5 @@ class TestTinyDBStoreWithoutSync(TestTinyDBStore):
     def make_store(self) -> TinyDBStore:
         return TinyDBStore(self.path, sync=False)
 
-    def opener(self) -> functools.partial[TinyDBStore]:
-        return functools.partial(TinyDBStore, self.path, sync=False)
+    def opener(self) -> partial[TinyDBStore]:
+        return partial(TinyDBStore, self.path, sync=False)
