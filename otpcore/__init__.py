@@ -35,6 +35,7 @@ from otpcore.results import (
 
 if TYPE_CHECKING:
     from otpcore.engine import AsyncEngine
+    from otpcore.engine.opening import open_async_engine, open_engine
 
 __all__ = [
     "PROFILES",
@@ -62,6 +63,8 @@ __all__ = [
     "Wait",
     "WaitReason",
     "Wrong",
+    "open_async_engine",
+    "open_engine",
     "outward",
 ]
 
@@ -72,4 +75,8 @@ def __getattr__(name: str) -> Any:
         from otpcore.engine.aio import AsyncEngine  # noqa: PLC0415  # the reason is above
 
         return AsyncEngine
+    if name in {"open_async_engine", "open_engine"}:
+        from otpcore.engine import opening  # noqa: PLC0415  # settings cost a quarter of a second
+
+        return getattr(opening, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

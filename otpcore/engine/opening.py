@@ -1,0 +1,185 @@
+"""From settings to an engine: which store, which provider, which pepper.
+
+Rules of this file: no setting is judged here that another file judges already; what was opened is closed again when
+a later part refuses. It is imported at first use, because settings cost a quarter of a second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import BaseModel
+
+from otpcore.engine.sync import Engine
+from otpcore.engine.terms import is_awaiting
+from otpcore.hookspecs import ProviderType, StoreType
+from otpcore.plugins import Plugins
+from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
+from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings, pepper_for
+
+if TYPE_CHECKING:
+    from otpcore.engine.aio import AsyncEngine
+
+__all__ = ["Given", "Parts", "open_async_engine", "open_engine", "prepare"]
+
+_Engine = TypeVar("_Engine")
+
+Given = BaseModel | Mapping[str, Any] | None
+"""Settings of one plugin: whole, as values that win over the environment, or None: from the environment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What settings name, found and filled; nothing is opened yet.
+
+    Attributes:
+        settings: of the engine.
+        plugins: the registry, discovered.
+        store_type: the store that is named.
+        store_settings: for its `build`.
+        provider_type: the provider that is named.
+        provider_settings: for its `build`.
+    """
+
+    settings: Settings
+    plugins: Plugins
+    store_type: StoreType
+    store_settings: BaseModel
+    provider_type: ProviderType
+    provider_settings: BaseModel
+
+    def pepper(self, store: Store | AsyncStore) -> bytes | None:
+        """The pepper for this store; a made one lies beside its file, where its settings have a `path`."""
+        path = getattr(self.store_settings, "path", None)
+        return pepper_for(self.settings, store.capabilities, beside=path if isinstance(path, Path) else None)
+
+
+def open_engine(
+    settings: Settings | None = None,
+    *,
+    plugins: Plugins | Iterable[str] | None = None,
+    env_file: Path | None = None,
+    provider_settings: Given = None,
+    store_settings: Given = None,
+    **overrides: Any,
+) -> Engine:
+    """An engine as the settings say; closing it closes its store and provider.
+
+    Args:
+        settings: already read; None: from the environment, see `otpcore.settings`.
+        plugins: a registry of the application's own, or the names of the installed plugins that may be used; None: as
+            `settings` say.
+        env_file: lines of `NAME=value`; the environment wins over it.
+        provider_settings: of the provider: a whole model, or single values that win over the environment.
+        store_settings: of the store, likewise.
+        **overrides: settings by name (`profile="demo"`); they win over `settings` and the environment.
+
+    Raises:
+        ConfigurationError: a setting, or a combination, that cannot be; in production, anything made for
+            demonstrations.
+        PluginError: a named store or provider is not there.
+        StoreError: the store cannot be opened.
+    """
+    parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
+    return _opened(Engine, parts, parts.store_type.build, parts.provider_type.build)
+
+
+def open_async_engine(
+    settings: Settings | None = None,
+    *,
+    plugins: Plugins | Iterable[str] | None = None,
+    env_file: Path | None = None,
+    provider_settings: Given = None,
+    store_settings: Given = None,
+    **overrides: Any,
+) -> AsyncEngine:
+    """The awaiting twin of `open_engine`; awaits nothing itself.
+
+    Args:
+        settings: as for `open_engine`, and so are the others.
+        plugins: names, or a registry.
+        env_file: lines of `NAME=value`.
+        provider_settings: of the provider.
+        store_settings: of the store.
+        **overrides: settings by name.
+
+    Raises:
+        ConfigurationError: as for `open_engine`, and so are the others.
+        PluginError: a named store or provider is not there.
+        StoreError: the store cannot be opened.
+    """
+    from otpcore.engine.aio import AsyncEngine  # noqa: PLC0415  # asyncio is paid for by those who await
+
+    parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
+    store, provider = parts.store_type, parts.provider_type
+    return _opened(AsyncEngine, parts, store.build_async or store.build, provider.build_async or provider.build)
+
+
+def prepare(
+    settings: Settings | None,
+    plugins: Plugins | Iterable[str] | None,
+    env_file: Path | None,
+    provider_settings: Given,
+    store_settings: Given,
+    overrides: Mapping[str, Any],
+) -> Parts:
+    """Find and fill what the settings name; the arguments and refusals are those of `open_engine`."""
+    given = settings.model_dump() if settings is not None else {}
+    if settings is None or overrides:
+        settings = load_settings(env_file=env_file, **{**given, **overrides})
+    if not isinstance(plugins, Plugins):
+        plugins = Plugins(allow=settings.plugins if plugins is None else plugins, block=settings.plugins_blocked)
+        plugins.discover()
+    store, provider = plugins.store(settings.store), plugins.provider(settings.provider)
+    return Parts(
+        settings=settings,
+        plugins=plugins,
+        store_type=store,
+        store_settings=_filled(store, store_settings, env_file),
+        provider_type=provider,
+        provider_settings=_filled(provider, provider_settings, env_file),
+    )
+
+
+def _filled(kind: StoreType | ProviderType, given: Given, env_file: Path | None) -> BaseModel:
+    if isinstance(given, BaseModel):
+        return given
+    return load_plugin_settings(kind.name, kind.settings, env_file=env_file, **(given or {}))
+
+
+def _opened(
+    engine: Callable[..., _Engine],
+    parts: Parts,
+    build_store: Callable[[Any], Any],
+    build_provider: Callable[[Any], Any],
+) -> _Engine:
+    name, settings = parts.settings.provider, parts.settings
+    provider: Provider | AsyncProvider = build_provider(parts.provider_settings)
+    opened: list[Any] = [provider]
+    try:
+        check_production(settings, {name: provider.capabilities})
+        store = build_store(parts.store_settings)
+        opened.append(store)
+        return engine(
+            store,
+            {name: provider},
+            pepper=parts.pepper(store),
+            previous_peppers=settings.previous(),
+            tenant=settings.tenant,
+            profile=settings.policy(),
+            purposes=settings.purposes,
+            destinations=settings.destinations(),
+            code_owner=settings.code_owner,
+            plugins=parts.plugins,
+            timeout_s=settings.provider_timeout_s,
+        )
+    except BaseException:
+        for each in opened:
+            if not is_awaiting(each, "close"):  # what awaits opens nothing before it is first awaited
+                with suppress(Exception):
+                    each.close()
+        raise
