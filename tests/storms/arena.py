@@ -1,0 +1,287 @@
+"""Where storms take place: an engine of either colour over a store and a fake vendor, and a latch.
+
+`at_once` starts every call at one latch (a barrier of threads, an event of tasks) and gives each outcome back, an
+exception as itself, so that outcomes can be counted exactly. Over the memory store the yielding stores make the
+callers change places between load and commit.
+
+Rules of this file: no sleep, no repetition; what is expected of a storm is in the `bodies_…` modules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, Self, TypeAlias, TypeVar, cast
+
+from otpcore.conformance.yielding import AsyncYieldingStore, YieldingStore
+from otpcore.contract import CodeOwner, Conflict, Version
+from otpcore.engine import AsyncEngine, Engine
+from otpcore.phone import RegionPolicy
+from otpcore.policy import DEFAULT, Profile
+from otpcore.ports import Store
+from otpcore.providers.fake import AsyncFakeProvider, FakeProvider
+from otpcore.providers.fake_exchange import Exchange, Message, Script
+from otpcore.results import SendResult, Sent
+from otpcore.stores.memory import MemoryStore
+from otpcore.stores.tinydb import TinyDBStore
+
+__all__ = [
+    "KINDS",
+    "PEPPER",
+    "Arena",
+    "Call",
+    "MovedClock",
+    "NaiveStore",
+    "TaskArena",
+    "ThreadArena",
+    "arena_for",
+    "checking",
+    "outcomes_of",
+    "phone",
+    "resending",
+    "starting",
+    "token_of",
+]
+
+T = TypeVar("T")
+Call: TypeAlias = Callable[[Any], Any]
+"""Given the engine of either colour; returns a result, or an awaitable of one."""
+
+PEPPER: Final = b"storm pepper of thirty-two bytes" * 2
+
+LATCH_TIMEOUT_S: Final = 60.0
+
+AREAS: Final = (202, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252)
+"""Area codes; 555-0100 to 555-0199 are reserved for fiction in each of them."""
+
+KINDS: Final = ("memory-threads", "memory-tasks", "tinydb-threads", "tinydb-tasks")
+
+
+def phone(number: int) -> str:
+    """One of 2,000 numbers that belong to nobody."""
+    return f"+1{AREAS[number // 100]}55501{number % 100:02}"
+
+
+class MovedClock:
+    """Stands still until it is moved."""
+
+    def __init__(self) -> None:
+        self.now = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, step: timedelta | None = None, **duration: float) -> None:
+        self.now += step if step is not None else timedelta(**duration)
+
+
+class NaiveStore(MemoryStore):
+    """The control: check, then increment. It writes whatever stands, the expected state or another."""
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        answer = super().commit(key, data, expect=expect, gc_at=gc_at)
+        while isinstance(answer, Conflict):
+            stands = answer.current
+            answer = super().commit(key, data, expect=stands.version if stands else None, gc_at=gc_at)
+        return answer
+
+
+class Arena:
+    """An engine, its store, its vendor and their clock. Use as a context."""
+
+    kind: str
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        owner: CodeOwner = CodeOwner.CORE,
+        profile: Profile = DEFAULT,
+        script: Script | None = None,
+    ) -> None:
+        self.clock = MovedClock()
+        self.entropy: Callable[[int], bytes] = os.urandom
+        self.store = store
+        self.profile = profile
+        self.exchange = Exchange(owner=owner, script=script, clock=self.clock, seed=7)
+        self.settings: dict[str, Any] = {
+            "pepper": PEPPER,
+            "profile": profile,
+            "clock": self.clock,
+            "purposes": ("login", "payment"),
+            "destinations": RegionPolicy(),
+            "timeout_s": 8.0,
+            "entropy": self._draw,
+        }
+
+    def _draw(self, size: int) -> bytes:
+        return self.entropy(size)
+
+    def run(self, call: Call) -> Any:
+        """Make one call."""
+        raise NotImplementedError
+
+    def at_once(self, calls: Sequence[Call]) -> list[Any]:
+        """Make all calls from one latch; their outcomes in order, an exception as itself."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Release threads, tasks, files."""
+        raise NotImplementedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- what bodies say often ---------------------------------------------------------------
+
+    def start(self, number: str, **asked: Any) -> SendResult:
+        """One start."""
+        return cast("SendResult", self.run(starting(number, **asked)))
+
+    def started(self, number: str, **asked: Any) -> Sent:
+        """One start that sends."""
+        result = self.start(number, **asked)
+        assert isinstance(result, Sent), result
+        return result
+
+    def messages(self, number: str) -> list[Message]:
+        """What this person received, oldest first."""
+        return [message for message in self.exchange.outbox if message.recipient == number]
+
+    def right_code(self, number: str) -> str:
+        """The code that this person holds."""
+        return self.exchange.code_for(number)
+
+    def wrong_code(self, number: str) -> str:
+        """A code that this person was never sent."""
+        sent = {message.code for message in self.messages(number)}
+        return next(code for code in (f"{each:06}" for each in range(10**6)) if code not in sent)
+
+
+class ThreadArena(Arena):
+    """`Engine`, driven by threads."""
+
+    kind = "threads"
+
+    def __init__(self, store: Store, **given: Any) -> None:
+        super().__init__(store, **given)
+        self.provider = FakeProvider(exchange=self.exchange)
+        self.engine = Engine(store, self.provider, **self.settings)
+
+    def run(self, call: Call) -> Any:
+        return call(self.engine)
+
+    def at_once(self, calls: Sequence[Call]) -> list[Any]:
+        outcomes: list[Any] = [None] * len(calls)
+        latch = threading.Barrier(len(calls))
+
+        def party(place: int, call: Call) -> None:
+            latch.wait(LATCH_TIMEOUT_S)
+            try:
+                outcomes[place] = call(self.engine)
+            except Exception as error:  # noqa: BLE001  # counted by the body
+                outcomes[place] = error
+
+        threads = [threading.Thread(target=party, args=each) for each in enumerate(calls)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return outcomes
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+class TaskArena(Arena):
+    """`AsyncEngine`, driven by tasks of one loop."""
+
+    kind = "tasks"
+
+    def __init__(self, store: Store, **given: Any) -> None:
+        super().__init__(store, **given)
+        self.provider = AsyncFakeProvider(exchange=self.exchange)
+        awaited = store if store.capabilities.blocking_io else AsyncYieldingStore(store)
+        self.engine = AsyncEngine(awaited, self.provider, **self.settings)
+        self._runner = asyncio.Runner()
+
+    def run(self, call: Call) -> Any:
+        async def one() -> Any:
+            return await call(self.engine)
+
+        return self._runner.run(one())
+
+    def at_once(self, calls: Sequence[Call]) -> list[Any]:
+        async def storm() -> list[Any]:
+            latch = asyncio.Event()
+
+            async def party(call: Call) -> Any:
+                await latch.wait()
+                answer: Awaitable[Any] = call(self.engine)
+                return await answer
+
+            tasks = [asyncio.create_task(party(call)) for call in calls]
+            latch.set()
+            return list(await asyncio.gather(*tasks, return_exceptions=True))
+
+        return self._runner.run(storm())
+
+    def close(self) -> None:
+        self._runner.run(self.engine.close())
+        self._runner.close()
+
+
+def arena_for(kind: str, folder: Path, *, memory: type[MemoryStore] = MemoryStore, **given: Any) -> Arena:
+    """An arena of one of `KINDS`.
+
+    Args:
+        kind: store and colour.
+        folder: for the embedded store's file.
+        memory: the memory store, or a broken one in its place.
+        given: as for `Arena`.
+    """
+    match kind:
+        case "memory-threads":
+            return ThreadArena(YieldingStore(memory()), **given)
+        case "memory-tasks":
+            return TaskArena(memory(), **given)
+        case "tinydb-threads":
+            return ThreadArena(TinyDBStore(folder / "storm.otpdb"), **given)
+        case "tinydb-tasks":
+            return TaskArena(TinyDBStore(folder / "storm.otpdb"), **given)
+        case _:
+            raise ValueError(kind)
+
+
+def starting(number: str, **asked: Any) -> Call:
+    """A start."""
+    return lambda engine: engine.start(number, **asked)
+
+
+def resending(token: str, number: str, **asked: Any) -> Call:
+    """A resend."""
+    return lambda engine: engine.resend(token, number, **asked)
+
+
+def checking(token: str, code: str, **asked: Any) -> Call:
+    """A check."""
+    return lambda engine: engine.check(token, code, **asked)
+
+
+def outcomes_of(results: Sequence[object]) -> Counter[str]:
+    """How often each outcome came, by the name of its type."""
+    return Counter(type(result).__name__ for result in results)
+
+
+def token_of(sent: Sent) -> str:
+    """The token of a session that was opened."""
+    assert sent.session.token is not None
+    return sent.session.token
