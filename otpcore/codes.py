@@ -28,6 +28,7 @@ __all__ = [
     "Token",
     "check_idempotency_key",
     "code_digest",
+    "code_mac",
     "digest_of",
     "idempotency_digest",
     "idempotent_secret",
@@ -195,15 +196,18 @@ def is_code(text: object, shortest: int, longest: int) -> bool:
     return isinstance(text, str) and shortest <= len(text) <= longest and text.isascii() and text.isdigit()
 
 
-def code_digest(
-    keys: Keys, *, tenant: str, purpose: str, key: str, session: str, generation: int, secret: str, code: str
-) -> str:
-    """What the record keeps of a code: bound to tenant, purpose, recipient, session and generation.
+def code_mac(keys: Keys, *, tenant: str, purpose: str, key: str, session: str, secret: str, code: str) -> bytes:
+    """The MAC of a code, bound to tenant, purpose, recipient and session.
 
     `secret` is the client's half of the token; empty for a session addressed by its recipient, whose
     digest is then kept by the pepper alone.
     """
-    return _text(_mac(keys.code, "code", tenant, purpose, key, session, generation, secret, code)[:DIGEST_BYTES])
+    return _mac(keys.code, "code", tenant, purpose, key, session, secret, code)
+
+
+def code_digest(mac: bytes, generation: int) -> str:
+    """What the record keeps of a code: its MAC, bound to the generation too."""
+    return _text(hashlib.sha256(b"%d:%b" % (generation, mac)).digest()[:DIGEST_BYTES])
 
 
 def matches(one: str, other: str) -> bool:

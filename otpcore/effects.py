@@ -9,7 +9,7 @@ Rules of this file: frozen values named by imperative verbs, no behaviour.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 import msgspec
@@ -101,9 +101,9 @@ class CancelCode(msgspec.Struct, frozen=True):
 
 
 class Tell(msgspec.Struct, frozen=True):
-    """Sends back None once audit log and plugins were told."""
+    """Sends back None once audit log and plugins were told; the events are made when somebody listens."""
 
-    events: tuple[Event, ...]
+    events: Callable[[], tuple[Event, ...]]
 
 
 Effect = (

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
+
 from otpcore.errors import ConfigurationError
 from otpcore.model import Check, Ladder, RecipientRecord, Send
 from otpcore.results import WaitReason
@@ -31,7 +33,6 @@ __all__ = [
     "climb",
     "decide_check",
     "decide_send",
-    "is_free",
     "profile_named",
 ]
 
@@ -152,8 +153,7 @@ def profile_named(name: str) -> Profile:
 # --- decisions -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class NotYet:
+class NotYet(msgspec.Struct, frozen=True):
     """A send must wait.
 
     Attributes:
@@ -165,8 +165,7 @@ class NotYet:
     reason: WaitReason
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(msgspec.Struct, frozen=True):
     """Too many failures: no check and no send.
 
     Attributes:
@@ -183,11 +182,6 @@ def climb(ladder: Ladder, profile: Profile, *, now: datetime) -> Ladder:
     return Ladder(count=count, next_at=now + profile.ladder[count - 1], epoch=ladder.epoch + starts_again)
 
 
-def is_free(record: RecipientRecord, profile: Profile, *, now: datetime) -> bool:
-    """Whether nothing at all stands against a send now."""
-    return decide_send(record, profile, now=now) is None
-
-
 def decide_send(
     record: RecipientRecord, profile: Profile, *, now: datetime, source: str = ""
 ) -> NotYet | Locked | None:
@@ -199,34 +193,41 @@ def decide_send(
         now: on the record's clock, never before its mark.
         source: pseudonym of who asks, "" when not told.
     """
-    if (locked := decide_check(record, profile, now=now)) is not None:
+    locked = decide_check(record, profile, now=now)
+    if locked is not None:
         return locked
-    if record.ladder.next_at is not None and now < record.ladder.next_at:
-        return NotYet(record.ladder.next_at, WaitReason.LADDER)
+    latest: NotYet | None = None
+    next_at = record.ladder.next_at
+    if next_at is not None and now < next_at:
+        latest = NotYet(next_at, WaitReason.LADDER)
+    if not source and len(record.sends) < profile.daily_cap:
+        return latest
     counted = [send for send in record.sends if not send.refunded and send.at > now - DAY]
-    if (full := _full(counted, profile.daily_cap)) is not None:
-        return NotYet(full, WaitReason.DAILY_CAP)
-    if not source:
-        return None
-    own = [send for send in counted if send.source == source]
-    steps = [send for send in own if send.epoch == record.ladder.epoch] if record.ladder.count else []
-    limits = ((steps, max(1, len(profile.ladder) - 1)), (own, max(1, profile.daily_cap // 2)))
-    ends = [full for marks, limit in limits if (full := _full(marks, limit)) is not None]
-    return NotYet(max(ends), WaitReason.SOURCE) if ends else None
+    limits = [(WaitReason.DAILY_CAP, counted, profile.daily_cap)]
+    if source:
+        own = [send for send in counted if send.source == source]
+        steps = [send for send in own if record.ladder.count and send.epoch == record.ladder.epoch]
+        limits.append((WaitReason.SOURCE, steps, max(1, len(profile.ladder) - 1)))
+        limits.append((WaitReason.SOURCE, own, max(1, profile.daily_cap // 2)))
+    for reason, marks, limit in limits:
+        room_at = _full(marks, limit)
+        if room_at is not None and (latest is None or room_at > latest.until):
+            latest = NotYet(room_at, reason)
+    return latest
 
 
 def decide_check(record: RecipientRecord, profile: Profile, *, now: datetime, source: str = "") -> Locked | None:
     """Whether the recipient's codes may be tried; None means yes. The arguments are those of `decide_send`."""
     if record.consecutive >= profile.failures_in_a_row:
         return Locked(None)
+    if len(record.checks) < profile.failures_per_day and not source:
+        return None
     failures = [check for check in record.checks if check.at > now - DAY and not check.forgiven]
-    if (full := _full(failures, profile.failures_per_day)) is not None:
-        return Locked(full)
-    if source:
+    room_at = _full(failures, profile.failures_per_day)
+    if room_at is None and source:
         own = [check for check in failures if check.source == source]
-        if (full := _full(own, max(1, profile.failures_per_day // 2))) is not None:
-            return Locked(full)
-    return None
+        room_at = _full(own, max(1, profile.failures_per_day // 2))
+    return None if room_at is None else Locked(room_at)
 
 
 def _full(marks: Iterable[Send | Check], limit: int) -> datetime | None:

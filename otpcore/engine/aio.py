@@ -16,7 +16,7 @@ from typing import Any, Self, TypeVar, assert_never, cast
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
-from otpcore.contract import NO_EXTRA, CodeOwner, Event
+from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.effects import (
     AskGuards,
     CancelCode,
@@ -36,7 +36,7 @@ from otpcore.engine.terms import is_awaiting, make_setup, named
 from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow
-from otpcore.phone import RegionPolicy
+from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.plugins import Plugins
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import (
@@ -132,7 +132,7 @@ class AsyncEngine:
 
     async def start(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         purpose: str = "login",
         channel: str = "sms",
@@ -149,7 +149,8 @@ class AsyncEngine:
         only when the provider says that it did not send.
 
         Args:
-            recipient: E.164, or national together with `region`. What is not plainly a number is refused.
+            recipient: E.164, or national together with `region`; or a `PhoneNumber` that was canonicalised before.
+                What is not plainly a number is refused.
             purpose: one of the engine's.
             channel: one that a provider serves: "sms", "call", …
             region: ISO 3166-1 alpha-2, for a national number.
@@ -188,7 +189,7 @@ class AsyncEngine:
     async def resend(
         self,
         session: str | ByRecipient,
-        recipient: str | None = None,
+        recipient: str | PhoneNumber | None = None,
         *,
         channel: str | None = None,
         region: str | None = None,
@@ -239,7 +240,7 @@ class AsyncEngine:
         session: str | ByRecipient,
         code: str,
         *,
-        recipient: str | None = None,
+        recipient: str | PhoneNumber | None = None,
         region: str | None = None,
         source: str | None = None,
     ) -> CheckResult:
@@ -302,7 +303,7 @@ class AsyncEngine:
 
     async def forget(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         region: str | None = None,
     ) -> ForgetResult:
@@ -322,7 +323,7 @@ class AsyncEngine:
 
     async def unlock(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         region: str | None = None,
     ) -> UnlockResult:
@@ -396,7 +397,7 @@ class AsyncEngine:
                 except Exception as error:
                     raise answers.commit_failed(error) from error
             case Tell(events=events):
-                return self._tell(events)
+                return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
             case AskGuards(intent=intent):
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
             case ChooseRoute(intent=intent, candidates=candidates):
@@ -435,12 +436,6 @@ class AsyncEngine:
                     assert_never(effect)
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
             return False if isinstance(effect, CancelCode) else answers.check_failed(error)
-
-    def _tell(self, events: tuple[Event, ...]) -> None:
-        audit.tell(events)
-        if self._plugins is not None:
-            for event in events:
-                self._plugins.observe(event)
 
 
 def _awaited_store(store: Store | AsyncStore) -> AsyncStore:

@@ -6,7 +6,8 @@ passed on, because a vendor's may hold the number.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from time import time_ns
 
 from otpcore.contract import (
     Accepted,
@@ -33,8 +34,8 @@ __all__ = [
 
 
 def wall_clock() -> datetime:
-    """The machine's clock."""
-    return datetime.now(UTC)
+    """The machine's clock, in whole milliseconds."""
+    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
 
 
 def to_milliseconds(instant: datetime) -> datetime:
@@ -43,9 +44,10 @@ def to_milliseconds(instant: datetime) -> datetime:
     Raises:
         ValueError: it is naive, or not in UTC.
     """
-    if instant.tzinfo is not UTC and instant.utcoffset() != UTC.utcoffset(None):
+    if instant.tzinfo is not UTC and instant.utcoffset() != timedelta(0):
         raise ValueError("A clock gives aware instants in UTC.")
-    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)
+    spare = instant.microsecond % 1000
+    return instant - timedelta(microseconds=spare) if spare else instant
 
 
 def load_failed(error: Exception) -> StoreError:

@@ -13,6 +13,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 from otpcore.contract import Event
@@ -39,11 +41,22 @@ def line_of(event: Event) -> str:
     return json.dumps({name: value for name, value in fields.items() if value}, ensure_ascii=True)
 
 
-def tell(events: tuple[Event, ...]) -> None:
-    """Write events to the audit log, when somebody listens."""
-    if AUDIT.isEnabledFor(logging.INFO):
-        for event in events:
-            AUDIT.info("%s", line_of(event))
+def tell(make: Callable[[], tuple[Event, ...]], observe: Callable[[Event], None] | None) -> None:
+    """Make the events and tell them, when somebody listens.
+
+    Args:
+        make: gives the events.
+        observe: tells the plugins; None when there are none that observe.
+    """
+    audited = AUDIT.isEnabledFor(logging.INFO)
+    if not audited and observe is None:
+        return
+    for event in make():
+        if audited:
+            with suppress(Exception):  # a handler's own failure is told by `logging`, and takes no answer away
+                AUDIT.info("%s", line_of(event))
+        if observe is not None:
+            observe(event)
 
 
 class Redact(logging.Filter):

@@ -14,7 +14,7 @@ from typing import Any, Self, TypeVar, assert_never
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
-from otpcore.contract import NO_EXTRA, CodeOwner, Event
+from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.effects import (
     AskGuards,
     CancelCode,
@@ -33,7 +33,7 @@ from otpcore.engine import answers, audit
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow
-from otpcore.phone import RegionPolicy
+from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.plugins import Plugins
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Cancels, Checks, Clock, Provider, ReconcilesCheck, Store
@@ -115,7 +115,7 @@ class Engine:
 
     def start(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         purpose: str = "login",
         channel: str = "sms",
@@ -132,7 +132,8 @@ class Engine:
         only when the provider says that it did not send.
 
         Args:
-            recipient: E.164, or national together with `region`. What is not plainly a number is refused.
+            recipient: E.164, or national together with `region`; or a `PhoneNumber` that was canonicalised before.
+                What is not plainly a number is refused.
             purpose: one of the engine's.
             channel: one that a provider serves: "sms", "call", …
             region: ISO 3166-1 alpha-2, for a national number.
@@ -171,7 +172,7 @@ class Engine:
     def resend(
         self,
         session: str | ByRecipient,
-        recipient: str | None = None,
+        recipient: str | PhoneNumber | None = None,
         *,
         channel: str | None = None,
         region: str | None = None,
@@ -222,7 +223,7 @@ class Engine:
         session: str | ByRecipient,
         code: str,
         *,
-        recipient: str | None = None,
+        recipient: str | PhoneNumber | None = None,
         region: str | None = None,
         source: str | None = None,
     ) -> CheckResult:
@@ -285,7 +286,7 @@ class Engine:
 
     def forget(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         region: str | None = None,
     ) -> ForgetResult:
@@ -305,7 +306,7 @@ class Engine:
 
     def unlock(
         self,
-        recipient: str,
+        recipient: str | PhoneNumber,
         *,
         region: str | None = None,
     ) -> UnlockResult:
@@ -379,7 +380,7 @@ class Engine:
                 except Exception as error:
                     raise answers.commit_failed(error) from error
             case Tell(events=events):
-                return self._tell(events)
+                return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
             case AskGuards(intent=intent):
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
             case ChooseRoute(intent=intent, candidates=candidates):
@@ -414,9 +415,3 @@ class Engine:
                     assert_never(effect)
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
             return False if isinstance(effect, CancelCode) else answers.check_failed(error)
-
-    def _tell(self, events: tuple[Event, ...]) -> None:
-        audit.tell(events)
-        if self._plugins is not None:
-            for event in events:
-                self._plugins.observe(event)

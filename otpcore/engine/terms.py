@@ -15,7 +15,7 @@ from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
 from otpcore.phone import RegionPolicy
-from otpcore.policy import Profile
+from otpcore.policy import LONGEST_LIFETIME, Profile
 from otpcore.ports import AsyncCancels, AsyncChecks, AsyncProvider, AsyncReconcilesCheck, Provider
 
 __all__ = ["is_awaiting", "make_setup", "named", "refuse_awaiting"]
@@ -29,8 +29,8 @@ def named(
 ) -> dict[str, Provider | AsyncProvider]:
     """Providers by name, in the order of preference; a single one is named "default"."""
     given = dict(providers) if isinstance(providers, Mapping) else {"default": providers}
-    if not given:
-        raise ConfigurationError("An engine needs at least one provider.")
+    if not given or not all(given):
+        raise ConfigurationError("An engine needs at least one provider, and each provider a name.")
     return given
 
 
@@ -67,17 +67,22 @@ def make_setup(
         pepper = secrets.token_bytes(32)
     if not tenant:
         raise ConfigurationError("The tenant needs a name.")
-    known = frozenset(purposes)
+    known = frozenset(() if isinstance(purposes, str) else purposes)  # a text would be a purpose for each letter
     if not known or not all(purpose and purpose.isprintable() and len(purpose) <= 64 for purpose in known):  # noqa: PLR2004  # said in the text
-        raise ConfigurationError("purposes names at least one purpose, each of 1 to 64 printable characters.")
+        raise ConfigurationError("purposes lists at least one purpose, each of 1 to 64 printable characters.")
     if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
         raise ConfigurationError(f"timeout_s is more than 0 and at most {LONGEST_TIMEOUT_S:g}, not {timeout_s:g}.")
+    peppers = (*previous_peppers, pepper)
+    if len(set(peppers)) < len(peppers):
+        raise PepperError("A pepper is either in force or being rotated out: one is listed twice.")
+    terms = {name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()}
+    _refuse_shared(terms)
     return Setup(
         tenant=tenant,
-        keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in previous_peppers)),
+        keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in peppers[:-1])),
         profile=profile,
         purposes=known,
-        providers={name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()},
+        providers=terms,
         destinations=destinations,
         timeout_s=timeout_s,
     )
@@ -94,6 +99,10 @@ def _terms(
     if owner not in can.code_owners:
         able = " or ".join(sorted(can.code_owners))
         raise ConfigurationError(f"Provider {name!r} works with codes owned by {able}, not by {owner}.")
+    if owner is CodeOwner.PROVIDER and (can.code_lifetime or LONGEST_LIFETIME) > LONGEST_LIFETIME:
+        raise ConfigurationError(
+            f"Codes of provider {name!r} live {can.code_lifetime}; ten minutes are the most. Shorten it there."
+        )
     if owner is CodeOwner.PROVIDER and not isinstance(provider, AsyncChecks):  # the check is for the method's presence
         raise ConfigurationError(f"Provider {name!r} says that it owns codes, but has no check method.")
     if profile.simulated_only and not can.simulated:
@@ -108,6 +117,20 @@ def _terms(
         cancels=isinstance(provider, AsyncCancels),
         reconciles=isinstance(provider, AsyncReconcilesCheck),
     )
+
+
+def _refuse_shared(providers: Mapping[str, ProviderTerms]) -> None:
+    """Verifications are told apart by the provider's name: two names for one account would mix purposes."""
+    seen: dict[str, str] = {}
+    for name, terms in providers.items():
+        scope = terms.capabilities.scope
+        if scope is None or terms.owner is CodeOwner.CORE:
+            continue
+        if scope in seen:
+            raise ConfigurationError(
+                f"Providers {seen[scope]!r} and {name!r} share their verifications. Give each its own service."
+            )
+        seen[scope] = name
 
 
 def refuse_awaiting(store: object, providers: Mapping[str, object]) -> None:

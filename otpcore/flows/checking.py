@@ -4,26 +4,28 @@ A code of the core is compared on the record, and the answer is told only when i
 of the provider is claimed first, then asked for, then settled by a guarded commit.
 
 Rules of this file: see `otpcore.flows`. Unknown, ended and live sessions cost the same work: the record is
-read, and two MACs are computed.
+read, and one MAC is computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final
 
-from otpcore.codes import Entropy, Token, code_digest, is_code, matches
+import msgspec
+
+from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
 from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, Event
 from otpcore.effects import CheckCode, ReconcileCheck
 from otpcore.errors import InvalidNumber
-from otpcore.flows.finding import find_session, parse_token, tell
+from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
 from otpcore.ledger import adopt, approve, checks_left, claim, claims_open, end, settle_check
 from otpcore.machine import CheckEvent, SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
-from otpcore.phone import canonicalise
+from otpcore.phone import PhoneNumber
 from otpcore.policy import Locked, decide_check
 from otpcore.results import (
     Approved,
@@ -40,18 +42,17 @@ from otpcore.results import (
 __all__ = ["check"]
 
 GENERATIONS: Final = 2
-"""So many codes of a session match at most, and so many MACs every check computes."""
+"""So many codes of a session match at most, and so many digests every check compares."""
 
 CLOCKS_APART: Final = timedelta(seconds=30)
 """So near the end of its lifetime, a verification that the provider does not know any more has expired."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True):
     """A try is spent; the provider has to be asked."""
 
     session: Session
-    number: str | None = field(repr=False)
+    number: str | None
 
 
 def check(
@@ -60,7 +61,7 @@ def check(
     session: str | ByRecipient,
     code: str,
     *,
-    recipient: str | None = None,
+    recipient: str | PhoneNumber | None = None,
     region: str | None = None,
     source: str | None = None,
 ) -> Flow[CheckResult]:
@@ -82,7 +83,7 @@ def check(
     number: str | None = None
     if recipient is not None:
         try:
-            number = canonicalise(recipient, region=region).e164
+            number = canonical(recipient, region).e164
         except InvalidNumber as error:
             return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     if token is not None:
@@ -102,36 +103,41 @@ def check(
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     found = find_session(seen.record, token, purpose)
     if not isinstance(outcome, Claimed):
-        facts = _facts(setup, outcome, seen, found)
+        facts = partial(_facts, setup, outcome, seen, found)
         told = tell(setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now)
         return (yield from told)
     return (yield from _ask(setup, entropy, outcome, token, code, seen))
 
 
-def _is_of(setup: Setup, token: Token, number: str) -> bool:
-    return any(record_key(keys, setup.tenant_id, "phone", number) == token.key for keys in setup.keyring)
+def _is_of(setup: Setup, token: Token, known: Snapshot, number: str) -> Flow[bool]:
+    if token.key in places(setup, number):
+        return True
+    found = yield from locate(setup, number)
+    if found.version is None:
+        found = yield from load(found.key)
+    return found.key == known.key
 
 
 def _compare(
     setup: Setup, session: Session | None, token: Token | None, key: str, code: str, now: datetime | None = None
 ) -> bool:
-    """Whether the code is one of the session's that still match. Always the same number of MACs."""
-    codes: tuple[Code | None, ...] = session.codes if session is not None else ()
+    """Whether the code is one of the session's that still match. Always one MAC, and the same number of hashes."""
+    codes: tuple[Code, ...] = session.codes if session is not None else ()
+    kid = codes[-1].kid if codes else ""
+    mac = code_mac(
+        setup.keyring.by_kid(kid) if kid else setup.keyring.current,
+        tenant=setup.tenant_id,
+        purpose=session.purpose if session is not None else "",
+        key=key,
+        session=session.id if session is not None else "",
+        secret=token.secret if token is not None else "",
+        code=code,
+    )
     right = False
-    for one in (*codes, *(None,) * GENERATIONS)[:GENERATIONS]:
-        keys = setup.keyring.by_kid(one.kid) if one is not None else setup.keyring.current
-        digest = code_digest(
-            keys,
-            tenant=setup.tenant_id,
-            purpose=session.purpose if session is not None else "",
-            key=key,
-            session=session.id if session is not None else "",
-            generation=one.generation if one is not None else 0,
-            secret=token.secret if token is not None else "",
-            code=code,
-        )
-        equal = matches(digest, one.digest if one is not None else "")
-        right |= equal and one is not None and now is not None and now < one.expires_at
+    for place in range(GENERATIONS):
+        one = codes[place] if place < len(codes) else None
+        equal = matches(code_digest(mac, one.generation if one else 0), one.digest if one else "")
+        right |= equal and one is not None and one.kid == kid and now is not None and now < one.expires_at
     return right
 
 
@@ -153,32 +159,28 @@ def _try(
     right = _compare(setup, session, token, key, code, now)
     if session is None:
         return record, NotFound()
-    if session.ended_by == operation:  # an earlier commit was applied after all
-        return record, _told(setup, record, session, token, now=now)
-    mine = next((one for one in record.checks if one.id == operation), None)
-    if mine is not None:
-        if session.owner is CodeOwner.PROVIDER and mine.state is CheckState.CLAIMED:
-            return record, Claimed(session, number)
-        return record, Wrong(next_of(setup, record, session, now=now))
+    if (before := _applied(setup, record, session, token, operation, number, now)) is not None:
+        return record, before
     if not session.is_live or now >= session.expires_at or not checks_left(record, session, profile):
         status = session.status
         if session.is_live:
             over = now >= session.expires_at
             status = SessionStatus.EXPIRED if over else SessionStatus.MAX_ATTEMPTS_REACHED
         return record, Ended(status, next_of(setup, record, session, now=now), session.id)
-    following = next_of(setup, record, session, now=now)
     if isinstance(decide_check(record, profile, now=now, source=source), Locked):
+        following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
     if session.owner is CodeOwner.PROVIDER:
         terms = setup.providers.get(session.provider)
         if terms is None:
             detail = f"Provider {session.provider!r}, which made this code, is not configured here."
-            return record, Refused(Refusal.MISCONFIGURED, following, detail)
+            return record, Refused(Refusal.MISCONFIGURED, next_of(setup, record, session, now=now), detail)
         if not session.handle and not (number and terms.capabilities.check_by_recipient):
             detail = "The answer to the first send was lost: this check needs the recipient."
-            return record, Refused(Refusal.RECIPIENT_NEEDED, following, detail)
+            return record, Refused(Refusal.RECIPIENT_NEEDED, next_of(setup, record, session, now=now), detail)
         return claim(record, session, now=now, check=operation, source=source), Claimed(session, number)
     if len(code) != profile.code_digits:
+        following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.INVALID_CODE, following, f"A code is {profile.code_digits} ASCII digits.")
     if right:
         record = approve(record, session, by=operation, now=now)
@@ -187,6 +189,29 @@ def _try(
         if not checks_left(record, session, profile):
             record = end(record, session, SessionEvent.LAST_TRY_SPENT, by=operation, now=now)
     return record, _told(setup, record, record.session(session.id) or session, token, now=now)
+
+
+def _applied(
+    setup: Setup,
+    record: RecipientRecord,
+    session: Session,
+    token: Token | None,
+    operation: str,
+    number: str | None,
+    now: datetime,
+) -> CheckResult | Claimed | None:
+    """What an earlier commit of this operation has decided, when its answer was lost; None: it was not applied."""
+    if session.ended_by == operation:
+        return _told(setup, record, session, token, now=now)
+    mine = next((one for one in record.checks if one.id == operation), None)
+    if mine is None:
+        return None
+    following = next_of(setup, record, session, now=now)
+    if session.owner is CodeOwner.CORE:
+        return Wrong(following)
+    if session.is_live and mine.state is CheckState.CLAIMED:
+        return Claimed(session, number)
+    return Undecided(following) if session.is_live else Ended(session.status, following, session.id)
 
 
 def _told(
@@ -216,31 +241,32 @@ def _ask(
     number = None if session.handle else claimed.number
     request = CheckRequest(session.handle or None, number, code, setup.timeout_s)
     answer: CheckAnswer = yield CheckCode(terms.name, request)
+    reconciled = False
     if (
         answer.verdict is CheckVerdict.UNKNOWN
         and terms.reconciles
         and _is_alone(seen.record, session, entropy.operation)
     ):
         later: CheckAnswer | None = yield ReconcileCheck(terms.name, session.handle or "", setup.timeout_s)
+        reconciled = later is not None
         answer = later if later is not None else answer
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, CheckResult]:
-        return _settled(setup, entropy, session.id, token, answer, record, now)
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, CheckResult]:
+        heard = answer
+        if reconciled and not _is_alone(record, session, entropy.operation):
+            # somebody else tried meanwhile, and what the provider tells of now may be their doing
+            heard = CheckAnswer(CheckVerdict.UNKNOWN, native=answer.native)
+        return _settled(setup, entropy, session.id, token, heard, record, now)
 
     result, seen = yield from transact(setup, decide, entropy, known=seen)
     now = seen.now if seen.now is not None else session.expires_at
     found = seen.record.session(session.id) or session
-    asked = event(
-        setup,
-        "check.answered",
-        at=now,
-        key=seen.key,
-        session=found,
-        provider=terms.name,
-        verdict=answer.verdict.value,
-        provider_code=answer.provider_code or "",
-    )
-    facts = (asked, *_facts(setup, result, seen, found))
+
+    def facts() -> tuple[Event, ...]:
+        about = {"provider": terms.name, "verdict": answer.verdict.value, "provider_code": answer.provider_code or ""}
+        asked = event(setup, "check.answered", at=now, key=seen.key, session=found, **about)
+        return (asked, *_facts(setup, result, seen, found))
+
     return (yield from tell(setup, "check", result, key=seen.key, session=found, facts=facts, now=now))
 
 

@@ -5,19 +5,21 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 
-from otpcore.codes import Entropy, Token, code_digest, idempotent_secret, make_code, proof_of
-from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendRequest
+import msgspec
+
+from otpcore.codes import Entropy, Token, code_digest, code_mac, idempotent_secret, make_code, proof_of
+from otpcore.contract import Accepted, CodeOwner, Event, Failure, SendEffect, SendRequest
 from otpcore.effects import SendCode
 from otpcore.errors import StoreError
 from otpcore.flows.finding import find_session, tell
 from otpcore.flows.repeating import remember, repeated
-from otpcore.flows.setup import Flow, ProviderTerms, Setup, event, gate, next_of, view
+from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate, next_of, view, window
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
-from otpcore.ledger import checks_left, reserve, settle_send
+from otpcore.ledger import checks_left, left_open, reserve, settle_send
 from otpcore.machine import SendEvent
 from otpcore.model import Code, RecipientRecord, SendState, Session, SessionStatus
 from otpcore.policy import Locked, NotYet, decide_send
@@ -26,20 +28,19 @@ from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent,
 __all__ = ["deliver"]
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(msgspec.Struct, frozen=True):
     """The step is taken; this has to be sent now."""
 
     session: Session
     token: Token | None
-    code: str | None = field(repr=False)
+    code: str | None
 
 
 def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow[SendResult]:
     """Take the step, send, settle; see `Engine.start`."""
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, Reserved | SendResult]:
-        return _reserve(setup, entropy, wish, known.key, record, now)
+    def decide(record: RecipientRecord, now: datetime, key: str) -> tuple[RecipientRecord, Reserved | SendResult]:
+        return _reserve(setup, entropy, wish, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     number = wish.number.e164
@@ -58,7 +59,7 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
             channel=wish.channel,
             purpose=wish.purpose,
             code=outcome.code,
-            handle=_live_handle(seen.record, outcome.session),
+            handle=_live_handle(setup, terms, seen, outcome.session),
             expires_at=outcome.session.expires_at,
             timeout_s=setup.timeout_s,
             locale=wish.locale,
@@ -75,40 +76,64 @@ def _reserve(
     operation, profile = entropy.operation, setup.profile
     mine = next((send for send in record.sends if send.id == operation), None)
     if mine is not None and (held := record.session(mine.session)) is not None:
-        return record, _reserved(setup, entropy, wish, key, held)  # an earlier commit was applied after all
+        # an earlier commit was applied after all
+        ended = _over(setup, record, held, now)
+        return record, ended or _reserved(setup, entropy, wish, key, held)
     if (before := repeated(setup, wish, key, record, now)) is not None:
         return record, before
     session = find_session(record, wish.token, wish.purpose) if wish.token or wish.by_recipient else None
     opens = session is None or (wish.operation == "start" and not session.is_live)
     if opens and wish.operation == "resend":
         return record, NotFound()
-    if not opens and session is not None and not (session.is_live and checks_left(record, session, profile)):
-        status = SessionStatus.MAX_ATTEMPTS_REACHED if session.is_live else session.status
-        return record, Ended(status, next_of(setup, record, session, now=now), session.id)
-    terms = wish.terms if opens or session is None else setup.providers.get(session.provider, wish.terms)
     if opens:
         session = None
-    live = [one for one in record.sessions if one.is_live]
-    verdicts = [
-        decide_send(record, profile, now=now, source=wish.source),
+    if session is not None and (stands := _stands_against(setup, wish, record, session, now)) is not None:
+        return record, stands
+    terms = wish.terms if session is None else setup.providers[session.provider]
+    live = [one for one in record.sessions if one.is_live] if opens else []
+    verdict = decide_send(record, profile, now=now, source=wish.source)
+    if isinstance(verdict, Locked):
+        following = next_of(setup, record, session, now=now)
+        return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
+    waits = [
+        verdict,
         gate(setup, record, terms, wish.purpose, now=now),
-        NotYet(min(one.expires_at for one in live), WaitReason.SESSIONS)
-        if opens and len(live) >= profile.live_sessions
+        NotYet(min(ends_at(setup, one, now) for one in live), WaitReason.SESSIONS)
+        if len(live) >= profile.live_sessions
         else None,
     ]
-    waits = [verdict for verdict in verdicts if isinstance(verdict, NotYet)]
-    following = next_of(setup, record, session, now=now)
-    for verdict in verdicts:
-        if isinstance(verdict, Locked):
-            return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
-    if waits:
-        last = max(waits, key=lambda each: each.until)
-        following = replace(following, resend_at=last.until)
+    last = max((wait for wait in waits if wait is not None), key=lambda wait: wait.until, default=None)
+    if last is not None:
+        following = replace(next_of(setup, record, session, now=now), resend_at=last.until)
         return record, Wait(last.until, last.reason, following, (last.until - now).total_seconds())
     session = _renewed(setup, entropy, wish, terms, key, session, now)
     record = reserve(record, profile, session, now=now, send=operation, source=wish.source)
     record = remember(setup, wish, record, session, send=operation, now=now)
     return record, _reserved(setup, entropy, wish, key, session)
+
+
+def _over(setup: Setup, record: RecipientRecord, session: Session, now: datetime) -> Ended | None:
+    status = session.status
+    if session.is_live and now >= session.expires_at:
+        status = SessionStatus.EXPIRED
+    elif session.is_live and not checks_left(record, session, setup.profile):
+        status = SessionStatus.MAX_ATTEMPTS_REACHED
+    if status is SessionStatus.PENDING:
+        return None
+    return Ended(status, next_of(setup, record, session, now=now), session.id)
+
+
+def _stands_against(
+    setup: Setup, wish: Wish, record: RecipientRecord, session: Session, now: datetime
+) -> Ended | Refused | None:
+    """Why a session cannot be sent a further code, whatever the policy says."""
+    if (ended := _over(setup, record, session, now)) is not None:
+        return ended
+    terms = setup.providers.get(session.provider)
+    if terms is not None and terms.owner is session.owner and wish.channel in terms.capabilities.channels:
+        return None
+    detail = f"The session's provider does not serve channel {wish.channel[:20]!r} here."
+    return Refused(Refusal.CHANNEL_UNSUPPORTED, next_of(setup, record, session, now=now), detail)
 
 
 def _renewed(
@@ -137,24 +162,25 @@ def _renewed(
     keys = setup.keyring.current
     generation = 1 + max((code.generation for code in session.codes), default=0)
     token = wish.token or _token(setup, entropy, wish, key)
+    mac = code_mac(
+        keys,
+        tenant=setup.tenant_id,
+        purpose=session.purpose,
+        key=key,
+        session=session.id,
+        secret=token.secret if token is not None else "",
+        code=make_code(entropy.code, setup.profile.code_digits),
+    )
     new = Code(
         generation=generation,
         send=entropy.operation,
-        digest=code_digest(
-            keys,
-            tenant=setup.tenant_id,
-            purpose=session.purpose,
-            key=key,
-            session=session.id,
-            generation=generation,
-            secret=token.secret if token is not None else "",
-            code=make_code(entropy.code, setup.profile.code_digits),
-        ),
+        digest=code_digest(mac, generation),
         kid=keys.kid,
         expires_at=expires_at,
     )
-    accepted = tuple(code for code in session.codes if code.live)
-    return session.but(channel=wish.channel, codes=(*accepted, new), expires_at=max(expires_at, session.expires_at))
+    # a code on its way matches until another is accepted; where none was, the last that may have arrived stays
+    held = tuple(code for code in session.codes if code.live) or session.codes[-1:]
+    return session.but(channel=wish.channel, codes=(*held, new), expires_at=max(expires_at, session.expires_at))
 
 
 def _token(setup: Setup, entropy: Entropy, wish: Wish, key: str) -> Token | None:
@@ -174,12 +200,17 @@ def _reserved(setup: Setup, entropy: Entropy, wish: Wish, key: str, session: Ses
     return Reserved(session, wish.token or _token(setup, entropy, wish, key), code)
 
 
-def _live_handle(record: RecipientRecord, session: Session) -> str | None:
+def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
     """The provider's live verification of this recipient and purpose, whichever session opened it."""
-    if session.handle:
-        return session.handle
-    open_ones = [one for one in record.handles if one.provider == session.provider and not one.ended and one.id]
-    return open_ones[-1].id if open_ones and session.owner is CodeOwner.PROVIDER else None
+    if session.handle or session.owner is CodeOwner.CORE or seen.now is None:
+        return session.handle or None
+    since = seen.now - window(setup, terms)
+    live = [
+        one.id
+        for one in seen.record.handles
+        if one.provider == terms.name and one.purpose == session.purpose and one.first_at > since and not one.ended
+    ]
+    return live[-1] or None if live else None
 
 
 def _settle(
@@ -192,12 +223,17 @@ def _settle(
         happened, handle = SendEvent.ACCEPTED, answer.handle
     elif answer.effect is SendEffect.NOT_SENT:
         happened = SendEvent.DEFINITELY_REFUSED
+    name, nonce = terms.name, reserved.session.id
+    opened = handle if reserved.session.owner is CodeOwner.PROVIDER else None
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, bool]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, bool]:
         send = next((one for one in record.sends if one.id == entropy.operation), None)
-        if send is None:
-            return record, False
-        settled = settle_send(record, setup.profile, send, happened, now=now, handle=handle, lifetime=terms.lifetime)
+        settled, life = record, terms.lifetime
+        if send is not None:
+            settled = settle_send(record, setup.profile, send, happened, now=now, handle=handle, lifetime=life)
+        if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
+            at = send.at if send is not None else now
+            settled = left_open(settled, provider=name, handle=opened, purpose=wish.purpose, at=at, lifetime=life)
         return settled, any(one.id == entropy.operation and one.refunded for one in settled.sends)
 
     refunded, written = False, True
@@ -206,17 +242,27 @@ def _settle(
     except StoreError:
         written = False  # the reservation stands and its lease settles it; what was sent was sent
     now = seen.now if seen.now is not None else reserved.session.expires_at
-    session = seen.record.session(reserved.session.id) or reserved.session
+    session = seen.record.session(nonce) or reserved.session.but(status=SessionStatus.CANCELED)  # or forgotten
     result = _result(setup, reserved, answer, seen.record, session, now=now, written=written)
-    about = {"provider": terms.name, "channel": wish.channel}
-    if isinstance(answer, Failure):
-        about |= {"kind": answer.kind.value, "provider_code": answer.provider_code or ""}
     key, number = seen.key, wish.number.e164
-    facts = [event(setup, f"send.{happened.name.lower()}", at=now, key=key, number=number, session=session, **about)]
-    if refunded:
-        facts.append(event(setup, "refund", at=now, key=key, number=number, session=session, send=entropy.operation))
-    told = tell(setup, wish.operation, result, key=key, number=number, session=session, facts=tuple(facts), now=now)
+
+    def facts() -> tuple[Event, ...]:
+        about = {"provider": terms.name, "channel": wish.channel}
+        if isinstance(answer, Failure):
+            about |= {"kind": answer.kind.value, "provider_code": answer.provider_code or ""}
+        name = f"send.{happened.name.lower()}"
+        sent = event(setup, name, at=now, key=key, number=number, session=session, **about)
+        if not refunded:
+            return (sent,)
+        return sent, event(setup, "refund", at=now, key=key, number=number, session=session, send=entropy.operation)
+
+    told = tell(setup, wish.operation, result, key=key, number=number, session=session, facts=facts, now=now)
     return (yield from told)
+
+
+def _is_over(record: RecipientRecord, nonce: str) -> bool:
+    session = record.session(nonce)
+    return session is None or not session.is_live
 
 
 def _result(

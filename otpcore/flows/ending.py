@@ -8,10 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from otpcore.codes import Entropy, Token
-from otpcore.contract import CodeOwner
+from otpcore.contract import CodeOwner, Event
 from otpcore.effects import CancelCode
 from otpcore.errors import InvalidNumber
-from otpcore.flows.finding import find_session, parse_token, tell
+from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, transact
 from otpcore.ledger import end, handle_ended, siblings
@@ -19,7 +19,7 @@ from otpcore.ledger import forget as forgotten
 from otpcore.ledger import unlock as unlocked
 from otpcore.machine import SessionEvent
 from otpcore.model import RecipientRecord, Session
-from otpcore.phone import canonicalise
+from otpcore.phone import PhoneNumber
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -37,6 +37,12 @@ from otpcore.results import (
 
 __all__ = ["cancel", "forget", "status", "unlock"]
 
+Ending = tuple[CancelResult, Session | None]
+"""The answer, and the session when it was the last one on its verification."""
+
+Erasing = tuple[Forgotten, tuple[Session, ...]]
+"""The answer, and one session for each verification that was live."""
+
 
 def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[CancelResult]:
     """End a live session; see `Engine.cancel`."""
@@ -45,7 +51,7 @@ def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[C
         return (yield from tell(setup, "cancel", NotFound()))
     token, purpose, known = addressed
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, tuple[CancelResult, Session | None]]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Ending]:
         found = find_session(record, token, purpose)
         if found is None:
             return record, (NotFound(), None)
@@ -70,7 +76,7 @@ def _cancel_at_provider(setup: Setup, entropy: Entropy, session: Session, seen: 
     if not done:
         return seen  # it may still be live there, so it stays in the record until its window is over
 
-    def decide(record: RecipientRecord, _now: datetime) -> tuple[RecipientRecord, None]:
+    def decide(record: RecipientRecord, _now: datetime, _key: str) -> tuple[RecipientRecord, None]:
         handle = record.handle(session.provider, session.handle)
         return (record if handle is None or handle.ended else handle_ended(record, session)), None
 
@@ -85,7 +91,7 @@ def status(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[S
         return (yield from tell(setup, "status", NotFound()))
     token, purpose, known = addressed
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, StatusResult]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, StatusResult]:
         found = find_session(record, token, purpose)
         if found is None:
             return record, NotFound()
@@ -96,13 +102,15 @@ def status(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[S
     return (yield from tell(setup, "status", result, key=seen.key, session=found, now=seen.now))
 
 
-def forget(setup: Setup, entropy: Entropy, recipient: str, *, region: str | None = None) -> Flow[ForgetResult]:
+def forget(
+    setup: Setup, entropy: Entropy, recipient: str | PhoneNumber, *, region: str | None = None
+) -> Flow[ForgetResult]:
     """Erase a recipient's sessions; see `Engine.forget`."""
     known = yield from _of_number(setup, recipient, region)
     if isinstance(known, Refused):
         return (yield from tell(setup, "forget", known))
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, tuple[Forgotten, tuple[Session, ...]]]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Erasing]:
         if not record.sessions and not record.keys:
             return record, (Forgotten(0, next_of(setup, record, None, now=now)), ())
         live = {(one.provider, one.handle): one for one in record.sessions if one.is_live and one.handle}
@@ -114,17 +122,22 @@ def forget(setup: Setup, entropy: Entropy, recipient: str, *, region: str | None
     for session in live:
         seen = yield from _cancel_at_provider(setup, entropy, session, seen)
     now = seen.now
-    facts = (event(setup, "erase", at=now, key=seen.key, sessions=str(result.sessions)),) if now else ()
+
+    def facts() -> tuple[Event, ...]:
+        return (event(setup, "erase", at=now, key=seen.key, sessions=str(result.sessions)),) if now else ()
+
     return (yield from tell(setup, "forget", result, key=seen.key, facts=facts, now=now))
 
 
-def unlock(setup: Setup, entropy: Entropy, recipient: str, *, region: str | None = None) -> Flow[UnlockResult]:
+def unlock(
+    setup: Setup, entropy: Entropy, recipient: str | PhoneNumber, *, region: str | None = None
+) -> Flow[UnlockResult]:
     """Lift a lock that failures have set; see `Engine.unlock`."""
     known = yield from _of_number(setup, recipient, region)
     if isinstance(known, Refused):
         return (yield from tell(setup, "unlock", known))
 
-    def decide(record: RecipientRecord, now: datetime) -> tuple[RecipientRecord, Unlocked]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Unlocked]:
         failures = max(record.consecutive, sum(not check.forgiven for check in record.checks))
         if failures:
             record = unlocked(record)
@@ -144,9 +157,9 @@ def _address(setup: Setup, session: str | ByRecipient) -> Flow[tuple[Token | Non
     return None if token is None else (token, "", (yield from load(token.key)))
 
 
-def _of_number(setup: Setup, recipient: str, region: str | None) -> Flow[Snapshot | Refused]:
+def _of_number(setup: Setup, recipient: str | PhoneNumber, region: str | None) -> Flow[Snapshot | Refused]:
     try:
-        number = canonicalise(recipient, region=region)
+        number = canonical(recipient, region)
     except InvalidNumber as error:
         return Refused(Refusal.INVALID_RECIPIENT, detail=str(error))
     known = yield from locate(setup, number.e164)

@@ -5,6 +5,7 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from otpcore.contract import Event
 from otpcore.effects import ReadClock, Tell
 from otpcore.flows.setup import Flow, Setup, event
 from otpcore.model import RecipientRecord, Session
+from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.results import (
     Approved,
     CancelResult,
@@ -27,10 +29,19 @@ from otpcore.results import (
     Wait,
 )
 
-__all__ = ["find_session", "parse_token", "tell"]
+__all__ = ["canonical", "find_session", "parse_token", "tell"]
 
 AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult
 Result = TypeVar("Result", bound=AnyResult)
+
+
+def canonical(recipient: str | PhoneNumber, region: str | None) -> PhoneNumber:
+    """The number that was given, canonicalised once.
+
+    Raises:
+        InvalidNumber: it is not plainly one.
+    """
+    return recipient if isinstance(recipient, PhoneNumber) else canonicalise(recipient, region=region)
 
 
 def parse_token(setup: Setup, text: object) -> Token | None:
@@ -61,28 +72,36 @@ def tell(
     number: str = "",
     purpose: str = "",
     session: Session | None = None,
-    facts: tuple[Event, ...] = (),
+    facts: Callable[[], tuple[Event, ...]] | None = None,
     now: datetime | None = None,
 ) -> Flow[Result]:
-    """Return the result once audit log and plugins were told: one event for the operation, then the facts."""
+    """Return the result once audit log and plugins were told: one event for the operation, then the facts.
+
+    Events are made only when somebody listens, so they are given as a function.
+    """
     at: datetime = now if now is not None else (yield ReadClock())
-    detail: dict[str, str] = {}
+
+    def events() -> tuple[Event, ...]:
+        name = f"{operation}.{type(result).__name__.lower()}"
+        detail = _detail(result)
+        told = event(setup, name, at=at, key=key, number=number, purpose=purpose, session=session, **detail)
+        return (told, *facts()) if facts is not None else (told,)
+
+    yield Tell(events)
+    return result
+
+
+def _detail(result: AnyResult) -> dict[str, str]:
     match result:
         case Refused(kind=kind):
-            detail["kind"] = kind.value
+            return {"kind": kind.value}
         case Wait(reason=reason):
-            detail["reason"] = reason.value
+            return {"reason": reason.value}
         case Ended(status=status):
-            detail["status"] = status.value
+            return {"status": status.value}
         case Sent(state=state, replayed=replayed):
-            detail["state"] = state.value
-            if replayed:
-                detail["replayed"] = "yes"
+            return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
-            detail["provider"] = approved.provider
+            return {"status": approved.status.value}
         case _:
-            pass
-    name = f"{operation}.{type(result).__name__.lower()}"
-    told = event(setup, name, at=at, key=key, number=number, purpose=purpose, session=session, **detail)
-    yield Tell((told, *facts))
-    return result
+            return {}

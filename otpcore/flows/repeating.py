@@ -11,6 +11,7 @@ from otpcore.codes import Token, digest_of, idempotency_digest, idempotent_secre
 from otpcore.flows.setup import Setup, next_of, view
 from otpcore.flows.wish import Wish
 from otpcore.model import IdempotencyKey, RecipientRecord, SendState, Session, SessionStatus
+from otpcore.policy import DAY
 from otpcore.results import Ended, Refusal, Refused, SendResult, Sent
 
 __all__ = ["remember", "repeated"]
@@ -21,7 +22,7 @@ def repeated(setup: Setup, wish: Wish, key: str, record: RecipientRecord, now: d
     if wish.idempotency_key is None:
         return None
     digests = {idempotency_digest(keys, wish.idempotency_key) for keys in setup.keyring}
-    seen = next((one for one in record.keys if one.digest in digests), None)
+    seen = next((one for one in record.keys if one.digest in digests and one.at > now - DAY), None)
     if seen is None:
         return None
     if seen.body != _body(wish):

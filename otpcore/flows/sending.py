@@ -13,11 +13,11 @@ from otpcore.contract import NO_EXTRA, Guard, SendIntent, Verdict
 from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.errors import InvalidNumber
 from otpcore.flows.delivering import deliver
-from otpcore.flows.finding import find_session, parse_token, tell
+from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import load, locate, make_way, places
 from otpcore.flows.wish import Wish
-from otpcore.phone import PhoneNumber, canonicalise, decide_destination
+from otpcore.phone import PhoneNumber, decide_destination
 from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
 
 __all__ = ["resend", "start"]
@@ -26,7 +26,7 @@ __all__ = ["resend", "start"]
 def start(
     setup: Setup,
     entropy: Entropy,
-    recipient: str,
+    recipient: str | PhoneNumber,
     *,
     purpose: str = "login",
     channel: str = "sms",
@@ -42,7 +42,7 @@ def start(
     if idempotency_key is not None:
         check_idempotency_key(idempotency_key)
     try:
-        number = canonicalise(recipient, region=region)
+        number = canonical(recipient, region)
     except InvalidNumber as error:
         refused = Refused(Refusal.INVALID_RECIPIENT, detail=str(error))
         return (yield from tell(setup, "start", refused, purpose=purpose))
@@ -77,7 +77,7 @@ def resend(
     setup: Setup,
     entropy: Entropy,
     session: str | ByRecipient,
-    recipient: str | None = None,
+    recipient: str | PhoneNumber | None = None,
     *,
     channel: str | None = None,
     region: str | None = None,
@@ -101,7 +101,7 @@ def resend(
         detail = "A resend needs the number again: it is not kept after a call."
         return (yield from tell(setup, "resend", Refused(Refusal.RECIPIENT_NEEDED, detail=detail)))
     try:
-        number = canonicalise(recipient, region=region)
+        number = canonical(recipient, region)
     except InvalidNumber as error:
         return (yield from tell(setup, "resend", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     known = yield from locate(setup, number.e164)

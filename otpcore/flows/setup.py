@@ -21,7 +21,7 @@ from otpcore.phone import RegionPolicy
 from otpcore.policy import NotYet, Profile
 from otpcore.results import NextActions, SessionView, WaitReason
 
-__all__ = ["Flow", "ProviderTerms", "Setup", "event", "gate", "next_of", "view"]
+__all__ = ["Flow", "ProviderTerms", "Setup", "ends_at", "event", "gate", "next_of", "view", "window"]
 
 T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
@@ -111,6 +111,17 @@ class Setup:
         return pseudonym(self.keyring.current, self.tenant_id, source) if source else ""
 
 
+def window(setup: Setup, terms: ProviderTerms) -> timedelta:
+    """How long the provider goes on with one verification, from its first send."""
+    limit = terms.capabilities.limit
+    return limit.window if limit else terms.lifetime or setup.profile.code_lifetime
+
+
+def ends_at(setup: Setup, session: Session, now: datetime) -> datetime:
+    """When a live session ends at the latest, in the future: one that is over waits for its last open claims."""
+    return session.expires_at if session.expires_at > now else now + setup.lease
+
+
 def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: str, *, now: datetime) -> NotYet | None:
     """Whether the provider's own live verification stands against a send; None means no.
 
@@ -120,14 +131,13 @@ def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: s
     if terms.owner is CodeOwner.CORE:
         return None
     limit = terms.capabilities.limit
-    window = limit.window if limit else terms.lifetime or setup.profile.code_lifetime
     ends: list[NotYet] = [
-        NotYet(one.expires_at, WaitReason.OTHER_PURPOSE)
+        NotYet(ends_at(setup, one, now), WaitReason.OTHER_PURPOSE)
         for one in record.sessions
         if one.is_live and one.provider == terms.name and one.owner is CodeOwner.PROVIDER and one.purpose != purpose
     ]
     for handle in record.handles:
-        over = handle.first_at + window
+        over = handle.first_at + window(setup, terms)
         if handle.provider != terms.name or handle.ended or now >= over:
             continue
         if handle.purpose != purpose:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
+
+import msgspec
 
 from otpcore.codes import Entropy, record_key
 from otpcore.contract import Conflict, Version, Versioned
@@ -38,8 +39,7 @@ FORWARDING: Final = timedelta(days=400)
 EMPTY: Final = RecipientRecord()
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """A record as it was last seen.
 
     Attributes:
@@ -143,7 +143,7 @@ def _pause(entropy: Entropy, attempt: int) -> float:
 
 def places(setup: Setup, recipient: str) -> tuple[str, ...]:
     """Where the recipient's record may be under each pepper in force, oldest first, the current one last."""
-    return tuple(record_key(keys, setup.tenant, KIND, recipient) for keys in setup.keyring)
+    return tuple(record_key(keys, setup.tenant_id, KIND, recipient) for keys in setup.keyring)
 
 
 def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
@@ -178,7 +178,7 @@ def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
             if found.key == current:
                 break
             now: datetime = yield ReadClock()
-            marker = RecipientRecord(mark_at=now, forward=current)
+            marker = RecipientRecord(v=SCHEMA, mark_at=now, forward=current)
             with suppress(CommitUnknown):  # whichever way it went, the next look tells
                 yield Commit(found.key, marker.encode(), None, now + FORWARDING)
         else:

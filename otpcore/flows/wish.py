@@ -6,7 +6,8 @@ Rules of this file: see `otpcore.flows`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from otpcore.codes import Token
 from otpcore.flows.setup import ProviderTerms
@@ -15,8 +16,7 @@ from otpcore.phone import PhoneNumber
 __all__ = ["Wish"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, made canonical.
 
     Attributes:
@@ -32,9 +32,12 @@ class Wish:
     purpose: str
     channel: str
     locale: str | None
-    extra: Mapping[str, str] = field(repr=False)
+    extra: Mapping[str, str]
     source: str
-    idempotency_key: str | None = field(repr=False)
+    idempotency_key: str | None
     token: Token | None
     by_recipient: bool
     terms: ProviderTerms
+
+    def __repr__(self) -> str:
+        return f"Wish(operation={self.operation!r}, purpose={self.purpose!r}, channel={self.channel!r})"

@@ -4,6 +4,7 @@
     reserve         a send takes its step of the ladder, before the provider is called
     settle_send     the provider's answer: a code goes live, a step is given back, or nobody knows
     adopt           the verification that the provider speaks of is the session's
+    left_open       a verification outlives its session, and stays known
     claim           a try is spent, before the provider is asked
     settle_check    found wrong, lost, or never made
     approve, end    the session leaves `pending`, once
@@ -18,7 +19,7 @@ effect, so that after a lost answer "was it applied" is a question about the rec
 
 from otpcore.ledger.checks import claim, settle_check
 from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
-from otpcore.ledger.sends import adopt, reserve, settle_send
+from otpcore.ledger.sends import adopt, left_open, reserve, settle_send
 from otpcore.ledger.sessions import (
     approve,
     checks_left,
@@ -44,6 +45,7 @@ __all__ = [
     "forget",
     "gc_at",
     "handle_ended",
+    "left_open",
     "next_actions",
     "reserve",
     "settle_check",

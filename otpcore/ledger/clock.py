@@ -5,9 +5,10 @@ Rules of this file: see `otpcore.ledger`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+import msgspec
 
 from otpcore.ledger.sessions import checks_left, claims_open, end
 from otpcore.machine import CHECK_TRANSITIONS, SEND_TRANSITIONS, CheckEvent, SendEvent, SessionEvent, step
@@ -28,8 +29,7 @@ LONG_MEMORY: Final = timedelta(days=400)
 # --- time ------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
+class CaughtUp(msgspec.Struct, frozen=True):
     """A record brought to the present.
 
     Attributes:
@@ -109,17 +109,31 @@ def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
 def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
     """The record as it is written: marked with `now`, without what no longer counts."""
     day_ago, hour_ago = now - DAY, now - REFUND_WINDOW
-    ended = [session for session in record.sessions if not session.is_live]
-    kept = {session.id for session in ended[-ENDED_KEPT:] if session.ended_at is None or session.ended_at > day_ago}
-    in_use = {(session.provider, session.handle) for session in record.sessions if session.is_live}
-    return record.but(
+    sends, checks, keys = record.sends, record.checks, record.keys
+    if sends and (sends[0].at <= day_ago or any(send.refunded for send in sends)):
+        sends = tuple(send for send in sends if send.at > (hour_ago if send.refunded else day_ago))
+    if checks and checks[0].at <= day_ago:
+        checks = tuple(check for check in checks if check.at > day_ago)
+    if keys and keys[0].at <= day_ago:
+        keys = tuple(key for key in keys if key.at > day_ago)
+    sessions, handles = record.sessions, record.handles
+    if sessions and (len(sessions) > ENDED_KEPT or sessions[0].ended_at is not None):
+        ended = [one.id for one in sessions if one.ended_at is not None and one.ended_at > day_ago][-ENDED_KEPT:]
+        sessions = tuple(one for one in sessions if one.is_live or one.id in ended)
+    if handles:
+        in_use = {(one.provider, one.handle) for one in sessions if one.is_live}
+        handles = tuple(one for one in handles if one.first_at > hour_ago or (one.provider, one.id) in in_use)
+    return RecipientRecord(
         v=SCHEMA,
         mark_at=now,
-        sends=tuple(send for send in record.sends if send.at > (hour_ago if send.refunded else day_ago)),
-        checks=tuple(check for check in record.checks if check.at > day_ago),
-        keys=tuple(key for key in record.keys if key.at > day_ago),
-        sessions=tuple(one for one in record.sessions if one.is_live or one.id in kept),
-        handles=tuple(one for one in record.handles if one.first_at > hour_ago or (one.provider, one.id) in in_use),
+        ladder=record.ladder,
+        sends=sends,
+        checks=checks,
+        consecutive=record.consecutive,
+        sessions=sessions,
+        handles=handles,
+        keys=keys,
+        forward=record.forward,
     )
 
 

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 
 from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
-from otpcore.ledger.sessions import end, replaced, with_session
+from otpcore.ledger.sessions import end, replaced, with_handle, with_session
 from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
 
-__all__ = ["adopt", "reserve", "settle_send"]
+__all__ = ["adopt", "left_open", "reserve", "settle_send"]
 
 
 def reserve(
@@ -139,15 +139,48 @@ def adopt(
             first_at=min([send.at, *(lost if session.handle is None else [])] if send else lost),
             sends=0 if send else len(mine),
         )
+        record, known = _joined(record, known, lifetime)
     if session.handle is None:
         spent = sum(check.session == session.id for check in record.checks)
         known = known.but(checks=known.checks + spent)
     known = known.but(sends=known.sends + (send is not None), ended=False)
-    others = (one for one in record.handles if (one.provider, one.id) != (known.provider, known.id))
     start = send.at if send else known.first_at
     expires_at = known.first_at + lifetime if lifetime is not None else start + profile.code_lifetime
     session = session.but(handle=handle, expires_at=expires_at)
-    return with_session(record, session).but(handles=(*others, known))
+    return with_handle(with_session(record, session), known)
+
+
+def left_open(
+    record: RecipientRecord, *, provider: str, handle: str, purpose: str, at: datetime, lifetime: timedelta | None
+) -> RecipientRecord:
+    """The provider accepted a send whose session is over: its verification lives there, and stays known.
+
+    Args:
+        record: as it stands.
+        provider: name of the provider instance, which owns the code.
+        handle: the provider's id.
+        purpose: of the session.
+        at: of the send.
+        lifetime: as for `settle_send`.
+    """
+    known = record.handle(provider, handle)
+    if known is not None and handle:
+        return with_handle(record, known.but(sends=known.sends + 1))
+    opened = Handle(provider=provider, id=handle, purpose=purpose, first_at=at)
+    return with_handle(*_joined(record, opened, lifetime))
+
+
+def _joined(record: RecipientRecord, opened: Handle, lifetime: timedelta | None) -> tuple[RecipientRecord, Handle]:
+    """A verification that was left behind under no id is the one that the provider now names."""
+    left = record.handle(opened.provider, "")
+    if left is None or not opened.id or lifetime is None or opened.first_at >= left.first_at + lifetime:
+        return record, opened
+    joined = opened.but(
+        first_at=min(opened.first_at, left.first_at),
+        sends=opened.sends + left.sends,
+        checks=opened.checks + left.checks,
+    )
+    return record.but(handles=tuple(one for one in record.handles if one != left)), joined
 
 
 def _expiry_of(codes: tuple[Code, ...]) -> dict[str, datetime]:

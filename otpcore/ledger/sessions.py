@@ -11,8 +11,8 @@ from typing import TypeVar
 
 from otpcore.contract import CodeOwner
 from otpcore.machine import SESSION_TRANSITIONS, SessionEvent, step
-from otpcore.model import Check, CheckState, Ladder, RecipientRecord, Send, SendState, Session
-from otpcore.policy import NotYet, Profile, decide_check, decide_send
+from otpcore.model import Check, CheckState, Handle, Ladder, RecipientRecord, Send, SendState, Session, SessionStatus
+from otpcore.policy import NotYet, Profile, decide_send
 from otpcore.results import NextActions
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "replaced",
     "siblings",
     "unlock",
+    "with_handle",
     "with_session",
 ]
 
@@ -52,7 +53,7 @@ def claims_open(record: RecipientRecord, session: Session) -> bool:
 def approve(record: RecipientRecord, session: Session, *, by: str, now: datetime) -> RecipientRecord:
     """The code was right: consecutive failures and the ladder are cleared, the daily cap is not."""
     family = siblings(record, session)
-    checks = tuple(check for check in record.checks if check.id != by)
+    checks = record.checks and tuple(check for check in record.checks if check.id != by)
     ladder = Ladder(epoch=record.ladder.epoch + 1)
     record = record.but(checks=checks, consecutive=0, ladder=ladder)
     record = end(record, session, SessionEvent.RIGHT_CODE, by=by, now=now)
@@ -66,6 +67,8 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
     status = step(SESSION_TRANSITIONS, session.status, event)
     if status is session.status:
         return record
+    if status is not SessionStatus.APPROVED:
+        record = _left_behind(record, session)
     shrunk = Session(
         id=session.id,
         purpose=session.purpose,
@@ -82,12 +85,36 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         else send
         for send in record.sends
     )
-    settled_checks = tuple(
+    settled_checks = record.checks and tuple(
         check.but(id="", session="") if check.session == session.id and check.state is CheckState.WRONG else check
         for check in record.checks
     )
     record = record.but(sends=settled_sends, checks=settled_checks)
     return with_session(record, shrunk)
+
+
+def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
+    """A send that nobody knows of may have opened a verification: it outlives its session, under no id.
+
+    Else the next send of another purpose would be joined to it at the provider, and one code would open both.
+    """
+    open_sends = [
+        send.at
+        for send in record.sends
+        if send.session == session.id and send.state in (SendState.RESERVED, SendState.UNKNOWN)
+    ]
+    if session.owner is CodeOwner.CORE or session.handle is not None or not open_sends:
+        return record
+    spent = sum(check.session == session.id for check in record.checks)
+    left = Handle(
+        provider=session.provider,
+        id="",
+        purpose=session.purpose,
+        first_at=max(open_sends),
+        sends=len(open_sends),
+        checks=spent,
+    )
+    return with_handle(record, left)
 
 
 def siblings(record: RecipientRecord, session: Session) -> tuple[Session, ...]:
@@ -102,14 +129,23 @@ def siblings(record: RecipientRecord, session: Session) -> tuple[Session, ...]:
 
 def handle_ended(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The provider has ended the verification of this session; its counts stay until its window is over."""
+    if not record.handles:
+        return record
     mine = (session.provider, session.handle)
     handles = tuple(one.but(ended=True) if (one.provider, one.id) == mine else one for one in record.handles)
     return record.but(handles=handles)
 
 
 def forget(record: RecipientRecord) -> RecipientRecord:
-    """Erase sessions, codes, handles and idempotency keys; keep what limits count, without ids."""
+    """Erase sessions, codes and idempotency keys; keep what limits count, without ids.
+
+    Verifications stay until their windows are over: the provider goes on with one that could not be ended.
+    """
+    for session in record.sessions:
+        if session.is_live:
+            record = _left_behind(record, session)
     return RecipientRecord(
+        handles=record.handles,
         mark_at=record.mark_at,
         ladder=record.ladder,
         sends=tuple(send.but(id="", session="") for send in record.sends),
@@ -144,26 +180,35 @@ def next_actions(
         not_before: a further bound on the next send: the provider's own window.
     """
     verdict = decide_send(record, profile, now=now)
-    locked = decide_check(record, profile, now=now)
+    resend_at: datetime | None = now
+    locked_until: datetime | None = None
     if isinstance(verdict, NotYet):
-        resend_at: datetime | None = verdict.until
-    else:
-        resend_at = verdict.until if verdict is not None else now
-    if resend_at is not None and not_before is not None:
-        resend_at = max(resend_at, not_before)
+        resend_at = verdict.until
+    elif verdict is not None:
+        resend_at = locked_until = verdict.until
+    if resend_at is not None and not_before is not None and not_before > resend_at:
+        resend_at = not_before
+    live = session is not None and session.is_live
     return NextActions(
         resend_at=resend_at,
-        checks_left=None if session is None else checks_left(record, session, profile),
-        expires_at=session.expires_at if session is not None and session.is_live else None,
-        locked_until=locked.until if locked is not None else None,
+        checks_left=None if session is None else checks_left(record, session, profile) if live else 0,
+        expires_at=session.expires_at if session is not None and live else None,
+        locked_until=locked_until,
     )
 
 
 def with_session(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The record with this session in the place of the one of the same id, or added."""
-    if record.session(session.id) is None:
-        return record.but(sessions=(*record.sessions, session))
-    return record.but(sessions=replaced(record.sessions, session))
+    others = tuple(one for one in record.sessions if one.id != session.id)
+    if len(others) == len(record.sessions):
+        return record.but(sessions=(*others, session))
+    return record.but(sessions=replaced(record.sessions, session) if others else (session,))
+
+
+def with_handle(record: RecipientRecord, handle: Handle) -> RecipientRecord:
+    """The record with this verification as its newest, in the place of the one of the same id."""
+    same = (handle.provider, handle.id)
+    return record.but(handles=(*(one for one in record.handles if (one.provider, one.id) != same), handle))
 
 
 def replaced(marks: Iterable[Mark], new: Mark) -> tuple[Mark, ...]:
