@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NewType
+from typing import Final, NewType
 
 __all__ = [
     "Accepted",
@@ -23,19 +23,15 @@ __all__ = [
     "CodeOwner",
     "Conflict",
     "Durability",
-    "Event",
     "Failure",
     "FailureKind",
     "FailureScope",
-    "Guard",
     "ProviderCapabilities",
     "ProviderLimit",
     "ResendSemantics",
     "SendEffect",
-    "SendIntent",
     "SendRequest",
     "StoreCapabilities",
-    "Verdict",
     "Version",
     "Versioned",
     "mask",
@@ -44,9 +40,13 @@ __all__ = [
 NO_EXTRA: Mapping[str, str] = MappingProxyType({})
 
 
+SHOWN: Final = 2
+"""Last characters of a recipient that an operator may see."""
+
+
 def mask(recipient: str) -> str:
     """The form of a recipient that may be shown to an operator: everything but the last two characters hidden."""
-    return f"…{recipient[-2:]}" if len(recipient) > 4 else "…"
+    return f"…{recipient[-SHOWN:]}" if len(recipient) > 2 * SHOWN else "…"
 
 
 # --- store -----------------------------------------------------------------------------------
@@ -322,74 +322,3 @@ class CheckAnswer:
     provider_code: str | None = None
     retry_after: timedelta | None = None
     native: object = field(default=None, repr=False, compare=False)
-
-
-# --- hooks -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class SendIntent:
-    """A send that is about to be reserved, as guards and routes see it.
-
-    Attributes:
-        tenant, purpose, channel: as given to the engine.
-        recipient_key: the keyed pseudonym, not the number.
-        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none.
-        line_type: as `otpcore.phone.LineType`.
-        source: pseudonym of the end user's address or device, where the application gave one.
-    """
-
-    tenant: str
-    purpose: str
-    channel: str
-    recipient_key: str
-    region: str
-    line_type: str
-    source: str | None
-
-
-class Guard(StrEnum):
-    """How strict a verdict is; later members win over earlier ones."""
-
-    ALLOW = "allow"
-    HOLD = "hold"
-    DENY = "deny"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """A guard's opinion.
-
-    Attributes:
-        guard: ALLOW, HOLD (not now) or DENY.
-        reason: a sentence for an operator.
-        until: for HOLD, when to come back.
-    """
-
-    guard: Guard
-    reason: str = ""
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, told after it was committed. Holds no code and no full number.
-
-    Attributes:
-        name: dotted, such as "send.accepted", "check.wrong", "session.approved", "refund", "lock", "erase".
-        at: when, aware UTC.
-        tenant, purpose: as given to the engine; purpose is "" where the event has none.
-        recipient_key: the keyed pseudonym.
-        recipient_tail: the last two digits of the number, "" where it was not known.
-        session: the session's nonce, "" where the event has none.
-        detail: further facts, text to text.
-    """
-
-    name: str
-    at: datetime
-    tenant: str
-    purpose: str
-    recipient_key: str
-    recipient_tail: str = ""
-    session: str = ""
-    detail: dict[str, str] = field(default_factory=dict)

@@ -14,7 +14,8 @@ from datetime import datetime
 
 import msgspec
 
-from otpcore.contract import CheckRequest, Event, SendIntent, SendRequest, Version
+from otpcore.contract import CheckRequest, SendRequest, Version
+from otpcore.events import Event, SendIntent
 
 __all__ = [
     "AskGuards",

@@ -16,7 +16,7 @@ from typing import Any
 import pluggy
 from pydantic import BaseModel
 
-from otpcore.contract import Event, Guard, SendIntent, Verdict
+from otpcore.events import Event, Guard, SendIntent, Verdict
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
 
 __all__ = [

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
-from otpcore.contract import Event
+from otpcore.events import Event
 
 __all__ = ["AUDIT", "Redact", "line_of", "tell"]
 

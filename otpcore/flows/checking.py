@@ -16,9 +16,10 @@ from typing import Final
 import msgspec
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
-from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, Event
+from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner
 from otpcore.effects import CheckCode, ReconcileCheck
 from otpcore.errors import InvalidNumber
+from otpcore.events import Event
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, places, transact

@@ -11,9 +11,10 @@ from datetime import datetime
 import msgspec
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, idempotent_secret, make_code, proof_of
-from otpcore.contract import Accepted, CodeOwner, Event, Failure, SendEffect, SendRequest
+from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendRequest
 from otpcore.effects import SendCode
 from otpcore.errors import StoreError
+from otpcore.events import Event
 from otpcore.flows.finding import find_session, tell
 from otpcore.flows.repeating import remember, repeated
 from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate, next_of, view, window
@@ -159,7 +160,8 @@ def _renewed(
         )
     if session.owner is CodeOwner.PROVIDER:
         return session.but(channel=wish.channel)
-    keys = setup.keyring.current
+    # one session, one pepper: a check compares all its generations by one MAC
+    keys = setup.keyring.by_kid(session.codes[-1].kid) if session.codes else setup.keyring.current
     generation = 1 + max((code.generation for code in session.codes), default=0)
     token = wish.token or _token(setup, entropy, wish, key)
     mac = code_mac(

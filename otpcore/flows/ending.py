@@ -8,9 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from otpcore.codes import Entropy, Token
-from otpcore.contract import CodeOwner, Event
+from otpcore.contract import CodeOwner
 from otpcore.effects import CancelCode
 from otpcore.errors import InvalidNumber
+from otpcore.events import Event
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, transact

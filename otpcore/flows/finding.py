@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import TypeVar
 
 from otpcore.codes import Token, matches, proof_of
-from otpcore.contract import Event
 from otpcore.effects import ReadClock, Tell
+from otpcore.events import Event
 from otpcore.flows.setup import Flow, Setup, event
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import PhoneNumber, canonicalise

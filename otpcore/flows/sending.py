@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from otpcore.codes import Entropy, check_idempotency_key
-from otpcore.contract import NO_EXTRA, Guard, SendIntent, Verdict
+from otpcore.contract import NO_EXTRA
 from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.errors import InvalidNumber
+from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup

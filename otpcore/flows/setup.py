@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from otpcore.codes import Keyring, Token, pseudonym, tenant_digest
-from otpcore.contract import CodeOwner, Event, ProviderCapabilities, mask
+from otpcore.contract import CodeOwner, ProviderCapabilities, mask
 from otpcore.effects import Effect
 from otpcore.errors import UnknownPurpose
+from otpcore.events import Event
 from otpcore.ledger import next_actions
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import RegionPolicy
