@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
-from pydantic import BaseModel
 
 from otpcore.events import Event, Guard, SendIntent, Verdict
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel  # 70 ms that a program without settings models never needs
 
 __all__ = [
     "PROJECT",

@@ -12,7 +12,7 @@ import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, assert_never, cast
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
@@ -37,7 +37,6 @@ from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
-from otpcore.plugins import Plugins
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import (
     AsyncCancels,
@@ -58,6 +57,9 @@ from otpcore.results import (
     StatusResult,
     UnlockResult,
 )
+
+if TYPE_CHECKING:
+    from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
 
 __all__ = ["AsyncEngine"]
 

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Self, TypeVar, assert_never
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
@@ -34,7 +34,6 @@ from otpcore.engine.terms import make_setup, named, refuse_awaiting
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
-from otpcore.plugins import Plugins
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Cancels, Checks, Clock, Provider, ReconcilesCheck, Store
 from otpcore.results import (
@@ -46,6 +45,9 @@ from otpcore.results import (
     StatusResult,
     UnlockResult,
 )
+
+if TYPE_CHECKING:
+    from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
 
 __all__ = ["Engine"]
 
