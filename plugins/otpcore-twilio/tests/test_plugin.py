@@ -1,0 +1,98 @@
+"""How the plugin presents itself: what it registers, what it loads and when, and that a recorder can listen in."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+import typer
+import vcr  # type: ignore[import-untyped]  # carries no types
+
+import otpcore_twilio
+from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
+from otpcore.ports import (
+    Accepted,
+    AsyncCancels,
+    AsyncChecks,
+    AsyncProvider,
+    Cancels,
+    CheckRequest,
+    Checks,
+    HasNativeClient,
+    Provider,
+    SendRequest,
+)
+from otpcore_twilio import TwilioSettings
+
+SID = "VE" + "a" * 32
+MakeSend = Callable[..., SendRequest]
+MakeSettings = Callable[..., TwilioSettings]
+
+
+class Ask(Protocol):
+    def __call__(self, settings: TwilioSettings, *requests: SendRequest | CheckRequest | str) -> list[Any]: ...
+
+
+def test_the_entry_point_names_the_plugin() -> None:
+    (found,) = entry_points(group="otpcore", name="twilio")
+    assert found.load() is otpcore_twilio
+
+
+def test_it_registers_one_provider_in_both_colours(settings_for: MakeSettings) -> None:
+    (provider,) = otpcore_twilio.otpcore_providers()
+    settings = settings_for("https://verify.twilio.com")
+    assert (provider.name, provider.settings) == ("twilio", TwilioSettings)
+    assert provider.build_async is not None
+    blocking, awaited = provider.build(settings), provider.build_async(settings)
+    for protocol in (Provider, Checks, Cancels, HasNativeClient):
+        assert isinstance(blocking, protocol)
+    for protocol in (AsyncProvider, AsyncChecks, AsyncCancels, HasNativeClient):
+        assert isinstance(awaited, protocol)
+
+
+def test_it_brings_the_emulators_command() -> None:
+    (group,) = otpcore_twilio.otpcore_commands()
+    assert group.path == ("emulator", "twilio")
+    assert isinstance(group.load(), typer.Typer)
+
+
+def test_importing_and_configuring_it_loads_neither_the_sdk_nor_an_http_library() -> None:
+    script = (
+        "import sys, otpcore_twilio as t; list(t.otpcore_providers()); list(t.otpcore_commands());"
+        "t.TwilioProvider(t.TwilioSettings(account_sid='AC'+'0'*32, auth_token='t', service_sid='VA'+'1'*32));"
+        "heavy = {'twilio', 'requests', 'urllib3', 'aiohttp', 'starlette', 'uvicorn', 'typer'} & set(sys.modules);"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", script], check=True, timeout=60)
+
+
+@pytest.mark.parametrize("loaded", [True, False], ids=["sdk-loaded", "sdk-loaded-while-recording"])
+def test_a_recorder_sees_every_request_and_can_play_the_answer(
+    settings_for: MakeSettings,
+    a_send: MakeSend,
+    ask: Ask,
+    tmp_path: Path,
+    loaded: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def answer(_request: WireRequest) -> WireAnswer:
+        return WireAnswer.of_json(201, {"sid": SID, "status": "pending"})
+
+    for name in ("otpcore_twilio.transport", "otpcore_twilio.aio_transport"):
+        if not loaded:
+            monkeypatch.delitem(sys.modules, name, raising=False)
+    recorder: Any = vcr.VCR(filter_headers=["authorization"], match_on=["method", "uri", "raw_body"])
+    path = str(tmp_path / "send.yaml")
+    with MisbehavingServer(answer) as server:
+        settings = settings_for(server.origin)
+        with recorder.use_cassette(path) as cassette:
+            assert ask(settings, a_send()) == [Accepted(SID)]
+            assert len(cassette) == 1
+    with recorder.use_cassette(path, record_mode="none") as cassette:
+        assert ask(settings, a_send()) == [Accepted(SID)]
+        assert cassette.all_played
