@@ -51,8 +51,8 @@ def test_it_registers_one_provider_in_both_colours(settings_for: MakeSettings) -
     blocking, awaited = provider.build(settings), provider.build_async(settings)
     for protocol in (Provider, Checks, Cancels, HasNativeClient):
         assert isinstance(blocking, protocol)
-    for protocol in (AsyncProvider, AsyncChecks, AsyncCancels, HasNativeClient):
-        assert isinstance(awaited, protocol)
+    for twin in (AsyncProvider, AsyncChecks, AsyncCancels, HasNativeClient):
+        assert isinstance(awaited, twin)
 
 
 def test_it_brings_the_emulators_command() -> None:
