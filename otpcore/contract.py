@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import Final, NewType
 
 __all__ = [
+    "NO_EXTRA",
     "Accepted",
     "CheckAnswer",
     "CheckRequest",

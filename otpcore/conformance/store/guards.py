@@ -10,7 +10,7 @@ from otpcore.conformance.store.records import KEY
 from otpcore.conformance.store.requirement import Checks, check
 from otpcore.ports import Conflict, Version, Versioned
 
-__all__ = ["GuardChecks"]
+__all__ = ["OTHER_KEY", "GuardChecks"]
 
 OTHER_KEY = "5f1d0c93/r/000000000000"
 COMMITS = 50
