@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -83,9 +84,11 @@ def test_a_recorder_sees_every_request_and_can_play_the_answer(
     def answer(_request: WireRequest) -> WireAnswer:
         return WireAnswer.of_json(201, {"sid": SID, "status": "pending"})
 
-    for name in ("otpcore_twilio.transport", "otpcore_twilio.aio_transport"):
-        if not loaded:
-            monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in ("transport", "aio_transport"):
+        importlib.import_module(f"otpcore_twilio.{name}")
+        if not loaded:  # both places, so that both are as before when the test is over
+            monkeypatch.delitem(sys.modules, f"otpcore_twilio.{name}")
+            monkeypatch.delattr(otpcore_twilio, name)
     recorder: Any = vcr.VCR(filter_headers=["authorization"], match_on=["method", "uri", "raw_body"])
     path = str(tmp_path / "send.yaml")
     with MisbehavingServer(answer) as server:
