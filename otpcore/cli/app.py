@@ -8,32 +8,60 @@ from __future__ import annotations
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import version
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
+from otpcore.cli import branches, doctoring, explaining, listing, upkeep, verifying
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, complain, error_line, logging_to, shell_of
 
 __all__ = ["app", "run"]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+CODES: Final = "\n".join(f"{code.value}  {code.meaning}" for code in Exit)
+
+USAGE: Final[Any] = typer.BadParameter.__base__
+"""What every typing mistake is raised as; the class has moved between releases of Typer."""
+
+BRANCH: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog=f"Exit codes:\n\n\b\n{CODES}",
+)
+policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(policy, name="policy")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"otpcore {version('otpcore')}")
+        raise typer.Exit
 
 
 @app.callback()
 def main(
     context: typer.Context,
     env_file: Annotated[
-        Path | None, typer.Option(help="Settings as lines of NAME=value; the environment wins.")
+        Path | None, typer.Option(help="Settings as lines of NAME=value; the environment wins.", metavar="FILE")
     ] = None,
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The audit log on standard error.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks, and every log record, digits hidden.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Tracebacks and every log record, digits hidden.")] = False,
+    _show: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="And exit.")] = False,
 ) -> None:
-    """Phone verification: send a code, check it, and keep to the resend policy."""
+    """Phone verification: send a code, check it, and keep to the resend policy.
+
+    Codes, tokens and secrets come by prompt, standard input, file or environment, never as an argument.
+    """
     shell = shell_of(context)
     shell.env_file, shell.verbose, shell.debug = env_file, verbose, debug
     context.with_resource(logging_to(shell))
@@ -41,10 +69,30 @@ def main(
 
 @app.command()
 def demo(context: typer.Context, *, as_json: AsJson = False) -> int:
-    """Play one verification against an emulator on this machine; nothing is sent."""
+    """Watch one verification. Against an emulator on this machine; nothing is sent."""
     from otpcore.cli.timeline import show  # noqa: PLC0415  # each command loads what it needs
 
     return show(shell_of(context), as_json=as_json)
+
+
+COMMANDS: Final[tuple[Callable[..., int], ...]] = (
+    *(verifying.start, verifying.resend, verifying.check, verifying.status, verifying.cancel),
+    *(verifying.forget, verifying.unlock, listing.plugins, doctoring.doctor, upkeep.export, upkeep.sweep),
+)
+for command in COMMANDS:
+    app.command()(command)
+policy.command()(explaining.explain)
+
+
+@policy.callback()
+def _policy() -> None:
+    """Say what a policy allows."""
+
+
+@app.command(add_help_option=False, context_settings=BRANCH)
+def emulator(context: typer.Context) -> int:
+    """Run an emulator of a vendor. A plugin brings it: `otpcore emulator twilio --help`."""
+    return branches.run_group([branches.EMULATOR, *context.args], env_file=shell_of(context).env_file)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -57,14 +105,22 @@ def run(arguments: Sequence[str] | None = None) -> int:
         One of the codes of `Exit`.
     """
     shell = Shell()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without "✓" gets a question mark, not a traceback
+    with suppress(ValueError):  # not in a thread; there Ctrl-C and kill are somebody else's business
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         answer = app(arguments, prog_name="otpcore", standalone_mode=False, obj=shell)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
-    except Exception as error:
+    except USAGE as error:
+        complain(f"{error.format_message()} See otpcore --help.")
+        return Exit.USAGE
+    except Exception as error:  # noqa: BLE001  # the last one: a traceback is for those who ask for it
         if shell.debug:
             traceback.print_exc()
         line, code = error_line(error)
         complain(line)
         return code
-    return int(answer or 0)
+    return int(answer or Exit.OK)

@@ -7,7 +7,7 @@ mean everywhere, 70 is `EX_SOFTWARE` of sysexits.h, 130 is what shells report fo
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import assert_never
+from typing import Self, assert_never
 
 from otpcore.errors import (
     ColourError,
@@ -48,7 +48,7 @@ class Exit(IntEnum):
 
     meaning: str
 
-    def __new__(cls, value: int, meaning: str) -> Exit:
+    def __new__(cls, value: int, meaning: str) -> Self:
         """A code with its meaning."""
         member = int.__new__(cls, value)
         member._value_ = value

@@ -15,10 +15,7 @@ UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 def lasting(span: timedelta) -> str:
     """A duration in its two largest units, rounded up to whole seconds: "1 min 58 s", "24 h", "0 s"."""
     left = max(0, -(-span // timedelta(seconds=1)))
-    if left <= UNITS[0][1]:  # a day is said in hours: policies speak of 24 h
-        units = UNITS[1:]
-    else:
-        units = UNITS
+    units = UNITS[1:] if left <= UNITS[0][1] else UNITS  # a day is said in hours: policies speak of 24 h
     parts: list[str] = []
     for unit, size in units:
         count, left = divmod(left, size)

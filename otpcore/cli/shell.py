@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 import traceback
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -83,7 +83,7 @@ def error_line(error: Exception) -> tuple[str, Exit]:
 
 
 @contextmanager
-def logging_to(shell: Shell) -> Iterator[None]:
+def logging_to(shell: Shell) -> Generator[None]:
     """Send log records to standard error while a command runs: warnings, or more as its options say."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))

@@ -7,7 +7,7 @@ plugin; nothing is taken from the environment, least of all somebody's real acco
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -25,7 +25,7 @@ from otpcore.hookspecs import ProviderType
 from otpcore.model import RecipientRecord
 from otpcore.plugins import Plugins
 from otpcore.ports import HasNativeClient, Scans, Store
-from otpcore.settings import Settings
+from otpcore.settings import Settings, load_settings
 
 __all__ = ["NUMBER", "Message", "Stage", "open_stage"]
 
@@ -115,7 +115,7 @@ class Stage:
 
 
 @contextmanager
-def open_stage() -> Iterator[Stage]:
+def open_stage() -> Generator[Stage]:
     """Start the emulator on a free port and open an engine on it; all of it is gone afterwards.
 
     Raises:
@@ -130,12 +130,8 @@ def open_stage() -> Iterator[Stage]:
         kept = plugins.store("tinydb")
         at = kept.settings.model_validate({"path": path})
         _reach(provider, account)
-        with open_engine(
-            plugins=plugins,
-            provider_settings=account,
-            store_settings=at,
-            **(_defaults() | {"provider": provider.name, "profile": "demo"}),
-        ) as engine:
+        settings = load_settings(**_defaults() | {"provider": provider.name, "profile": "demo"})
+        with open_engine(settings, plugins=plugins, provider_settings=account, store_settings=at) as engine:
             reader = kept.build(at)
             try:
                 yield Stage(engine, emulator.inbox, reader, emulator.url, path)
@@ -172,5 +168,4 @@ def _reach(provider: ProviderType, account: BaseModel) -> None:
 
 def _defaults() -> dict[str, Any]:
     """Every setting as if the environment were empty."""
-    fields = {name: each for name, each in Settings.model_fields.items() if name != "plugins"}  # the registry is given
-    return {name: each.get_default(call_default_factory=True) for name, each in fields.items()}
+    return {name: each.get_default(call_default_factory=True) for name, each in Settings.model_fields.items()}

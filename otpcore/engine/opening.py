@@ -52,10 +52,20 @@ class Parts:
     provider_type: ProviderType
     provider_settings: BaseModel
 
-    def pepper(self, store: Store | AsyncStore) -> bytes | None:
-        """The pepper for this store; a made one lies beside its file, where its settings have a `path`."""
+    @property
+    def store_path(self) -> Path | None:
+        """The store's own file: the `path` of its settings, if they have one."""
         path = getattr(self.store_settings, "path", None)
-        return pepper_for(self.settings, store.capabilities, beside=path if isinstance(path, Path) else None)
+        return path.expanduser() if isinstance(path, Path) else None
+
+    @property
+    def pepper_file(self) -> Path:
+        """Where a pepper that is made on this machine is kept: beside the store's file."""
+        return (self.store_path.parent if self.store_path else self.settings.data_dir) / "pepper"
+
+    def pepper(self, store: Store | AsyncStore) -> bytes | None:
+        """The pepper for this store; on one machine it is made at the first use."""
+        return pepper_for(self.settings, store.capabilities, beside=self.store_path)
 
 
 def open_engine(
