@@ -21,11 +21,14 @@ class HostLock:
 
     Args:
         path: of the lock file; made with mode 0600 when missing.
+
+    Attributes:
+        file: the open lock file; None before the first use.
     """
 
     def __init__(self, path: str) -> None:
-        self._path = path
-        self._file: Descriptor | None = None
+        self.path = path
+        self.file: Descriptor | None = None
 
     def acquire(self) -> None:
         """Wait for the lock.
@@ -34,20 +37,20 @@ class HostLock:
             OSError: the file cannot be opened or locked.
         """
         while True:
-            if self._file is None:
-                self._file = Descriptor(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-            fcntl.flock(self._file.fd, fcntl.LOCK_EX)
-            if os.fstat(self._file.fd).st_nlink:
+            if self.file is None:
+                self.file = Descriptor(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            fcntl.flock(self.file.fd, fcntl.LOCK_EX)
+            if os.fstat(self.file.fd).st_nlink:
                 return
-            self._file = None  # somebody deleted it, so others lock another file by now
+            self.file = None  # somebody deleted it, so others lock another file by now
 
     def release(self) -> None:
         """Give it back; harmless when it is not held."""
-        if self._file is not None:
-            fcntl.flock(self._file.fd, fcntl.LOCK_UN)
+        if self.file is not None:
+            fcntl.flock(self.file.fd, fcntl.LOCK_UN)
 
     def forget(self) -> None:
         """Close the file without unlocking: in a child, the lock is still the parent's."""
-        if self._file is not None:
-            self._file.close()
-            self._file = None
+        if self.file is not None:
+            self.file.close()
+            self.file = None

@@ -72,6 +72,7 @@ class RecordLog:
     Attributes:
         path: the file's real path.
         temp: where a new file is written before it is renamed.
+        lock: among processes.
         compactor: copies the file when it has grown.
         sync: what `exclusive` appended is on the disk when it has returned.
     """
@@ -82,7 +83,7 @@ class RecordLog:
         self.temp = self.path + ".compacting"
         self._cuts = self._cut_bytes = 0
         self._segment: Segment | None = None
-        self._lock = HostLock(self.path + ".lock")
+        self.lock = HostLock(self.path + ".lock")
         self.compactor = Compactor(self, min_lines)
         self._closed = False
         self._may_create = True
@@ -107,7 +108,7 @@ class RecordLog:
         if self._segment is not None:
             self._segment.file.close()
             self._segment = None
-        self._lock.forget()
+        self.lock.forget()
 
     def after_fork(self) -> None:
         """Forget the parent's descriptors and locks, if this process is not the one that made them."""
@@ -129,7 +130,7 @@ class RecordLog:
         with self._mutex:
             self._closed = True
             self._segment = None  # only dropped: a thread may still be in a sync, and the last user closes
-            self._lock.forget()
+            self.lock.forget()
 
     # --- seeing ------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class RecordLog:
             if self._depth == 0 and not self._guarded_refresh(locked=False):
                 with self.exclusive():  # judges and cuts what readers cannot
                     pass
-            yield self._current()
+            yield self.current()
 
     def find(self, table: str, key: str) -> tuple[Entry, bytes] | None:
         """The entry and value of a key."""
@@ -164,7 +165,8 @@ class RecordLog:
         except OSError as error:
             raise self.unavailable(error) from error
 
-    def _current(self) -> Segment:
+    def current(self) -> Segment:
+        """The segment in use, inside `reading` or `exclusive`."""
         if self._segment is None:
             raise StoreUnavailable(f"{self.path} is closed")
         return self._segment
@@ -173,11 +175,11 @@ class RecordLog:
         if self._closed:
             raise StoreUnavailable(f"{self.path} is closed")
         try:
-            return self._refresh(locked=locked)
+            return self.refresh(locked=locked)
         except OSError as error:
             raise self.unavailable(error) from error
 
-    def _refresh(self, *, locked: bool) -> bool:
+    def refresh(self, *, locked: bool) -> bool:
         """Follow the file to its end; False: only a holder of the lock can."""
         try:
             now = os.stat(self.path)  # noqa: PTH116 - the hot path; a Path costs more than the call
@@ -232,14 +234,14 @@ class RecordLog:
             try:
                 if self._depth == 1:
                     self._begin()
-                yield self._current()
+                yield self.current()
                 written = self._written if self._depth == 1 else None
                 end = written.end if written is not None else 0
             finally:
                 self._depth -= 1
                 if self._depth == 0:
                     self._owner = 0
-                    self._lock.release()
+                    self.lock.release()
         if written is not None:
             if self.sync:
                 written.datasync(end)
@@ -252,14 +254,14 @@ class RecordLog:
         for _ in range(REOPENINGS):
             if self._may_create or not self._is_replaced():
                 break
-            self._lock.release()  # a new inode takes long to read: not under the lock
+            self.lock.release()  # a new inode takes long to read: not under the lock
             self._guarded_refresh(locked=False)
             self._take_lock()
         self._guarded_refresh(locked=True)
 
     def _take_lock(self) -> None:
         try:
-            self._lock.acquire()
+            self.lock.acquire()
         except OSError as error:
             raise self.unavailable(error) from error
 
@@ -274,7 +276,7 @@ class RecordLog:
         Raises:
             StoreUnavailable: nothing of it counts.
         """
-        segment = self._current()
+        segment = self.current()
         try:
             segment.append(records)
         except OSError as error:

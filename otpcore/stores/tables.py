@@ -15,7 +15,7 @@ import json
 import os
 import uuid
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from typing import Any, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 import tinydb
 from tinydb.storages import Storage
@@ -30,6 +30,10 @@ from otpcore.stores.segment import Entry, Segment
 __all__ = ["LogDB", "LogStorage", "LogTable", "decode"]
 
 Doc = dict[str, Any]
+WHOLE_FILE: Final = (
+    "this file is written document by document: open it with LogDB(path); a CachingMiddleware or a stock table would"
+    " write all of it from memory"
+)
 
 
 def decode(value: bytes) -> Doc:
@@ -112,6 +116,9 @@ class Tables(Mapping[str, Docs]):
         with self._log.reading() as segment:
             return len(segment.index.tables)
 
+    def __setitem__(self, name: str, docs: object) -> NoReturn:
+        raise ConfigurationError(WHOLE_FILE)
+
 
 class LogStorage(Storage):
     """TinyDB's storage interface over a log. Only `LogTable` writes, through `log`.
@@ -134,9 +141,7 @@ class LogStorage(Storage):
 
     def write(self, data: dict[str, dict[str, Any]]) -> NoReturn:  # noqa: ARG002 - TinyDB's signature
         """Refused: a whole database from memory would undo what others wrote since it was read."""
-        raise ConfigurationError(
-            "this file is written document by document; a CachingMiddleware or a stock table cannot write it"
-        )
+        raise ConfigurationError(WHOLE_FILE)
 
     def close(self) -> None:
         """Release the file."""

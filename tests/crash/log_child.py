@@ -263,7 +263,8 @@ def increments(defect: str, path: str, times: int) -> None:
         write = os.write
 
         def give_way(fd: int, data: Any) -> int:
-            os.sched_yield()
+            for _ in range(200):
+                os.sched_yield()
             return write(fd, data)
 
         os.write = give_way
