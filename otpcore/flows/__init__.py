@@ -1,7 +1,7 @@
 """The order of I/O: each operation is one generator that yields effects and is sent their results.
 
     start, resend               `otpcore.flows.sending`
-    check                       `otpcore.flows.checking`
+    check                       `otpcore.flows.checking`, and of a provider-owned code `otpcore.flows.asking`
     cancel, status,
     forget, unlock              `otpcore.flows.ending`
     claim_scopes                `otpcore.flows.opening`, once when an engine first works

@@ -9,27 +9,23 @@ read, and one MAC is computed.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final
 
-import msgspec
-
 from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
-from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner
-from otpcore.effects import CheckCode, ReconcileCheck
+from otpcore.contract import CodeOwner
 from otpcore.errors import InvalidNumber
-from otpcore.events import Event
+from otpcore.flows.asking import Claimed, ask, locked_facts, told
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
-from otpcore.flows.setup import Flow, Setup, event, next_of, view
+from otpcore.flows.setup import Flow, Setup, next_of
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
-from otpcore.ledger import adopt, approve, checks_left, claim, claims_open, end, settle_check
-from otpcore.machine import CheckEvent, SessionEvent
+from otpcore.ledger import approve, checks_left, claim, end
+from otpcore.machine import SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
 from otpcore.phone import PhoneNumber
 from otpcore.policy import Locked, decide_check
 from otpcore.results import (
-    Approved,
     ByRecipient,
     CheckResult,
     Ended,
@@ -44,16 +40,6 @@ __all__ = ["check"]
 
 GENERATIONS: Final = 2
 """So many codes of a session match at most, and so many digests every check compares."""
-
-CLOCKS_APART: Final = timedelta(seconds=30)
-"""So near the end of its lifetime, a verification that the provider does not know any more has expired."""
-
-
-class Claimed(msgspec.Struct, frozen=True):
-    """A try is spent; the provider has to be asked."""
-
-    session: Session
-    number: str | None
 
 
 def check(
@@ -104,10 +90,12 @@ def check(
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     found = find_session(seen.record, token, purpose)
     if not isinstance(outcome, Claimed):
-        facts = partial(_facts, setup, outcome, seen, found)
-        told = tell(setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now)
-        return (yield from told)
-    return (yield from _ask(setup, entropy, outcome, token, code, seen))
+        facts = partial(locked_facts, setup, outcome, seen, found)
+        answered = tell(
+            setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now
+        )
+        return (yield from answered)
+    return (yield from ask(setup, entropy, outcome, token, code, seen))
 
 
 def _is_of(setup: Setup, token: Token, known: Snapshot, number: str) -> Flow[bool]:
@@ -189,7 +177,7 @@ def _try(
         record = claim(record, session, now=now, check=operation, source=source, state=CheckState.WRONG)
         if not checks_left(record, session, profile):
             record = end(record, session, SessionEvent.LAST_TRY_SPENT, by=operation, now=now)
-    return record, _told(setup, record, record.session(session.id) or session, token, now=now)
+    return record, told(setup, record, record.session(session.id) or session, token, now=now)
 
 
 def _applied(
@@ -203,7 +191,7 @@ def _applied(
 ) -> CheckResult | Claimed | None:
     """What an earlier commit of this operation has decided, when its answer was lost; None: it was not applied."""
     if session.ended_by == operation:
-        return _told(setup, record, session, token, now=now)
+        return told(setup, record, session, token, now=now)
     mine = next((one for one in record.checks if one.id == operation), None)
     if mine is None:
         return None
@@ -213,155 +201,3 @@ def _applied(
     if session.is_live and mine.state is CheckState.CLAIMED:
         return Claimed(session, number)
     return Undecided(following) if session.is_live else Ended(session.status, following, session.id)
-
-
-def _told(
-    setup: Setup,
-    record: RecipientRecord,
-    session: Session,
-    token: Token | None,
-    *,
-    now: datetime,
-    native: object = None,
-) -> Approved | Wrong:
-    """What an operation says whose mark is in the record: it approved, or its try was wrong."""
-    following = next_of(setup, record, session, now=now)
-    if session.status is SessionStatus.APPROVED:
-        return Approved(view(session, token), following, native)
-    return Wrong(following, native)
-
-
-# --- claim, ask, settle ----------------------------------------------------------------------
-
-
-def _ask(
-    setup: Setup, entropy: Entropy, claimed: Claimed, token: Token | None, code: str, seen: Snapshot
-) -> Flow[CheckResult]:
-    session = claimed.session
-    terms = setup.providers[session.provider]
-    number = None if session.handle else claimed.number
-    request = CheckRequest(session.handle or None, number, code, setup.timeout_s)
-    answer: CheckAnswer = yield CheckCode(terms.name, request)
-    reconciled = False
-    if (
-        answer.verdict is CheckVerdict.UNKNOWN
-        and terms.reconciles
-        and _is_alone(seen.record, session, entropy.operation)
-    ):
-        later: CheckAnswer | None = yield ReconcileCheck(terms.name, session.handle or "", setup.timeout_s)
-        reconciled = later is not None
-        answer = later if later is not None else answer
-
-    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, CheckResult]:
-        heard = answer
-        if reconciled and not _is_alone(record, session, entropy.operation):
-            # somebody else tried meanwhile, and what the provider tells of now may be their doing
-            heard = CheckAnswer(CheckVerdict.UNKNOWN, native=answer.native)
-        return _settled(setup, entropy, session.id, token, heard, record, now)
-
-    result, seen = yield from transact(setup, decide, entropy, known=seen)
-    now = seen.now if seen.now is not None else session.expires_at
-    found = seen.record.session(session.id) or session
-
-    def facts() -> tuple[Event, ...]:
-        about = {"provider": terms.name, "verdict": answer.verdict.value, "provider_code": answer.provider_code or ""}
-        asked = event(setup, "check.answered", at=now, key=seen.key, session=found, **about)
-        return (asked, *_facts(setup, result, seen, found))
-
-    return (yield from tell(setup, "check", result, key=seen.key, session=found, facts=facts, now=now))
-
-
-def _is_alone(record: RecipientRecord, session: Session, operation: str) -> bool:
-    """Whether an approval at the provider can only be this try's: nobody else has tried this verification."""
-    handle = record.handle(session.provider, session.handle)
-    own = [one for one in record.checks if one.session == session.id]
-    settled = all(one.id == operation or one.state is CheckState.WRONG for one in own)
-    return bool(session.handle) and handle is not None and handle.checks == len(own) and settled
-
-
-def _settled(
-    setup: Setup,
-    entropy: Entropy,
-    nonce: str,
-    token: Token | None,
-    answer: CheckAnswer,
-    record: RecipientRecord,
-    now: datetime,
-) -> tuple[RecipientRecord, CheckResult]:
-    """Settle a claimed try by the provider's answer. Only one caller is ever told of an approval."""
-    operation, profile = entropy.operation, setup.profile
-    session = record.session(nonce)
-    mine = next((one for one in record.checks if one.id == operation), None)
-    if session is None:
-        return record, NotFound()
-    if session.ended_by == operation and session.status is SessionStatus.APPROVED:
-        return record, _told(setup, record, session, token, now=now, native=answer.native)
-    terms = setup.providers[session.provider] if session.is_live else None
-    if terms is not None and mine is not None and session.handle is None and answer.handle is not None:
-        record = adopt(record, profile, session, handle=answer.handle, send=None, lifetime=terms.lifetime)
-        session = record.session(nonce) or session
-    verdict = answer.verdict
-    if verdict is CheckVerdict.APPROVED and session.is_live:
-        record = approve(record, session, by=operation, now=now)
-        return record, _told(setup, record, record.session(nonce) or session, token, now=now, native=answer.native)
-    if mine is not None:
-        match verdict:
-            case CheckVerdict.WRONG:
-                record = settle_check(record, profile, mine, CheckEvent.FOUND_WRONG, now=now)
-            case CheckVerdict.DENIED | CheckVerdict.THROTTLED | CheckVerdict.EXPIRED | CheckVerdict.EXHAUSTED:
-                record = settle_check(record, profile, mine, None, now=now)
-            case CheckVerdict.APPROVED | CheckVerdict.UNKNOWN | CheckVerdict.GONE:
-                record = settle_check(record, profile, mine, CheckEvent.ANSWER_LOST, now=now)
-    if session.is_live and (happened := _end_by(verdict, record, session, operation, now)) is not None:
-        record = end(record, session, happened, by=operation, now=now)
-    return record, _outcome(setup, record, record.session(nonce) or session, answer, now)
-
-
-def _end_by(
-    verdict: CheckVerdict, record: RecipientRecord, session: Session, operation: str, now: datetime
-) -> SessionEvent | None:
-    """How the provider's answer ends a live session, if it does."""
-    match verdict:
-        case CheckVerdict.EXPIRED:
-            return SessionEvent.LIFETIME_OVER
-        case CheckVerdict.EXHAUSTED:
-            return SessionEvent.LAST_TRY_SPENT
-        case CheckVerdict.GONE:
-            lost = any(
-                one.session == session.id and one.state is CheckState.UNKNOWN and one.id != operation
-                for one in record.checks
-            )
-            if lost or claims_open(record, session):
-                return None  # another try may be the one that used the code
-            late = now >= session.expires_at - CLOCKS_APART
-            return SessionEvent.LIFETIME_OVER if late else SessionEvent.PROVIDER_LOST_IT
-        case _:
-            return None
-
-
-def _outcome(
-    setup: Setup, record: RecipientRecord, session: Session, answer: CheckAnswer, now: datetime
-) -> CheckResult:
-    following = next_of(setup, record, session, now=now)
-    match answer.verdict:
-        case CheckVerdict.WRONG:
-            return Wrong(following, answer.native)
-        case CheckVerdict.DENIED:
-            return Refused(Refusal.MISCONFIGURED, following, answer.detail, answer)
-        case CheckVerdict.THROTTLED:
-            return Refused(Refusal.RATE_LIMITED, following, answer.detail, answer)
-        case CheckVerdict.UNKNOWN:
-            return Undecided(following, answer)
-        case CheckVerdict.GONE if session.is_live:
-            return Undecided(following, answer)
-        case _:
-            return Ended(session.status, following, session.id, answer)
-
-
-def _facts(setup: Setup, result: object, seen: Snapshot, session: Session | None) -> tuple[Event, ...]:
-    """Further events of a check: the recipient is locked now."""
-    if seen.now is None or not isinstance(result, Wrong | Undecided):
-        return ()
-    if decide_check(seen.record, setup.profile, now=seen.now) is None:
-        return ()
-    return (event(setup, "lock", at=seen.now, key=seen.key, session=session),)
