@@ -220,8 +220,14 @@ def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
     states: dict[bytes | None, str] = {OLD: "old"}
     if action in {"commit", "delete"}:
         states[NEW if action == "commit" else None] = "new"
+    if action == "create":
+        OTHERS.clear()
+        states = {None: "old"}
     for number in count():
-        shutil.copy(template, path)
+        if action == "create":
+            Path(path).unlink(missing_ok=True)
+        else:
+            shutil.copy(template, path)
 
         def act(number: int = number) -> None:
             die_before_call(number)
@@ -233,7 +239,7 @@ def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
                     put(store, KEY, None)
                 case "compact":
                     cast("TinyDBStore", store).log.compact()
-                case "recover":
+                case "recover" | "create":
                     store.load(KEY)
                 case _:
                     raise AssertionError(action)
