@@ -6,9 +6,8 @@
     status          Status | NotFound
     forget, unlock  Forgotten, Unlocked
 
-Every one carries `next`: when a send is possible, how many checks are left, when the session expires.
-That is for the application and for who holds the session's secret; `outward` turns any result into the
-one shape that a stranger may see.
+Every one carries `next`: when a send is possible, how many checks are left, when the session expires. That is
+for application and holder of the secret; `outward` turns a result into the one shape that a stranger may see.
 
 Rules of this file: frozen values; no code, and no number but in the native objects of an SDK.
 """

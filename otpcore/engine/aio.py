@@ -1,4 +1,4 @@
-"""The awaiting engine: the same flows as the blocking one, the same `match`, awaited.
+"""The awaiting engine: the same flows as the blocking one, awaited.
 
 A store that waits for a disk or a network, and a provider that blocks, are served by a bounded number of worker
 threads each; a store without blocking I/O is called directly.
@@ -8,41 +8,23 @@ Rules of this file: as for `otpcore.engine.sync`.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, assert_never, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
-from otpcore.effects import (
-    AskGuards,
-    CancelCode,
-    CheckCode,
-    ChooseRoute,
-    Commit,
-    Effect,
-    Load,
-    Pause,
-    ReadClock,
-    ReconcileCheck,
-    SendCode,
-    Tell,
-)
-from otpcore.engine import answers, audit
+from otpcore.engine import answers
+from otpcore.engine.awaiting import AsyncDriver
 from otpcore.engine.terms import is_awaiting, make_setup, named
-from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore
-from otpcore.errors import OtpcoreError
+from otpcore.engine.workers import AwaitedProvider, awaited_store
 from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import (
-    AsyncCancels,
-    AsyncChecks,
     AsyncProvider,
-    AsyncReconcilesCheck,
     AsyncStore,
     Clock,
     Provider,
@@ -64,9 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncEngine"]
 
 T = TypeVar("T")
-
-GRACE_S = 1.0
-"""A provider has a deadline of its own; so long after it nobody waits for it any more."""
 
 
 class AsyncEngine:
@@ -110,13 +89,12 @@ class AsyncEngine:
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         given = named(providers)
-        self._store = _awaited_store(store)
+        self._store = awaited_store(store)
         self._providers: dict[str, Any] = {
             name: one if is_awaiting(one, "send") else AwaitedProvider(cast("Provider", one))
             for name, one in given.items()
         }
-        self._plugins = plugins
-        self._clock = clock
+        self._driver = AsyncDriver(self._store, self._providers, plugins=plugins, clock=clock)
         self._entropy = entropy
         self._opened = False
         self._setup = make_setup(
@@ -364,84 +342,6 @@ class AsyncEngine:
 
     async def _run(self, flow: Flow[T]) -> T:
         if not self._opened:
-            await self._drive(flows.claim_scopes(self._setup))
+            await self._driver.drive(flows.claim_scopes(self._setup))
             self._opened = True
-        return await self._drive(flow)
-
-    async def _drive(self, flow: Flow[T]) -> T:
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    answer = await self._perform(effect)
-                except OtpcoreError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(answer)
-        except StopIteration as finished:
-            result: T = finished.value
-            return result
-        finally:
-            flow.close()
-
-    async def _perform(self, effect: Effect) -> Any:
-        match effect:
-            case ReadClock():
-                return answers.to_milliseconds(self._clock())
-            case Load(key=key):
-                try:
-                    return await self._store.load(key)
-                except Exception as error:
-                    raise answers.load_failed(error) from error
-            case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
-                try:
-                    return answers.commit_answer(await self._store.commit(key, data, expect=expect, gc_at=gc_at))
-                except Exception as error:
-                    raise answers.commit_failed(error) from error
-            case Tell(events=events):
-                return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
-            case AskGuards(intent=intent):
-                return self._plugins.guard_send(intent) if self._plugins is not None else None
-            case ChooseRoute(intent=intent, candidates=candidates):
-                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
-            case SendCode(provider=name, request=request):
-                try:
-                    async with asyncio.timeout(request.timeout_s + GRACE_S):
-                        return answers.send_answer(await self._providers[name].send(request))
-                except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-                    return answers.send_failed(error)
-            case CheckCode() | ReconcileCheck() | CancelCode():
-                return await self._ask(effect)
-            case Pause(seconds=seconds):
-                return await asyncio.sleep(seconds)
-            case _:
-                assert_never(effect)
-
-    async def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode) -> Any:
-        provider = self._providers[effect.provider]
-        try:
-            match effect:
-                case CheckCode(request=request):
-                    checks: AsyncChecks = provider
-                    async with asyncio.timeout(request.timeout_s + GRACE_S):
-                        return answers.check_answer(await checks.check(request))
-                case ReconcileCheck(handle=handle, timeout_s=timeout_s):
-                    reconciles: AsyncReconcilesCheck = provider
-                    async with asyncio.timeout(timeout_s + GRACE_S):
-                        later = await reconciles.reconcile_check(handle, timeout_s)
-                    return None if later is None else answers.check_answer(later)
-                case CancelCode(handle=handle, timeout_s=timeout_s):
-                    cancels: AsyncCancels = provider
-                    async with asyncio.timeout(timeout_s + GRACE_S):
-                        return await cancels.cancel(handle, timeout_s) is True
-                case _:
-                    assert_never(effect)
-        except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode) else answers.check_failed(error)
-
-
-def _awaited_store(store: Store | AsyncStore) -> AsyncStore:
-    if is_awaiting(store, "commit"):
-        return cast("AsyncStore", store)
-    blocking = cast("Store", store)
-    return AwaitedStore(blocking) if blocking.capabilities.blocking_io else DirectStore(blocking)
+        return await self._driver.drive(flow)

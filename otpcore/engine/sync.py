@@ -1,41 +1,25 @@
-"""The blocking engine: one `match` over what flows ask for.
+"""The blocking engine: the operations that an application calls, each one flow.
 
-Rules of this file: no policy and no order of events; both are in the flows. A new effect that is not handled
-here is a type error.
+Rules of this file: no policy and no order of events, which are in the flows; no I/O, which is in `driving`.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, assert_never
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
-from otpcore.effects import (
-    AskGuards,
-    CancelCode,
-    CheckCode,
-    ChooseRoute,
-    Commit,
-    Effect,
-    Load,
-    Pause,
-    ReadClock,
-    ReconcileCheck,
-    SendCode,
-    Tell,
-)
-from otpcore.engine import answers, audit
+from otpcore.engine import answers
+from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
-from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
-from otpcore.ports import Cancels, Checks, Clock, Provider, ReconcilesCheck, Store
+from otpcore.ports import Clock, Provider, Store
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -98,8 +82,7 @@ class Engine:
         self._store = store
         self._providers: dict[str, Any] = named(providers)
         refuse_awaiting(store, self._providers)
-        self._plugins = plugins
-        self._clock = clock
+        self._driver = Driver(self._store, self._providers, plugins=plugins, clock=clock)
         self._entropy = entropy
         self._opened = False
         self._setup = make_setup(
@@ -347,73 +330,6 @@ class Engine:
 
     def _run(self, flow: Flow[T]) -> T:
         if not self._opened:
-            self._drive(flows.claim_scopes(self._setup))
+            self._driver.drive(flows.claim_scopes(self._setup))
             self._opened = True
-        return self._drive(flow)
-
-    def _drive(self, flow: Flow[T]) -> T:
-        try:
-            effect = next(flow)
-            while True:
-                try:
-                    answer = self._perform(effect)
-                except OtpcoreError as error:
-                    effect = flow.throw(error)
-                else:
-                    effect = flow.send(answer)
-        except StopIteration as finished:
-            result: T = finished.value
-            return result
-        finally:
-            flow.close()
-
-    def _perform(self, effect: Effect) -> Any:
-        match effect:
-            case ReadClock():
-                return answers.to_milliseconds(self._clock())
-            case Load(key=key):
-                try:
-                    return self._store.load(key)
-                except Exception as error:
-                    raise answers.load_failed(error) from error
-            case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
-                try:
-                    return answers.commit_answer(self._store.commit(key, data, expect=expect, gc_at=gc_at))
-                except Exception as error:
-                    raise answers.commit_failed(error) from error
-            case Tell(events=events):
-                return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
-            case AskGuards(intent=intent):
-                return self._plugins.guard_send(intent) if self._plugins is not None else None
-            case ChooseRoute(intent=intent, candidates=candidates):
-                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
-            case SendCode(provider=name, request=request):
-                try:
-                    return answers.send_answer(self._providers[name].send(request))
-                except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-                    return answers.send_failed(error)
-            case CheckCode() | ReconcileCheck() | CancelCode():
-                return self._ask(effect)
-            case Pause(seconds=seconds):
-                return time.sleep(seconds)
-            case _:
-                assert_never(effect)
-
-    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode) -> Any:
-        provider = self._providers[effect.provider]
-        try:
-            match effect:
-                case CheckCode(request=request):
-                    checks: Checks = provider
-                    return answers.check_answer(checks.check(request))
-                case ReconcileCheck(handle=handle, timeout_s=timeout_s):
-                    reconciles: ReconcilesCheck = provider
-                    later = reconciles.reconcile_check(handle, timeout_s)
-                    return None if later is None else answers.check_answer(later)
-                case CancelCode(handle=handle, timeout_s=timeout_s):
-                    cancels: Cancels = provider
-                    return cancels.cancel(handle, timeout_s) is True
-                case _:
-                    assert_never(effect)
-        except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode) else answers.check_failed(error)
+        return self._driver.drive(flow)

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 from otpcore.contract import (
     Accepted,
@@ -31,9 +31,10 @@ from otpcore.contract import (
     Version,
     Versioned,
 )
-from otpcore.ports import Provider, Store
+from otpcore.engine.terms import is_awaiting
+from otpcore.ports import AsyncStore, Provider, Store
 
-__all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore"]
+__all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore", "awaited_store"]
 
 T = TypeVar("T")
 
@@ -199,3 +200,11 @@ class AwaitedProvider:
         """See `Provider.close`."""
         self._workers.close()
         self._provider.close()
+
+
+def awaited_store(store: Store | AsyncStore) -> AsyncStore:
+    """The store as the awaiting engine drives it; workers only where it may wait."""
+    if is_awaiting(store, "commit"):
+        return cast("AsyncStore", store)
+    blocking = cast("Store", store)
+    return AwaitedStore(blocking) if blocking.capabilities.blocking_io else DirectStore(blocking)
