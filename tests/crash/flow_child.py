@@ -21,13 +21,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from otpcore.contract import Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.contract import CodeOwner, Conflict, Durability, StoreCapabilities, Version, Versioned
 from otpcore.engine import AsyncEngine, Engine
 from otpcore.errors import OtpcoreError
 from otpcore.model import RecipientRecord
 from otpcore.phone import canonicalise
 from otpcore.results import SendResult, Sent, Wait
 from otpcore.stores.tinydb import TinyDBStore
+from tests.crash.flow_torn import World, tries_stay_spent
 from tests.crash.log_child import OPENERS, die_before_call
 from tests.storms.arena import PEPPER, MovedClock, phone
 from tests.storms.bodies_checks import most_in_a_day
@@ -250,6 +251,27 @@ def random_kills(colour: str, mutant: str, folder: str, kills: int, seed: int) -
     return {**judged(folder), "killed": killed}
 
 
+class KilledWorld(World):
+    """A blocking engine over the embedded store whose torn calls are forks that die."""
+
+    def torn(self, point: str, name: str, *args: Any) -> None:
+        """See `World.torn`."""
+        self.point = point
+        assert not in_fork(lambda: self.made(name, *args)), f"nothing happened at: {point}"
+        self.point = ""
+
+    def tear(self) -> None:
+        """See `World.tear`."""
+        die()
+
+
+def kill_checks(owner: str, point: str, folder: str, sessions: int) -> dict[str, int]:
+    """The body of V3, with processes that are killed; it fails as everywhere, by its assertions."""
+    store = partial(TinyDBStore, f"{folder}/records.otpdb")
+    tries_stay_spent(partial(KilledWorld, "raised", CodeOwner(owner), store), point, sessions=sessions)
+    return {"sessions": sessions}
+
+
 def kill_at_bytes(kind: str, folder: str, offsets: int) -> dict[str, int]:
     """Kill a start at so many places among the bytes that it writes; the next one must read all and count the send."""
     outcomes = Counter[str]()
@@ -309,6 +331,8 @@ def main(scenario: str, *args: str) -> None:
             result = fail_point(point, colour, mutant, folder, int(phones))
         case "random", colour, mutant, folder, kills, seed:
             result = random_kills(colour, mutant, folder, int(kills), int(seed))
+        case "checks", owner, point, folder, sessions:
+            result = kill_checks(owner, point, folder, int(sessions))
         case "bytes", kind, folder, offsets:
             result = kill_at_bytes(kind, folder, int(offsets))
         case _:

@@ -5,15 +5,12 @@ The figures of the requirements run under `nightly`; a CI run uses the smaller o
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.crash.flow_child import POINTS, QUOTA
+from tests.crash.flow_runs import child
 
 PHONES = [1, pytest.param(13, marks=pytest.mark.nightly)]
 """Each is killed four to seven times at each fail point; thirteen make the fifty of the requirement."""
@@ -24,16 +21,7 @@ SENT = {"after reserve": 0, "before refund": 0, "after refund": 3}
 """Messages that leave where it is not the quota: the step is taken and nothing handed over; or three refunds are
 given back in the hour, each step is then used by a start that lives, and the fourth refusal keeps its step."""
 
-ROOT = Path(__file__).parents[2]
 COLOURS = ("threads", "tasks")
-
-
-def child(*args: object) -> dict[str, int]:
-    command = [sys.executable, "-m", "tests.crash.flow_child", *map(str, args)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
-    result: dict[str, Any] = json.loads(ended.stdout)
-    return result
 
 
 def killed_at(point: str, colour: str, folder: Path, phones: int, mutant: str = "") -> None:

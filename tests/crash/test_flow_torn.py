@@ -1,0 +1,43 @@
+"""V3: a try that was claimed stays spent, whatever becomes of the caller after the claim.
+
+The figure of the requirement runs under `nightly`; a CI run uses the smaller one that stands beside it.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from otpcore.contract import CodeOwner
+from tests.crash.flow_runs import child
+from tests.crash.flow_torn import CORE_POINTS, MODES, POINTS, RollsBack, World, tries_stay_spent
+
+SESSIONS = [3, pytest.param(25, marks=pytest.mark.nightly)]
+PLACES = [(CodeOwner.PROVIDER, point) for point in POINTS] + [(CodeOwner.CORE, point) for point in CORE_POINTS]
+CONTROLS = [(CodeOwner.PROVIDER, point) for point in POINTS]
+
+each_mode = pytest.mark.parametrize("mode", MODES)
+
+
+@each_mode
+@pytest.mark.parametrize(("owner", "point"), PLACES)
+@pytest.mark.parametrize("sessions", SESSIONS)
+def test_a_claimed_try_stays_spent(mode: str, owner: CodeOwner, point: str, sessions: int) -> None:
+    tries_stay_spent(partial(World, mode, owner), point, sessions=sessions)
+
+
+@pytest.mark.parametrize(("owner", "point"), PLACES)
+@pytest.mark.parametrize("sessions", [1, pytest.param(25, marks=pytest.mark.nightly)])
+def test_a_claimed_try_survives_the_kill_of_its_process(
+    tmp_path: Path, owner: CodeOwner, point: str, sessions: int
+) -> None:
+    assert child("checks", owner.value, point, tmp_path, sessions) == {"sessions": sessions}
+
+
+@each_mode
+@pytest.mark.parametrize(("owner", "point"), CONTROLS)
+def test_a_claim_in_the_callers_transaction_is_caught(mode: str, owner: CodeOwner, point: str) -> None:
+    with pytest.raises(AssertionError):
+        tries_stay_spent(partial(World, mode, owner, RollsBack), point, sessions=1)
