@@ -130,7 +130,8 @@ def open_stage() -> Generator[Stage]:
         kept = plugins.store("tinydb")
         at = kept.settings.model_validate({"path": path})
         _reach(provider, account)
-        settings = load_settings(**_defaults() | {"provider": provider.name, "profile": "demo"})
+        wanted: dict[str, Any] = _defaults() | {"provider": provider.name, "profile": "demo"}
+        settings = load_settings(**wanted)
         with open_engine(settings, plugins=plugins, provider_settings=account, store_settings=at) as engine:
             reader = kept.build(at)
             try:

@@ -10,19 +10,17 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
 from otpcore.engine.terms import is_awaiting
 from otpcore.hookspecs import ProviderType, StoreType
 from otpcore.plugins import Plugins
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
 from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings, pepper_for
-
-if TYPE_CHECKING:
-    from otpcore.engine.aio import AsyncEngine
 
 __all__ = ["Given", "Parts", "open_async_engine", "open_engine", "prepare"]
 
@@ -122,8 +120,6 @@ def open_async_engine(
         PluginError: a named store or provider is not there.
         StoreError: the store cannot be opened.
     """
-    from otpcore.engine.aio import AsyncEngine  # noqa: PLC0415  # asyncio is paid for by those who await
-
     parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
     store, provider = parts.store_type, parts.provider_type
     return _opened(AsyncEngine, parts, store.build_async or store.build, provider.build_async or provider.build)
