@@ -21,7 +21,10 @@ import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NamedTuple, cast
+
+from pydantic_core import from_json
 
 from otpcore.errors import StoreFormatError
 
@@ -38,6 +41,7 @@ __all__ = [
     "encode",
     "encode_header",
     "find_damage",
+    "is_intact",
     "micros",
     "parse",
     "unwrap",
@@ -120,11 +124,9 @@ def micros(at: datetime) -> int:
 def wrap(data: bytes) -> bytes:
     """The value that stands for `data`: itself where it is a one-line JSON object, else a string of base64."""
     if data.startswith(b"{") and b"\n" not in data:
-        try:
-            if isinstance(json.loads(data.decode()), dict):
-                return data
-        except (ValueError, RecursionError):  # not UTF-8, not JSON, or nested beyond what a reader would bear
-            pass
+        with contextlib.suppress(ValueError):  # not UTF-8, not JSON, or nested deeper than a reader would bear
+            from_json(data, allow_inf_nan=False)  # a third of the time that `json` takes
+            return data
     return b'"%s"' % base64.b64encode(data)
 
 
@@ -133,13 +135,19 @@ def unwrap(value: bytes) -> bytes:
     return value if value.startswith(b"{") else base64.b64decode(value[1:-1])
 
 
+@lru_cache(maxsize=8192)  # the same keys come again: a start and its checks
+def quoted(name: str) -> bytes:
+    """The JSON string of a table or key."""
+    return json.dumps(name).encode()
+
+
 def encode(record: Record, more: int) -> tuple[bytes, int]:
     """The line, newline included, and where the value starts in it."""
     gc = b"null" if record.gc_us >= NEVER else b"%d" % record.gc_us
     head = b'%d,%s,%s,"%s",%s,' % (
         more,
-        json.dumps(record.table).encode(),
-        json.dumps(record.key).encode(),
+        quoted(record.table),
+        quoted(record.key),
         record.version.encode(),
         gc,
     )
@@ -168,9 +176,18 @@ def parse(chunk: bytes, start: int = 0, stop: int | None = None) -> Frame | None
     )
 
 
-def text(quoted: bytes) -> str:
+def is_intact(line: bytes, version: str) -> bool:
+    """Whether a line that `parse` recognised earlier, given without its newline, is still the same."""
+    try:
+        crc = int(line[2:10], 16)
+    except ValueError:
+        return False
+    return crc == zlib.crc32(memoryview(line)[CRC_END:]) and version.encode() in line
+
+
+def text(string: bytes) -> str:
     """The string that a JSON string stands for."""
-    return cast("str", json.loads(quoted)) if b"\\" in quoted else quoted[1:-1].decode()
+    return cast("str", json.loads(string)) if b"\\" in string else string[1:-1].decode()
 
 
 def find_damage(rest: bytes) -> int | None:

@@ -171,16 +171,16 @@ class RecordLog:
             raise StoreUnavailable(f"{self.path} is closed")
         return self._segment
 
-    def _guarded_refresh(self, *, locked: bool) -> bool:
+    def _guarded_refresh(self, *, locked: bool, reopen: bool = True) -> bool:
         if self._closed:
             raise StoreUnavailable(f"{self.path} is closed")
         try:
-            return self.refresh(locked=locked)
+            return self.refresh(locked=locked, reopen=reopen)
         except OSError as error:
             raise self.unavailable(error) from error
 
-    def refresh(self, *, locked: bool) -> bool:
-        """Follow the file to its end; False: only a holder of the lock can."""
+    def refresh(self, *, locked: bool, reopen: bool = True) -> bool:
+        """Follow the file to its end; False: only a holder of the lock can, or a new file was not to be opened."""
         try:
             now = os.stat(self.path)  # noqa: PTH116 - the hot path; a Path costs more than the call
         except FileNotFoundError:
@@ -192,6 +192,8 @@ class RecordLog:
             raise StoreUnavailable(f"{self.path} was removed while it was in use")
         segment, size = self._segment, now.st_size
         if segment is None or now.st_ino != segment.inode or size < segment.end:
+            if not reopen:
+                return False
             segment = Segment.open(self.path)
             size = os.fstat(segment.file.fd).st_size
             if self.sync:
@@ -252,9 +254,9 @@ class RecordLog:
         self._written = None
         self._take_lock()
         for _ in range(REOPENINGS):
-            if self._may_create or not self._is_replaced():
-                break
-            self.lock.release()  # a new inode takes long to read: not under the lock
+            if self._guarded_refresh(locked=True, reopen=self._may_create):
+                return
+            self.lock.release()  # a new file takes long to read: not under the lock
             self._guarded_refresh(locked=False)
             self._take_lock()
         self._guarded_refresh(locked=True)
@@ -264,11 +266,6 @@ class RecordLog:
             self.lock.acquire()
         except OSError as error:
             raise self.unavailable(error) from error
-
-    def _is_replaced(self) -> bool:
-        """Whether the path names another file than the current segment; cheap, from the segment's side."""
-        segment = self._segment
-        return segment is None or os.fstat(segment.file.fd).st_nlink == 0
 
     def append(self, records: Sequence[Record]) -> None:
         """Append one batch, inside `exclusive`: all of it or nothing.

@@ -168,8 +168,7 @@ class Segment:
             StoreFormatError: it is not what it was; somebody wrote into the file, or the disk did.
         """
         line = os.pread(self.file.fd, entry.length, entry.offset)
-        frame = frames.parse(line)
-        if frame is None or frame.version != entry.version:
+        if not frames.is_intact(line, entry.version):
             raise StoreFormatError(f"the line at byte {entry.offset} of the store's file changed after it was written")
         return line
 

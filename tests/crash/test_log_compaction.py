@@ -170,11 +170,11 @@ def test_readers_and_writers_follow_to_the_new_file(open_store: Opens) -> None:
 def test_a_reader_that_looks_at_the_size_alone_fails_that(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
     refresh = RecordLog.refresh
 
-    def deaf(self: RecordLog, *, locked: bool) -> bool:
+    def deaf(self: RecordLog, *, locked: bool, reopen: bool = True) -> bool:
         try:
             segment = self.current()
         except StoreUnavailable:  # not opened yet
-            return refresh(self, locked=locked)
+            return refresh(self, locked=locked, reopen=reopen)
         return segment.follow(os.fstat(segment.file.fd).st_size)
 
     monkeypatch.setattr(RecordLog, "refresh", deaf)
