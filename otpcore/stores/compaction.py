@@ -4,6 +4,10 @@ A compaction takes a snapshot under the lock, copies it without, follows the tai
 takes the lock again for the last of the tail and the rename. Killed anywhere, it leaves the old file in place
 and a file at the temporary name, which the next one removes.
 
+Behind the last line of the old file, which has no name any more, it then leaves a map of what went where. Others
+who still have that file open move their index by it, which takes a tenth of the time of reading the new file;
+without the map, they read.
+
 Rules of this file: it reads the old file and writes the new one. Locks, the rename, and what readers do are the
 log's (`log.py`).
 """
@@ -15,19 +19,22 @@ import fcntl
 import logging
 import os
 import stat
+import struct
 import threading
+import zlib
+from array import array
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from otpcore.errors import StoreError, StoreFormatError
 from otpcore.stores import frames
-from otpcore.stores.frames import Header, Record
+from otpcore.stores.frames import Header
 from otpcore.stores.segment import Descriptor, Entry, Segment, write_all
 
 if TYPE_CHECKING:
     from otpcore.stores.log import RecordLog
 
-__all__ = ["COMPACT_MIN_LINES", "Compactor", "Live", "copy_live", "copy_tail", "create", "snapshot"]
+__all__ = ["COMPACT_MIN_LINES", "Compactor", "Live", "adopt", "copy_live", "copy_tail", "create", "snapshot"]
 
 logger = logging.getLogger("otpcore.stores")
 
@@ -37,6 +44,11 @@ COMPACT_MIN_LINES: Final = 4096
 SMALL_TAIL: Final = 64 * 1024
 """Bytes that a compaction may leave to copy under the lock."""
 CATCH_UP_ROUNDS: Final = 8
+MAP: Final = struct.Struct("=8sI")
+"""Before the map: its mark, and the CRC-32 of what follows."""
+MAP_MARK: Final = b"\0moved\0\0"
+WHOLE: Final = struct.Struct("=4Q")
+"""Of the map: end of the snapshot in the old file, where it ends in the new one, end and lines of the new one."""
 BUFFER: Final = 1 << 20
 
 Live = tuple[str, str, Entry]
@@ -124,7 +136,7 @@ class Compactor:
             live, mark = snapshot(old), old.end
         new = create(log.temp, old)
         try:
-            copy_live(old, live, new)
+            moved, whole = copy_live(old, live, new), [mark, new.end]
             for _ in range(CATCH_UP_ROUNDS):
                 with log.exclusive(heal=False):
                     end = old.end
@@ -136,7 +148,8 @@ class Compactor:
             with log.exclusive(heal=False) as now:
                 if now is old:
                     copy_tail(old, new, mark, old.end)
-                    log.publish(new)
+                    whole += [new.end, new.index.lines]
+                    log.publish(new, lambda: leave_map(old, WHOLE.pack(*whole) + moved.tobytes()))
                     self.done += 1
                     return True
         except BaseException:
@@ -172,26 +185,27 @@ def snapshot(segment: Segment) -> list[Live]:
     return [(table, key, entry) for table, entries in segment.index.tables.items() for key, entry in entries.items()]
 
 
-def copy_live(old: Segment, live: Iterable[Live], new: Segment) -> None:
+def copy_live(old: Segment, live: Iterable[Live], new: Segment) -> array[int]:
     """Append the lines of a snapshot, checked, in the order of the old file.
+
+    Returns:
+        For each line its offset in the old file and in the new one.
 
     Raises:
         StoreFormatError: a line is no longer what was written.
         OSError: the new file cannot be written.
     """
-    buffer = bytearray()
+    buffer, moved = bytearray(), array("Q")
     for table, key, entry in sorted(live, key=lambda item: item[2].offset):
-        line = old.line(entry) + b"\n"
-        value_at = entry.value_at
-        if not line.startswith(b"0,", len('["00000000",')):  # of a batch whose other lines may not be copied
-            value = line[value_at:-2]
-            line, value_at = frames.encode(Record(table, key, entry.version, entry.gc_us, value), 0)
+        line = frames.alone(old.line(entry))
         at = new.end + len(buffer)
-        new.index.put(table, key, Entry(at, len(line) - 1, value_at, entry.version, entry.gc_us))
-        buffer += line
+        new.index.put(table, key, Entry(at, entry.length, entry.value_at, entry.version, entry.gc_us))
+        moved.extend((entry.offset, at))
+        buffer += line + b"\n"
         if len(buffer) >= BUFFER:
             flush(new, buffer)
     flush(new, buffer)
+    return moved
 
 
 def flush(new: Segment, buffer: bytearray) -> None:
@@ -218,3 +232,35 @@ def copy_tail(old: Segment, new: Segment, start: int, stop: int) -> None:
         size += len(chunk)
     if start < stop or not new.follow(size):
         raise StoreFormatError("the end of the store's file changed while it was copied")
+
+
+def leave_map(old: Segment, content: bytes) -> None:
+    """Leave the map behind the last line of the old file; the caller has renamed and holds the lock."""
+    with contextlib.suppress(OSError):  # the others read, then
+        write_all(old.file.fd, MAP.pack(MAP_MARK, zlib.crc32(content)) + content)
+
+
+def adopt(old: Segment, new: Segment) -> None:
+    """Move the index of the old file to its successor, if a map says how; else leave it to be read.
+
+    Raises:
+        OSError: the old file cannot be read.
+    """
+    if new.header.predecessor != old.header.id:
+        return
+    size = os.fstat(old.file.fd).st_size
+    old.follow(size)
+    raw = os.pread(old.file.fd, size - old.end, old.end)
+    if len(raw) < MAP.size + WHOLE.size or MAP.unpack_from(raw) != (MAP_MARK, zlib.crc32(raw[MAP.size :])):
+        return
+    mark, tail_at, end, lines = WHOLE.unpack_from(raw, MAP.size)
+    if end > os.fstat(new.file.fd).st_size:
+        return  # somebody cut it
+    pairs = array("Q", raw[MAP.size + WHOLE.size :])
+    moved = dict(zip(pairs[::2], pairs[1::2], strict=True))
+    for table, entries in old.index.tables.items():
+        new.index.tables[table] = {
+            key: Entry(moved[offset] if offset < mark else offset - mark + tail_at, length, value_at, version, gc_us)
+            for key, (offset, length, value_at, version, gc_us) in entries.items()
+        }
+    new.index.lines, new.end = lines, end

@@ -37,6 +37,7 @@ __all__ = [
     "Frame",
     "Header",
     "Record",
+    "alone",
     "decode_header",
     "encode",
     "encode_header",
@@ -62,7 +63,7 @@ MICROSECOND: Final = timedelta(microseconds=1)
 CRC_END: Final = len('["00000000",')
 STRING: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 LINE: Final = re.compile(
-    rb'\["([0-9a-f]{8})",(\d{1,9}),(' + STRING + rb"),(" + STRING + rb'),"([0-9A-Za-z_-]{1,64})",(-?\d{1,18}|null),'
+    rb'\["([0-9a-f]{8})", *(\d{1,9}),(' + STRING + rb"),(" + STRING + rb'),"([0-9A-Za-z_-]{1,64})",(-?\d{1,18}|null),'
 )
 
 
@@ -153,6 +154,15 @@ def encode(record: Record, more: int) -> tuple[bytes, int]:
     )
     rest = b"%s%s]" % (head, record.value)
     return b'["%08x",%s\n' % (zlib.crc32(rest), rest), CRC_END + len(head)
+
+
+def alone(line: bytes) -> bytes:
+    """A line as a batch of its own, of the same length: what follows it in its batch is not copied."""
+    more = line.index(b",", CRC_END)
+    if line[CRC_END:more] == b"0":
+        return line
+    rest = b"0".rjust(more - CRC_END) + line[more:]
+    return b'["%08x",%s' % (zlib.crc32(rest), rest)
 
 
 def parse(chunk: bytes, start: int = 0, stop: int | None = None) -> Frame | None:

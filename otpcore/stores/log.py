@@ -21,13 +21,13 @@ import logging
 import os
 import threading
 import weakref
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
 from otpcore.stores import frames
-from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, create
+from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, adopt, create
 from otpcore.stores.frames import Record
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.place import prepare, sync_folder
@@ -194,7 +194,9 @@ class RecordLog:
         if segment is None or now.st_ino != segment.inode or size < segment.end:
             if not reopen:
                 return False
-            segment = Segment.open(self.path)
+            before, segment = segment, Segment.open(self.path)
+            if before is not None:
+                adopt(before, segment)
             size = os.fstat(segment.file.fd).st_size
             if self.sync:
                 sync_folder(self.path)  # whoever renamed it may have died before it could
@@ -281,14 +283,19 @@ class RecordLog:
             raise self.unavailable(error) from error
         self._written = segment
 
-    def publish(self, new: Segment) -> None:
+    def publish(self, new: Segment, renamed: Callable[[], None] = lambda: None) -> None:
         """Make `new`, which lies at `temp`, the file. The caller holds the lock.
+
+        Args:
+            new: the segment.
+            renamed: called once others can find the file, before the disk is waited for.
 
         Raises:
             OSError: it is not, or not certainly on the disk; the next use looks again.
         """
         os.fdatasync(new.file.fd)
         os.replace(self.temp, self.path)  # noqa: PTH105 - strings in, no Path needed
+        renamed()
         sync_folder(self.path)  # before anybody can acknowledge a write to it
         self._segment = new
 

@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import threading
+from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 
 from otpcore.contract import Conflict, Version
 from otpcore.errors import StoreUnavailable
-from otpcore.stores import compaction, log
+from otpcore.stores import compaction, frames, log
 from otpcore.stores.log import RecordLog
 from otpcore.stores.segment import Segment
 from otpcore.stores.tinydb import TinyDBStore
@@ -116,9 +117,9 @@ def check_writes_beside(open_store: Opens, path: Path, monkeypatch: pytest.Monke
         for _ in range(60):  # more than may be left to copy under the lock
             put(other, "beside", number)
 
-    def copy_and_write(old: Segment, live: list[compaction.Live], new: Segment) -> None:
+    def copy_and_write(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
         write(0)
-        copy(old, live, new)
+        return copy(old, live, new)
 
     def sync_and_write(fd: int) -> None:
         sync(fd)
@@ -182,6 +183,71 @@ def test_a_reader_that_looks_at_the_size_alone_fails_that(open_store: Opens, mon
         check_followed(open_store)
 
 
+def check_moved_index(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that was moved to the new file is the one that reading it gives."""
+    store, ahead, behind = open_store(), open_store(), open_store()
+    table = cast("Any", store.db).table("notes")
+    ids = table.insert_multiple({"n": number} for number in range(15))
+    for number in range(40):
+        put(store, f"key{number % 8}", number)
+    table.remove(doc_ids=ids[3:6])
+    copy = compaction.copy_live
+
+    def copy_and_write(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
+        moved = copy(old, live, new)
+        put(ahead, "key1", 100)
+        put(ahead, "new", 1)
+        table.remove(doc_ids=ids[:2])
+        return moved
+
+    with monkeypatch.context() as patch:
+        patch.setattr(compaction, "copy_live", copy_and_write)
+        assert store.log.compact()
+    put(store, "key2", 200)
+    parsed, parse = list[int](), frames.parse
+
+    def counted(chunk: bytes, start: int = 0, stop: int | None = None) -> frames.Frame | None:
+        parsed.append(start)
+        return parse(chunk, start, stop)
+
+    fresh = open_store()
+    with fresh.log.reading() as read:
+        for follower, most in ((store, 0), (ahead, 3), (behind, 60)):
+            with monkeypatch.context() as patch:
+                patch.setattr(frames, "parse", counted)
+                parsed.clear()
+                with follower.log.reading() as moved:
+                    assert moved.inode == read.inode
+                    assert (moved.end, moved.index.lines) == (read.end, read.index.lines)
+                    assert moved.index.tables == read.index.tables
+                assert len(parsed) <= most + (follower is behind) * 20
+
+
+def test_an_index_is_moved_to_the_new_file(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_moved_index(open_store, monkeypatch)
+
+
+def test_a_map_that_forgets_the_snapshot_fails_that(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave_map = compaction.leave_map
+
+    def forget(old: Segment, content: bytes) -> None:
+        moved = array("Q", content[compaction.WHOLE.size :])
+        leave_map(old, content[: compaction.WHOLE.size] + array("Q", sorted(moved)).tobytes())
+
+    monkeypatch.setattr(compaction, "leave_map", forget)
+    with pytest.raises((AssertionError, KeyError)):
+        check_moved_index(open_store, monkeypatch)
+
+
+@pytest.mark.parametrize("content", [b"", b"\0moved\0\0", bytes(100), b"\0moved\0\0" + bytes(60)])
+def test_without_a_map_the_new_file_is_read(open_store: Opens, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    def spoil(old: Segment, _content: bytes) -> None:
+        os.write(old.file.fd, content)
+
+    monkeypatch.setattr(compaction, "leave_map", spoil)
+    check_followed(open_store)
+
+
 def check_order(store: TinyDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """The new file is on the disk before it has the name, and the name is before anybody can write to the file."""
     done: list[str] = []
@@ -223,9 +289,9 @@ def test_one_compaction_at_a_time(open_store: Opens, monkeypatch: pytest.MonkeyP
     put(store, "key", 1)
     copy, answers = compaction.copy_live, list[bool]()
 
-    def copy_and_try(old: Segment, live: list[compaction.Live], new: Segment) -> None:
+    def copy_and_try(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
         answers.extend([other.log.compact(), store.log.compact()])
-        copy(old, live, new)
+        return copy(old, live, new)
 
     monkeypatch.setattr(compaction, "copy_live", copy_and_try)
     assert store.log.compact()
