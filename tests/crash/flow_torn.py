@@ -69,13 +69,13 @@ class World:
     Args:
         mode: one of `MODES`; "cancelled" needs the awaiting engine, "raised" uses the blocking one.
         owner: of the code.
-        memory: the store, or a broken one in its place.
+        memory: another store, or a broken one, in the place of the memory store.
     """
 
-    def __init__(self, mode: str, owner: CodeOwner, memory: Callable[[], Store] = MemoryStore) -> None:
+    def __init__(self, mode: str, owner: CodeOwner, memory: Callable[[], Store] | None = None) -> None:
         self.point = ""
         self.clock = MovedClock()
-        self.memory = memory()
+        self.memory = (memory or MemoryStore)()
         self._commits = 0
         settings: dict[str, Any] = {"pepper": PEPPER, "clock": self.clock, "plugins": cast("Any", _Observer(self))}
         if mode == "cancelled":

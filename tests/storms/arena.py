@@ -239,20 +239,20 @@ class TaskArena(Arena):
         self._runner.close()
 
 
-def arena_for(kind: str, folder: Path, *, memory: type[MemoryStore] = MemoryStore, **given: Any) -> Arena:
+def arena_for(kind: str, folder: Path, *, memory: type[MemoryStore] | None = None, **given: Any) -> Arena:
     """An arena of one of `KINDS`.
 
     Args:
         kind: store and colour.
         folder: for the embedded store's file.
-        memory: the memory store, or a broken one in its place.
+        memory: a broken store in the place of the memory store.
         given: as for `Arena`.
     """
     match kind:
         case "memory-threads":
-            return ThreadArena(YieldingStore(memory()), **given)
+            return ThreadArena(YieldingStore((memory or MemoryStore)()), **given)
         case "memory-tasks":
-            return TaskArena(memory(), **given)
+            return TaskArena((memory or MemoryStore)(), **given)
         case "tinydb-threads":
             return ThreadArena(TinyDBStore(folder / "storm.otpdb"), **given)
         case "tinydb-tasks":

@@ -76,7 +76,7 @@ def test_a_store_without_a_guard_approves_twice_every_time(arena_of: Make, kind:
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_fails_the_other_bodies(arena_of: Make, kind: str) -> None:
     with pytest.raises(AssertionError):
-        bodies.resends_give_no_tries_back(arena_of(kind, memory=NaiveStore, profile=bodies.QUICK), resends=2)
+        bodies.resends_give_no_tries_back(arena_of(kind, memory=NaiveStore, profile=bodies.QUICK), resends=RESENDS)
     with pytest.raises(AssertionError):
         bodies.old_codes_are_void(arena_of(kind, memory=NaiveStore, profile=bodies.QUICK), resends=2)
     with pytest.raises(AssertionError):
