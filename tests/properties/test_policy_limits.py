@@ -1,0 +1,419 @@
+"""Each limit by its figure, over a whole engine; and each shown to fail with a limit that is one too many.
+
+Rules of this file: a body takes the world and the numbers that are promised; the planted defect runs the same body
+over an engine whose policy lets one more through.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otpcore import Approved, Ended, NotFound, Refusal, Refused, Sent, Wait, WaitReason, Wrong, outward
+from otpcore.codes import Token
+from otpcore.contract import CodeOwner, Failure, FailureKind, SendEffect
+from otpcore.errors import ConfigurationError, UsageError
+from otpcore.model import Ladder, RecipientRecord, Send
+from otpcore.policy import DAY, DEFAULT, DEMO, PROFILES, SIGNAL, TWILIO, Profile, climb, decide_send, profile_named
+from tests.properties.world import EPOCH, NUMBER, World
+
+CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
+OWNERS = pytest.mark.parametrize("owner", [CORE, PROVIDER])
+REFUSED = Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+MINUTE = timedelta(minutes=1)
+WIDE = replace(DEFAULT, ladder=(timedelta(seconds=1),) * 50, daily_cap=50, failures_per_day=100)
+"""Nothing stands in the way of what a test is about."""
+
+
+def begin(world: World, **asked: Any) -> tuple[str, str]:
+    """A session's token, and the code that was sent."""
+    result = world.engine.start(NUMBER, **asked)
+    assert isinstance(result, Sent)
+    return result.session.token or "", world.vendor.code_for(NUMBER)
+
+
+def wrong(code: str) -> str:
+    return f"{(int(code) + 1) % 10**6:06d}"
+
+
+# --- bodies ------------------------------------------------------------------------------------
+
+
+def ladder_lets_its_steps_through(profile: Profile, promised: Profile) -> None:
+    """S3: 20 cycles; every wait is the documented one, every send has a real expiry."""
+    world = World(profile=replace(profile, daily_cap=1000, live_sessions=1000))
+    for _ in range(20):
+        for step in promised.ladder:
+            sent = world.engine.start(NUMBER)
+            assert isinstance(sent, Sent)
+            assert sent.next.resend_at == world.now + step
+            assert sent.next.expires_at == world.now + profile.code_lifetime
+            world.move(step - timedelta(milliseconds=1))
+            held = world.engine.start(NUMBER)
+            assert isinstance(held, Wait)
+            assert held.retry_after_s == pytest.approx(0.001)
+            world.move(timedelta(milliseconds=1))
+
+
+def successes_do_not_lift_the_daily_cap(profile: Profile, promised: Profile) -> None:
+    """S8, invariant 6: 100 loops of start and right code in 24 hours: exactly ten sends."""
+    world = World(profile=profile)
+    for _ in range(100):
+        result = world.engine.start(NUMBER)
+        if isinstance(result, Sent):
+            code = world.vendor.code_for(NUMBER)
+            assert isinstance(world.engine.check(result.session.token or "", code), Approved)
+        else:
+            assert isinstance(result, Wait)
+            assert result.reason is WaitReason.DAILY_CAP
+        world.move(timedelta(minutes=14))
+    assert len(world.vendor.outbox) == promised.daily_cap
+
+
+def tries_of_a_session(profile: Profile, promised: Profile) -> None:
+    """V4, S10: exactly so many answers, and then the right code is refused like a wrong one."""
+    for seed in range(1000 if promised is DEFAULT else 50):
+        world = World(profile=profile, seed=seed)
+        token, code = begin(world)
+        told = [world.engine.check(token, wrong(code)) for _ in range(promised.checks_per_session + 2)]
+        assert sum(isinstance(each, Wrong) for each in told) == promised.checks_per_session
+        right = world.engine.check(token, code)
+        assert isinstance(right, Ended)
+        assert outward(right, of="check") == outward(told[0], of="check") == outward(NotFound(), of="check")
+
+
+def failures_in_a_day(profile: Profile, promised: Profile) -> None:
+    """Invariant 5, V6: over however many sessions, and the next one when the first leaves its window."""
+    world = World(profile=replace(profile, ladder=WIDE.ladder, daily_cap=50))
+    count = 0
+    for _ in range(6):
+        result = world.engine.start(NUMBER)
+        if not isinstance(result, Sent):
+            break
+        code = world.vendor.code_for(NUMBER)
+        told = [world.engine.check(result.session.token or "", wrong(code)) for _ in range(5)]
+        count += sum(isinstance(each, Wrong) for each in told)
+        world.move(11 * MINUTE)
+    assert count == promised.failures_per_day
+    assert isinstance(world.engine.start(NUMBER), Refused)
+    world.move(DAY - 22 * MINUTE)
+    assert isinstance(world.engine.start(NUMBER), Sent)
+
+
+def failures_in_a_row(profile: Profile, promised: Profile) -> None:
+    """Invariant 5: ten a day for ten days; the 101st is impossible until an operator unlocks."""
+    world = World(profile=replace(profile, ladder=WIDE.ladder, daily_cap=50))
+    count = 0
+    for _ in range(15):
+        for _ in range(2):
+            result = world.engine.start(NUMBER)
+            if isinstance(result, Sent):
+                code = world.vendor.code_for(NUMBER)
+                told = [world.engine.check(result.session.token or "", wrong(code)) for _ in range(5)]
+                count += sum(isinstance(each, Wrong) for each in told)
+            world.move(11 * MINUTE)
+        world.move(DAY)
+    assert count == promised.failures_in_a_row
+    locked = world.engine.start(NUMBER)
+    assert isinstance(locked, Refused)
+    assert (locked.kind, locked.next.resend_at) == (Refusal.LOCKED, None)
+    world.engine.unlock(NUMBER)
+    assert isinstance(world.engine.start(NUMBER), Sent)
+
+
+def live_sessions_at_once(profile: Profile, promised: Profile) -> None:
+    """Trap 1: the next one waits, and the first ones are all still there."""
+    world = World(profile=replace(profile, ladder=WIDE.ladder))
+    tokens: list[str] = []
+    for _ in range(promised.live_sessions):
+        tokens.append(begin(world)[0])
+        world.move(timedelta(seconds=1))
+    assert isinstance(world.engine.start(NUMBER), Wait)
+    assert all(getattr(world.engine.status(token), "next").expires_at is not None for token in tokens)
+
+
+def refunds_in_an_hour(profile: Profile, promised: Profile) -> None:
+    """Trap 4, S5."""
+    world = World(profile=replace(profile, daily_cap=50))
+    for _ in range(promised.refunds_per_hour):
+        world.orders[:] = [REFUSED]
+        assert isinstance(world.engine.start(NUMBER), Refused)
+    world.orders[:] = [REFUSED]
+    assert isinstance(world.engine.start(NUMBER), Refused)
+    assert isinstance(world.engine.start(NUMBER), Wait)
+
+
+def a_source_leaves_room_for_others(profile: Profile, promised: Profile) -> None:
+    """Trap 5: all but one step of the ladder; half of the failures."""
+    world = World(profile=profile)
+    for _ in range(200):
+        world.engine.start(NUMBER, source="192.0.2.1")
+        world.move(5 * MINUTE)
+    assert len(world.vendor.outbox) == len(promised.ladder) - 1
+    token, code = begin(world, source="192.0.2.2")
+    for _ in range(5):
+        world.engine.check(token, wrong(code), source="192.0.2.1")
+    world.move(timedelta(hours=25))
+    token, code = begin(world)
+    assert isinstance(world.engine.check(token, code, source="192.0.2.1"), Approved)
+
+
+def code_lives_as_long_as_it_says(profile: Profile, promised: Profile) -> None:
+    """V8, invariant 8: right a millisecond before its end; at the end and after it is over."""
+    for early, kind in ((-1, Approved), (0, Ended), (1, Ended)):
+        world = World(profile=profile)
+        token, code = begin(world)
+        world.move(promised.code_lifetime + timedelta(milliseconds=early))
+        assert isinstance(world.engine.check(token, code), kind)
+
+
+Body = Callable[[Profile, Profile], None]
+SHORT = replace(DEFAULT, name="short", code_lifetime=timedelta(seconds=300))
+LIMITS: list[tuple[Body, Profile, dict[str, Any]]] = [
+    (ladder_lets_its_steps_through, DEFAULT, {"ladder": (*DEFAULT.ladder[:-1], timedelta(hours=23))}),
+    (successes_do_not_lift_the_daily_cap, DEFAULT, {"daily_cap": 11}),
+    (tries_of_a_session, DEFAULT, {"checks_per_session": 6}),
+    (failures_in_a_day, DEFAULT, {"failures_per_day": 11}),
+    (failures_in_a_row, DEFAULT, {"failures_in_a_row": 101}),
+    (live_sessions_at_once, DEFAULT, {"live_sessions": 4}),
+    (refunds_in_an_hour, DEFAULT, {"refunds_per_hour": 4}),
+    (a_source_leaves_room_for_others, DEFAULT, {"ladder": (*DEFAULT.ladder, timedelta(hours=24))}),
+    (code_lives_as_long_as_it_says, SHORT, {"code_lifetime": timedelta(milliseconds=300_001)}),
+]
+NAMES = [body.__name__ for body, _, _ in LIMITS]
+
+
+@pytest.mark.parametrize(("body", "promised", "more"), LIMITS, ids=NAMES)
+def test_a_limit_is_what_it_says(body: Body, promised: Profile, more: dict[str, Any]) -> None:
+    """Invariants 2, 3, 5, 6 and 8; traps 1, 4 and 5."""
+    body(promised, promised)
+
+
+@pytest.mark.parametrize(("body", "promised", "more"), LIMITS, ids=NAMES)
+def test_one_more_than_the_limit_is_found(body: Body, promised: Profile, more: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        body(replace(promised, **more), promised)
+
+
+# --- one by one --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("limit", range(1, 11))
+def test_a_limit_counts_the_allowed_number_and_not_one_more(limit: int) -> None:
+    """S10: for L in 1..10, exactly L of sends, checks and live sessions."""
+    profile = replace(WIDE, daily_cap=limit, checks_per_session=limit, live_sessions=limit)
+    world = World(profile=profile)
+    for _ in range(limit + 2):
+        world.engine.start(NUMBER)
+        world.move(timedelta(seconds=1))
+    assert len(world.vendor.outbox) == limit
+    tries = World(profile=profile)
+    token, code = begin(tries)
+    told = [tries.engine.check(token, wrong(code)) for _ in range(limit + 2)]
+    assert sum(isinstance(each, Wrong) for each in told) == limit
+
+
+def test_a_resend_gives_no_tries_back() -> None:
+    """V5, invariant 5: 20 resends with a try at each: five answers in all, the code of before never accepted."""
+    profile = replace(WIDE, ladder=(timedelta(seconds=20),) * 30)
+    world = World(profile=profile)
+    token, first = begin(world)
+    told: list[Any] = []
+    for _ in range(20):
+        world.move(timedelta(seconds=20))
+        old = world.vendor.code_for(NUMBER)
+        world.engine.resend(token, NUMBER)
+        told.append(world.engine.check(token, old if old != world.vendor.code_for(NUMBER) else wrong(old)))
+    assert sum(isinstance(each, Wrong) for each in told) == 5
+    assert not any(isinstance(each, Approved) for each in told)
+    assert isinstance(world.engine.check(token, first), Ended)
+
+
+def test_a_voided_code_is_never_accepted() -> None:
+    """V5, invariant 7: 1,000 sessions."""
+    accepted = 0
+    for seed in range(1000):
+        world = World(seed=seed)
+        token, old = begin(world)
+        world.move(2 * MINUTE)
+        world.engine.resend(token, NUMBER)
+        new = world.vendor.code_for(NUMBER)
+        accepted += old != new and isinstance(world.engine.check(token, old), Approved)
+    assert accepted == 0
+
+
+def cross(world: World, pairs: int) -> int:
+    """How many codes open a session that they were not made for."""
+    draw, accepted = random.Random(7), 0
+    made: list[tuple[str, str]] = []
+    for n in range(150):
+        number = f"+1202555{n % 50:04d}"
+        sent = world.engine.start(number, purpose="login" if n % 2 else "payment")
+        world.move(timedelta(seconds=1))
+        assert isinstance(sent, Sent)
+        made.append((sent.session.token or "", world.vendor.code_for(number)))
+    for _ in range(pairs):
+        (token, own), (other, code) = draw.sample(made, 2)
+        one, two = Token.parse(token), Token.parse(other)
+        assert one is not None
+        assert two is not None
+        forged = str(Token(one.key, one.session, two.secret))
+        target = draw.choice([token, forged, str(Token(two.key, one.session, one.secret))])
+        accepted += code != own and isinstance(world.engine.check(target, code), Approved)
+    return accepted
+
+
+@pytest.mark.parametrize("pairs", [10_000])
+def test_a_code_opens_nothing_but_its_own_session(pairs: int) -> None:
+    """V7, invariant 8: random pairs over recipients, purposes, sessions and secrets; 0 accepted."""
+    assert cross(World(profile=replace(WIDE, checks_per_session=10, failures_per_day=100)), pairs) == 0
+
+
+def test_a_tenants_token_is_nothing_to_another_tenant() -> None:
+    """V7, invariant 8."""
+    from otpcore.engine.sync import Engine
+    from tests.properties.world import PEPPER
+
+    world = World()
+    token, code = begin(world)
+    other = Engine(world.store, world.vendor, pepper=PEPPER, tenant="another", clock=lambda: world.now)
+    assert isinstance(other.check(token, code), NotFound)
+    assert isinstance(world.engine.check(token, code), Approved)
+
+
+class Counted(World):
+    """Counts the calls that reach the store."""
+
+    calls = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("load", "commit"):
+            setattr(self.store, name, self._counting(getattr(self.store, name)))
+
+    def _counting(self, inner: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*given: Any, **named: Any) -> Any:
+            self.calls += 1
+            return inner(*given, **named)
+
+        return call
+
+
+def mutations(code: str, count: int) -> list[object]:
+    draw = random.Random(11)
+    odd = [" ", "\u00a0", "\u0661", "\uff11", "\u00b2", "\0", "\n", "-", "a", "\u200b", "\U0001d7ce"]
+    fixed: list[object] = [int(code), float(code), [code], {code: 1}, None, b"1" * 6, code * 1700, code[:5], code + "0", ""]
+    made: list[object] = []
+    for n in range(count):
+        at, piece = draw.randrange(7), draw.choice(odd)
+        made.append(fixed[n % len(fixed)] if n % 3 == 0 else code[:at] + piece + code[at + n % 2 :])
+    return [each for each in made if each != code]
+
+
+@pytest.mark.parametrize("owner", [CORE, PROVIDER])
+@pytest.mark.parametrize("count", [100_000])
+def test_what_is_no_code_costs_no_try_and_reaches_no_store(owner: CodeOwner, count: int) -> None:
+    """V11: 0 accepted, 0 tries, 0 store calls, 0 provider calls."""
+    world = Counted(owner=owner)
+    token, code = begin(world)
+    before = world.calls
+    for text in mutations(code, count):
+        result = world.engine.check(token, text)  # type: ignore[arg-type]  # what a careless caller hands over
+        assert isinstance(result, Refused)
+        assert result.kind is Refusal.INVALID_CODE
+    assert (world.calls, world.vendor.calls["check"]) == (before, 0)
+    assert isinstance(world.engine.check(token, code), Approved)
+
+
+@OWNERS
+def test_nothing_that_was_sent_is_given_back_by_an_end(owner: CodeOwner) -> None:
+    """S14, L5: cancel, expiry and forget leave the ladder and the cap as they are."""
+    for finish in ("cancel", "expire", "forget"):
+        world = World(owner=owner)
+        token, _ = begin(world)
+        before = world.record()
+        match finish:
+            case "cancel":
+                world.engine.cancel(token)
+            case "forget":
+                world.engine.forget(NUMBER)
+            case _:
+                world.move(10 * MINUTE)
+                world.engine.status(token)
+        after = world.record()
+        assert (after.ladder, len(after.sends)) == (before.ladder, len(before.sends))
+        assert NUMBER[1:].encode() not in world.dump()
+
+
+def test_a_refusal_of_every_kind_tells_what_to_do_next() -> None:
+    """Invariant 15: and a provider's refusal keeps its name."""
+    for kind in FailureKind:
+        world = World()
+        world.orders[:] = [Failure(kind, SendEffect.NOT_SENT, retry_after=3 * MINUTE)]
+        result = world.engine.start(NUMBER)
+        assert isinstance(result, Refused)
+        assert (result.kind.value, result.next.resend_at) == (kind.value, world.now + 3 * MINUTE)
+
+
+# --- the profiles themselves -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ladder": ()},
+        {"ladder": (timedelta(0),)},
+        {"daily_cap": 0},
+        {"checks_per_session": 0},
+        {"checks_per_session": 11},
+        {"failures_per_day": 4},
+        {"failures_in_a_row": 9},
+        {"live_sessions": 0},
+        {"code_lifetime": timedelta(seconds=601)},
+        {"code_lifetime": timedelta(0)},
+        {"code_digits": 5},
+        {"code_digits": 11},
+        {"refunds_per_hour": -1},
+    ],
+)
+def test_a_profile_that_nobody_could_want_is_refused(change: dict[str, Any]) -> None:
+    """Invariant 8, V8, V9: among others a lifetime of 601 s and a code of five digits."""
+    with pytest.raises(ConfigurationError):
+        replace(DEFAULT, **change)
+
+
+def test_the_named_profiles_have_a_source_and_their_name() -> None:
+    assert set(PROFILES) == {"default", "twilio", "signal", "demo"}
+    for profile in (DEFAULT, TWILIO, SIGNAL, DEMO):
+        assert profile_named(profile.name) is profile
+        assert profile.source
+    with pytest.raises(ConfigurationError):
+        profile_named("none")
+    with pytest.raises(UsageError):
+        World().engine.start(NUMBER, purpose="none")
+
+
+@given(st.lists(st.integers(0, 100_000), max_size=60), st.sampled_from([DEFAULT, TWILIO, SIGNAL]))
+def test_whoever_waits_as_told_may_send_and_nobody_sooner(gaps: list[int], profile: Profile) -> None:
+    """Invariant 2: over any spacing of sends, the decision and its instant agree."""
+    ladder, sends, now = Ladder(), [], EPOCH
+    for gap in gaps:
+        now += timedelta(seconds=gap)
+        record = RecipientRecord(ladder=ladder, sends=tuple(sends))
+        verdict = decide_send(record, profile, now=now)
+        if verdict is not None:
+            assert verdict.until is not None
+            assert verdict.until > now
+            assert decide_send(record, profile, now=verdict.until - timedelta(milliseconds=1)) is not None
+            assert decide_send(record, profile, now=verdict.until) is None
+            now = verdict.until
+        ladder = climb(ladder, profile, now=now)
+        sends.append(Send(at=now, epoch=ladder.epoch))
+        assert sum(send.at > now - DAY for send in sends) <= profile.daily_cap
