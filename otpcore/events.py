@@ -63,11 +63,13 @@ class Event:
     """Something that happened, told after it was committed. Holds no code and no full number.
 
     Attributes:
-        name: dotted, such as "send.accepted", "check.wrong", "session.approved", "refund", "lock", "erase".
+        name: an operation and its result ("start.sent", "check.wrong"), or a fact that it brought about:
+            "send.accepted", "send.definitely_refused", "send.answer_lost", "check.answered", "refund", "lock",
+            "erase".
         at: when, aware UTC.
         tenant, purpose: as given to the engine; purpose is "" where the event has none.
         recipient_key: the keyed pseudonym.
-        recipient_tail: the last two digits of the number, "" where it was not known.
+        recipient_tail: "…" and the last two digits of the number, "" where it was not known.
         session: the session's nonce, "" where the event has none.
         detail: further facts, text to text.
     """

@@ -101,8 +101,8 @@ def otpcore_stores() -> Iterable[StoreType]:  # type: ignore[empty-body]  # a sp
 def otpcore_guard_send(intent: SendIntent) -> Verdict | None:
     """Judge a send before it is reserved.
 
-    Called for every start and resend, for every active plugin, each time the decision is made; the
-    strictest verdict wins, and an implementation that raises counts as DENY.
+    Called once for every start and resend whose number is served, of every active plugin, before the policy
+    decides; the strictest verdict wins, and an implementation that raises counts as DENY.
 
     Args:
         intent: the send that is about to be reserved.
@@ -114,7 +114,9 @@ def otpcore_guard_send(intent: SendIntent) -> Verdict | None:
 
 @hookspec(firstresult=True)
 def otpcore_route(intent: SendIntent, candidates: Sequence[str]) -> Sequence[str] | None:
-    """Order the providers for a send. Called once for every send; the first answer counts.
+    """Order the providers for a send. The first answer counts.
+
+    Called once for every start that no guard holds; a resend stays with its session's provider.
 
     Args:
         intent: the send that is about to be reserved.

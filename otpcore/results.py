@@ -4,7 +4,8 @@
     check           Approved | Wrong | Undecided | Ended | Refused | NotFound
     cancel          Ended | NotFound
     status          Status | NotFound
-    forget, unlock  Forgotten, Unlocked
+    forget          Forgotten | Refused
+    unlock          Unlocked | Refused
 
 Every one carries `next`: when a send is possible, how many checks are left, when the session expires. That is
 for application and holder of the secret; `outward` turns a result into the one shape that a stranger may see.
@@ -142,7 +143,7 @@ class WaitReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet. Nothing was sent, nothing was written.
+    """Not yet. Nothing was sent, and nothing of the recipient's limits was used.
 
     Attributes:
         until: come back at this instant.

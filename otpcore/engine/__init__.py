@@ -1,7 +1,9 @@
 """The engines: they drive the flows, and are the only ones who read the clock.
 
-Engine          blocking
-AsyncEngine     awaiting, the same operations
+    Engine          blocking
+    AsyncEngine     awaiting, the same operations
+
+`AsyncEngine` is loaded at its first use.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -136,7 +136,7 @@ class Engine:
 
         Raises:
             UsageError: an unknown purpose, an idempotency key that is too short.
-            StoreError: nothing was sent, unless it is CommitUnknown, and then a step may be taken.
+            StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
         return self._run(
             flows.start(
@@ -229,7 +229,7 @@ class Engine:
 
         Raises:
             UsageError: an unknown purpose.
-            StoreError: nothing was approved; a try may be spent.
+            StoreError: nobody was told of a success; a try may be spent, and after CommitUnknown the session.
         """
         return self._run(
             flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source)
