@@ -188,7 +188,7 @@ def make_code(entropy: bytes, digits: int) -> str:
     128 random bits reduced by 10^digits: the bias is below 2^-94 for ten digits, so each code is as
     likely as any other for every purpose.
     """
-    return f"{int.from_bytes(entropy, 'big') % 10**digits:0{digits}d}"
+    return str(int.from_bytes(entropy, "big") % 10**digits).zfill(digits)
 
 
 def is_code(text: object, shortest: int, longest: int) -> bool:

@@ -299,11 +299,31 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
 
     def session(self, nonce: str) -> Session | None:
         """The session of this nonce, live or among the last few ended ones."""
-        return next((session for session in self.sessions if session.id == nonce), None)
+        for session in self.sessions:
+            if session.id == nonce:
+                return session
+        return None
+
+    def send(self, operation: str) -> Send | None:
+        """The send of this id."""
+        for send in self.sends:
+            if send.id == operation:
+                return send
+        return None
+
+    def check(self, operation: str) -> Check | None:
+        """The try of this id."""
+        for check in self.checks:
+            if check.id == operation:
+                return check
+        return None
 
     def handle(self, provider: str, handle: str | None) -> Handle | None:
         """The verification of this id at this provider."""
-        return next((one for one in self.handles if one.provider == provider and one.id == handle), None)
+        for one in self.handles:
+            if one.provider == provider and one.id == handle:
+                return one
+        return None
 
 
 _ENCODE = msgspec.json.Encoder().encode

@@ -20,6 +20,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+import msgspec
+
 from otpcore.contract import CheckAnswer, Failure, FailureKind
 from otpcore.model import SendState, SessionStatus
 
@@ -66,8 +68,7 @@ class ByRecipient:
     region: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NextActions:
+class NextActions(msgspec.Struct, frozen=True):
     """What can be done from here.
 
     Attributes:
@@ -87,8 +88,7 @@ class NextActions:
 NOTHING_NEXT: Final = NextActions()
 
 
-@dataclass(frozen=True, slots=True)
-class SessionView:
+class SessionView(msgspec.Struct, frozen=True):
     """A session as its holder may know it.
 
     Attributes:
@@ -98,15 +98,15 @@ class SessionView:
         purpose, status, channel, provider: as they stand; channel and provider are "" once it ended.
     """
 
-    token: str | None = field(repr=False)
+    token: str | None
     id: str
     purpose: str
     status: SessionStatus
     channel: str = ""
     provider: str = ""
 
-
-# --- start and resend ------------------------------------------------------------------------
+    def __repr__(self) -> str:
+        return f"SessionView(id={self.id!r}, purpose={self.purpose!r}, status={self.status!r})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +225,6 @@ class NotFound:
     next: NextActions = NOTHING_NEXT
 
 
-# --- check -----------------------------------------------------------------------------------
-
-
 @dataclass(frozen=True, slots=True)
 class Approved:
     """The code is right; told once for a session, and to one caller.
@@ -267,9 +264,6 @@ class Undecided:
 
     next: NextActions
     cause: CheckAnswer | None = field(default=None, repr=False)
-
-
-# --- the rest --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

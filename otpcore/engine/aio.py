@@ -108,6 +108,7 @@ class AsyncEngine:
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
             timeout_s=timeout_s,
+            plugged=plugins is not None,
         )
 
     async def start(

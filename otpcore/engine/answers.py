@@ -75,7 +75,7 @@ def commit_answer(answer: object) -> Version | Conflict:
 
 def send_answer(answer: object) -> Accepted | Failure:
     """The answer of `send`."""
-    if isinstance(answer, Accepted | Failure):
+    if isinstance(answer, (Accepted, Failure)):
         return answer
     detail = f"The provider answered a send with {type(answer).__name__}."
     return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, detail)

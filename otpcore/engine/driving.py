@@ -1,7 +1,7 @@
 """Driving a flow, blocking: what each effect does to clock, store, provider, plugins and audit log.
 
-Rules of this file: one `match` over `Effect`, which is closed; no decision of any kind. What a plugin raises, or
-answers that it may not, goes through `otpcore.engine.answers`.
+Rules of this file: one `match` over `Effect`, which is closed, the commonest first; no decision of any kind. What
+a plugin raises, or answers that it may not, goes through `otpcore.engine.answers`.
 """
 
 from __future__ import annotations
@@ -74,11 +74,6 @@ class Driver:
         match effect:
             case ReadClock():
                 return answers.to_milliseconds(self._clock())
-            case Load(key=key):
-                try:
-                    return self._store.load(key)
-                except Exception as error:
-                    raise answers.load_failed(error) from error
             case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
                 try:
                     return answers.commit_answer(self._store.commit(key, data, expect=expect, gc_at=gc_at))
@@ -86,15 +81,20 @@ class Driver:
                     raise answers.commit_failed(error) from error
             case Tell(events=events):
                 return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
-            case AskGuards(intent=intent):
-                return self._plugins.guard_send(intent) if self._plugins is not None else None
-            case ChooseRoute(intent=intent, candidates=candidates):
-                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+            case Load(key=key):
+                try:
+                    return self._store.load(key)
+                except Exception as error:
+                    raise answers.load_failed(error) from error
             case SendCode(provider=name, request=request):
                 try:
                     return answers.send_answer(self._providers[name].send(request))
                 except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
                     return answers.send_failed(error)
+            case AskGuards(intent=intent):
+                return self._plugins.guard_send(intent) if self._plugins is not None else None
+            case ChooseRoute(intent=intent, candidates=candidates):
+                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
             case CheckCode() | ReconcileCheck() | CancelCode():
                 return self._ask(effect)
             case Pause(seconds=seconds):

@@ -96,6 +96,7 @@ class Engine:
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
             timeout_s=timeout_s,
+            plugged=plugins is not None,
         )
 
     def start(

@@ -51,6 +51,7 @@ def make_setup(
     destinations: RegionPolicy,
     code_owner: CodeOwner | None,
     timeout_s: float,
+    plugged: bool,
 ) -> Setup:
     """Check and freeze the configuration of an engine.
 
@@ -85,6 +86,7 @@ def make_setup(
         providers=terms,
         destinations=destinations,
         timeout_s=timeout_s,
+        plugged=plugged,
     )
 
 

@@ -95,7 +95,7 @@ def _settled(
     """Settle a claimed try by the provider's answer. Only one caller is ever told of an approval."""
     operation, profile = entropy.operation, setup.profile
     session = record.session(nonce)
-    mine = next((one for one in record.checks if one.id == operation), None)
+    mine = record.check(operation)
     if session is None:
         return record, NotFound()
     if session.ended_by == operation and session.status is SessionStatus.APPROVED:

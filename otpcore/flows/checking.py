@@ -88,7 +88,10 @@ def check(
         return _try(setup, entropy, token, purpose, code, from_, number, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
-    found = find_session(seen.record, token, purpose)
+    if isinstance(outcome, NotFound):
+        found = None
+    else:  # that the secret is the session's was seen when it was decided
+        found = find_session(seen.record, None, purpose) if token is None else seen.record.session(token.session)
     if not isinstance(outcome, Claimed):
         facts = partial(locked_facts, setup, outcome, seen, found)
         answered = tell(
@@ -192,7 +195,7 @@ def _applied(
     """What an earlier commit of this operation has decided, when its answer was lost; None: it was not applied."""
     if session.ended_by == operation:
         return told(setup, record, session, token, now=now)
-    mine = next((one for one in record.checks if one.id == operation), None)
+    mine = record.check(operation)
     if mine is None:
         return None
     following = next_of(setup, record, session, now=now)

@@ -5,10 +5,10 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, idempotent_secret, make_code, proof_of
 from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendRequest
@@ -75,11 +75,11 @@ def _reserve(
 ) -> tuple[RecipientRecord, Reserved | SendResult]:
     """Decide on the send, and take its step."""
     operation, profile = entropy.operation, setup.profile
-    mine = next((send for send in record.sends if send.id == operation), None)
+    mine = record.send(operation)
     if mine is not None and (held := record.session(mine.session)) is not None:
         # an earlier commit was applied after all
         ended = _over(setup, record, held, now)
-        return record, ended or _reserved(setup, entropy, wish, key, held)
+        return record, ended or Reserved(held, *_token_and_code(setup, entropy, wish, key, held.owner))
     if (before := repeated(setup, wish, key, record, now)) is not None:
         return record, before
     session = find_session(record, wish.token, wish.purpose) if wish.token or wish.by_recipient else None
@@ -96,21 +96,19 @@ def _reserve(
     if isinstance(verdict, Locked):
         following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
-    waits = [
-        verdict,
-        gate(setup, record, terms, wish.purpose, now=now),
-        NotYet(min(ends_at(setup, one, now) for one in live), WaitReason.SESSIONS)
-        if len(live) >= profile.live_sessions
-        else None,
-    ]
-    last = max((wait for wait in waits if wait is not None), key=lambda wait: wait.until, default=None)
-    if last is not None:
+    waits = [] if verdict is None else [verdict]
+    if (closed := gate(setup, record, terms, wish.purpose, now=now)) is not None:
+        waits.append(closed)
+    if len(live) >= profile.live_sessions:
+        waits.append(NotYet(min(ends_at(setup, one, now) for one in live), WaitReason.SESSIONS))
+    if waits:
+        last = max(waits, key=lambda wait: wait.until)
         following = replace(next_of(setup, record, session, now=now), resend_at=last.until)
         return record, Wait(last.until, last.reason, following, (last.until - now).total_seconds())
-    session = _renewed(setup, entropy, wish, terms, key, session, now)
-    record = reserve(record, profile, session, now=now, send=operation, source=wish.source)
-    record = remember(setup, wish, record, session, send=operation, now=now)
-    return record, _reserved(setup, entropy, wish, key, session)
+    reserved = _renewed(setup, entropy, wish, terms, key, session, now)
+    record = reserve(record, profile, reserved.session, now=now, send=operation, source=wish.source)
+    record = remember(setup, wish, record, reserved.session, send=operation, now=now)
+    return record, reserved
 
 
 def _over(setup: Setup, record: RecipientRecord, session: Session, now: datetime) -> Ended | None:
@@ -145,11 +143,11 @@ def _renewed(
     key: str,
     session: Session | None,
     now: datetime,
-) -> Session:
+) -> Reserved:
     """The session with the new code pending: a new session, or a live one with one more generation."""
     expires_at = now + (terms.lifetime or setup.profile.code_lifetime)
+    token, made = _token_and_code(setup, entropy, wish, key, terms.owner)
     if session is None:
-        token = _token(setup, entropy, wish, key)
         session = Session(
             id=entropy.nonce,
             purpose=wish.purpose,
@@ -158,12 +156,11 @@ def _renewed(
             provider=terms.name,
             expires_at=expires_at,
         )
-    if session.owner is CodeOwner.PROVIDER:
-        return session.but(channel=wish.channel)
+    if made is None:
+        return Reserved(session.but(channel=wish.channel), token, None)
     # one session, one pepper: a check compares all its generations by one MAC
     keys = setup.keyring.by_kid(session.codes[-1].kid) if session.codes else setup.keyring.current
-    generation = 1 + max((code.generation for code in session.codes), default=0)
-    token = wish.token or _token(setup, entropy, wish, key)
+    generation = 1 + session.codes[-1].generation if session.codes else 1  # oldest first
     mac = code_mac(
         keys,
         tenant=setup.tenant_id,
@@ -171,7 +168,7 @@ def _renewed(
         key=key,
         session=session.id,
         secret=token.secret if token is not None else "",
-        code=make_code(entropy.code, setup.profile.code_digits),
+        code=made,
     )
     new = Code(
         generation=generation,
@@ -182,24 +179,22 @@ def _renewed(
     )
     # a code on its way matches until another is accepted; where none was, the last that may have arrived stays
     held = tuple(code for code in session.codes if code.live) or session.codes[-1:]
-    return session.but(channel=wish.channel, codes=(*held, new), expires_at=max(expires_at, session.expires_at))
+    session = session.but(channel=wish.channel, codes=(*held, new), expires_at=max(expires_at, session.expires_at))
+    return Reserved(session, token, made)
 
 
-def _token(setup: Setup, entropy: Entropy, wish: Wish, key: str) -> Token | None:
-    """The token of a session that is opened now; None for one addressed by its recipient."""
-    if wish.by_recipient:
-        return None
+def _token_and_code(
+    setup: Setup, entropy: Entropy, wish: Wish, key: str, owner: CodeOwner
+) -> tuple[Token | None, str | None]:
+    """What this call hands out: no token for a session addressed by its recipient, no code of the provider's."""
+    code = make_code(entropy.code, setup.profile.code_digits) if owner is CodeOwner.CORE else None
+    if wish.by_recipient or wish.token is not None:
+        return wish.token, code
     secret = entropy.secret
     if wish.idempotency_key is not None:
         keys = setup.keyring.current
         secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
-    return Token(key, entropy.nonce, secret)
-
-
-def _reserved(setup: Setup, entropy: Entropy, wish: Wish, key: str, session: Session) -> Reserved:
-    core = session.owner is CodeOwner.CORE
-    code = make_code(entropy.code, setup.profile.code_digits) if core else None
-    return Reserved(session, wish.token or _token(setup, entropy, wish, key), code)
+    return Token(key, entropy.nonce, secret), code
 
 
 def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
@@ -229,14 +224,15 @@ def _settle(
     opened = handle if reserved.session.owner is CodeOwner.PROVIDER else None
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, bool]:
-        send = next((one for one in record.sends if one.id == entropy.operation), None)
+        send = record.send(entropy.operation)
         settled, life = record, terms.lifetime
         if send is not None:
             settled = settle_send(record, setup.profile, send, happened, now=now, handle=handle, lifetime=life)
         if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
             at = send.at if send is not None else now
             settled = left_open(settled, provider=name, handle=opened, purpose=wish.purpose, at=at, lifetime=life)
-        return settled, any(one.id == entropy.operation and one.refunded for one in settled.sends)
+        now_is = settled.send(entropy.operation)
+        return settled, now_is is not None and now_is.refunded
 
     refunded, written = False, True
     try:

@@ -32,7 +32,7 @@ def repeated(setup: Setup, wish: Wish, key: str, record: RecipientRecord, now: d
     following = next_of(setup, record, session, now=now)
     if session is None or not session.is_live:
         return Ended(session.status if session else SessionStatus.EXPIRED, following, seen.session)
-    send = next((one for one in record.sends if one.id == seen.send), None)
+    send = record.send(seen.send)
     token = wish.token or _token_again(setup, wish, key, session)
     return Sent(view(session, token), following, send.state if send else SendState.ACCEPTED, replayed=True)
 

@@ -5,7 +5,7 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from otpcore.codes import Entropy, check_idempotency_key
@@ -52,11 +52,13 @@ def start(
     hopeless = _no_way(setup, number, channel, candidates)
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
-    intent = _intent(setup, number, purpose, channel, known.key, source)
-    held = yield from _held(intent)
-    if held is not None:
-        return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
-    route = yield ChooseRoute(intent, candidates)
+    route: Sequence[str] = candidates
+    if setup.plugged:
+        intent = _intent(setup, number, purpose, channel, known.key, source)
+        held = yield from _held(intent)
+        if held is not None:
+            return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
+        route = yield ChooseRoute(intent, candidates)
     wish = Wish(
         operation="start",
         number=number,
@@ -120,9 +122,10 @@ def resend(
     hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
     if hopeless is not None:
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
-    held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
-    if held is not None:
-        return (yield from tell(setup, "resend", held, key=known.key, session=found))
+    if setup.plugged:
+        held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
+        if held is not None:
+            return (yield from tell(setup, "resend", held, key=known.key, session=found))
     wish = Wish(
         operation="resend",
         number=number,

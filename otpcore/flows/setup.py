@@ -67,6 +67,7 @@ class Setup:
         providers: by name, in the order of preference; at least one.
         destinations: which regions and line types are served.
         timeout_s: deadline of one provider call, at most 10 s.
+        plugged: there are plugins, whose guards and routes are asked.
         tenant_id: the tenant's digest.
         lease: after this long nobody settles a send or a claim any more.
         code_lengths: shortest and longest code that any session here can have.
@@ -79,6 +80,7 @@ class Setup:
     providers: Mapping[str, ProviderTerms]
     destinations: RegionPolicy = field(default_factory=RegionPolicy)
     timeout_s: float = 8.0
+    plugged: bool = True
 
     tenant_id: str = field(init=False)
     lease: timedelta = field(init=False)

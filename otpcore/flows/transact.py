@@ -143,7 +143,7 @@ def _pause(entropy: Entropy, attempt: int) -> float:
 
 def places(setup: Setup, recipient: str) -> tuple[str, ...]:
     """Where the recipient's record may be under each pepper in force, oldest first, the current one last."""
-    return tuple(record_key(keys, setup.tenant_id, KIND, recipient) for keys in setup.keyring)
+    return tuple([record_key(keys, setup.tenant_id, KIND, recipient) for keys in setup.keyring])
 
 
 def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
@@ -167,9 +167,9 @@ def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
     Raises:
         Busy: others are making way too; nothing was done.
     """
-    *old_places, current = places(setup, recipient)
-    if known.version is not None:
+    if known.version is not None or not setup.keyring.previous:
         return known
+    *old_places, current = places(setup, recipient)
     for old in old_places:
         for _ in range(1 + DOUBTS):
             found = yield from load(old)

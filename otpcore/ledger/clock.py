@@ -59,6 +59,7 @@ def catch_up(record: RecipientRecord, profile: Profile, *, now: datetime, lease:
     now = max(now, before)
     record = _lease_over(record, now - lease)
     must_write = set_back
+    tried = bool(record.checks or record.handles)
     for session in record.sessions:
         if not session.is_live:
             continue
@@ -68,7 +69,7 @@ def catch_up(record: RecipientRecord, profile: Profile, *, now: datetime, lease:
                 must_write = True
             else:
                 must_write = must_write or before < session.expires_at
-        elif checks_left(record, session, profile) == 0 and not claims_open(record, session):
+        elif tried and checks_left(record, session, profile) == 0 and not claims_open(record, session):
             record = end(record, session, SessionEvent.LAST_TRY_SPENT, by="", now=now)
     return CaughtUp(record, now, must_write)
 
@@ -91,13 +92,13 @@ def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
 
 def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
     """Sends and claims that nobody will settle any more become unknown."""
-    if any(send.state is SendState.RESERVED and send.at <= limit for send in record.sends):
+    if [send for send in record.sends if send.state is SendState.RESERVED and send.at <= limit]:
         sends = tuple(
             send.but(state=step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)) if send.at <= limit else send
             for send in record.sends
         )
         record = record.but(sends=sends)
-    if any(check.state is CheckState.CLAIMED and check.at <= limit for check in record.checks):
+    if [check for check in record.checks if check.state is CheckState.CLAIMED and check.at <= limit]:
         checks = tuple(
             check.but(state=step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)) if check.at <= limit else check
             for check in record.checks
@@ -110,7 +111,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
     """The record as it is written: marked with `now`, without what no longer counts."""
     day_ago, hour_ago = now - DAY, now - REFUND_WINDOW
     sends, checks, keys = record.sends, record.checks, record.keys
-    if sends and (sends[0].at <= day_ago or any(send.refunded for send in sends)):
+    if sends and (sends[0].at <= day_ago or [send for send in sends if send.refunded]):
         sends = tuple(send for send in sends if send.at > (hour_ago if send.refunded else day_ago))
     if checks and checks[0].at <= day_ago:
         checks = tuple(check for check in checks if check.at > day_ago)

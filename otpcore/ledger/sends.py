@@ -98,13 +98,12 @@ def _accepted(
     lifetime: timedelta | None,
 ) -> RecipientRecord:
     if session.owner is CodeOwner.CORE:
-        mine = next((code for code in session.codes if code.send == send.id), None)
-        if mine is None or any(code.live and code.generation > mine.generation for code in session.codes):
+        mine = [code for code in session.codes if code.send == send.id]
+        newer = [code for code in session.codes if mine and code.generation > mine[0].generation]
+        if not mine or any(code.live for code in newer):
             return record  # a newer code is live already; this one came too late
-        newer = (code for code in session.codes if code.generation > mine.generation)
-        codes = (mine.but(live=True), *newer)
-        update = {"codes": codes, "handle": handle, **_expiry_of(codes)}
-        return with_session(record, session.but(**update))
+        codes = (mine[0].but(live=True), *newer)
+        return with_session(record, session.but(codes=codes, handle=handle, **_expiry_of(codes)))
     return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime)
 
 

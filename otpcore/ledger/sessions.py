@@ -37,7 +37,7 @@ def checks_left(record: RecipientRecord, session: Session, profile: Profile) -> 
     """Tries left on a session; of sessions that share a verification at a provider, on that."""
     if not session.is_live:
         return 0
-    used = sum(check.session == session.id for check in record.checks)
+    used = len([check for check in record.checks if check.session == session.id])
     if session.owner is CodeOwner.PROVIDER:
         handle = record.handle(session.provider, session.handle)
         used = max(used, handle.checks if handle else 0)
@@ -46,14 +46,14 @@ def checks_left(record: RecipientRecord, session: Session, profile: Profile) -> 
 
 def claims_open(record: RecipientRecord, session: Session) -> bool:
     """Whether a try at this session, or at its verification, is on its way to the provider."""
-    family = {one.id for one in siblings(record, session)} | {session.id}
-    return any(check.state is CheckState.CLAIMED and check.session in family for check in record.checks)
+    claims = [check.session for check in record.checks if check.state is CheckState.CLAIMED]
+    return bool(claims) and (session.id in claims or any(one.id in claims for one in siblings(record, session)))
 
 
 def approve(record: RecipientRecord, session: Session, *, by: str, now: datetime) -> RecipientRecord:
     """The code was right: consecutive failures and the ladder are cleared, the daily cap is not."""
     family = siblings(record, session)
-    checks = record.checks and tuple(check for check in record.checks if check.id != by)
+    checks = tuple([check for check in record.checks if check.id != by])
     ladder = Ladder(epoch=record.ladder.epoch + 1)
     record = record.but(checks=checks, consecutive=0, ladder=ladder)
     record = end(record, session, SessionEvent.RIGHT_CODE, by=by, now=now)
@@ -79,18 +79,21 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         ended_at=now,
         ended_by=by,
     )
-    settled_sends = tuple(
+    settled_sends = [
         send.but(id="", session="")
-        if send.session == session.id and send.state not in (SendState.RESERVED, SendState.UNKNOWN)
+        if send.session == session.id
+        and send.state not in (SendState.RESERVED, SendState.UNKNOWN)
+        and not send.refunded  # its operation is about to look for it
         else send
         for send in record.sends
-    )
-    settled_checks = record.checks and tuple(
+    ]
+    settled_checks = [
         check.but(id="", session="") if check.session == session.id and check.state is CheckState.WRONG else check
         for check in record.checks
+    ]
+    return record.but(
+        sends=tuple(settled_sends), checks=tuple(settled_checks), sessions=replaced(record.sessions, shrunk)
     )
-    record = record.but(sends=settled_sends, checks=settled_checks)
-    return with_session(record, shrunk)
 
 
 def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
@@ -199,10 +202,9 @@ def next_actions(
 
 def with_session(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The record with this session in the place of the one of the same id, or added."""
-    others = tuple(one for one in record.sessions if one.id != session.id)
-    if len(others) == len(record.sessions):
-        return record.but(sessions=(*others, session))
-    return record.but(sessions=replaced(record.sessions, session) if others else (session,))
+    if record.session(session.id) is None:
+        return record.but(sessions=(*record.sessions, session))
+    return record.but(sessions=replaced(record.sessions, session))
 
 
 def with_handle(record: RecipientRecord, handle: Handle) -> RecipientRecord:
@@ -213,4 +215,4 @@ def with_handle(record: RecipientRecord, handle: Handle) -> RecipientRecord:
 
 def replaced(marks: Iterable[Mark], new: Mark) -> tuple[Mark, ...]:
     """The marks with the one of the same id exchanged for `new`."""
-    return tuple(new if mark.id == new.id else mark for mark in marks)
+    return tuple([new if mark.id == new.id else mark for mark in marks])

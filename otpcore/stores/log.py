@@ -186,6 +186,8 @@ class RecordLog:
         except FileNotFoundError:
             now = None
         if self._may_create and (now is None or now.st_size == 0):
+            if not locked:
+                return False
             self.publish(create(self.temp, None))
             return True
         if now is None:
@@ -256,7 +258,7 @@ class RecordLog:
         self._written = None
         self._take_lock()
         for _ in range(REOPENINGS):
-            if self._guarded_refresh(locked=True, reopen=self._may_create):
+            if self._guarded_refresh(locked=True, reopen=False):
                 return
             self.lock.release()  # a new file takes long to read: not under the lock
             self._guarded_refresh(locked=False)

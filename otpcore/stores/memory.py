@@ -74,9 +74,9 @@ class MemoryStore:
         gc_at_us = (gc_at - EPOCH) // MICROSECOND
         with self._lock:
             self._require_open()
-            stands = self._versioned(self._records.get(key))
-            if (None if stands is None else stands.version) != expect:
-                return Conflict(stands)
+            stands = self._records.get(key)
+            if (None if stands is None else self._version(stands.serial)) != expect:
+                return Conflict(self._versioned(stands))
             serial = next(self._serials)
             if data is not None:
                 if stands is None:
