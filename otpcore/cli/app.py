@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import signal
 import sys
-import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
@@ -19,7 +18,7 @@ import typer
 
 from otpcore.cli import branches, doctoring, explaining, listing, upkeep, verifying
 from otpcore.cli.exits import Exit
-from otpcore.cli.shell import AsJson, Shell, complain, error_line, logging_to, shell_of
+from otpcore.cli.shell import AsJson, Shell, complain, error_line, logging_to, shell_of, trace
 
 __all__ = ["app", "run"]
 
@@ -27,6 +26,7 @@ CODES: Final = "\n".join(f"{code.value}  {code.meaning}" for code in Exit)
 
 USAGE: Final[Any] = typer.BadParameter.__base__
 """What every typing mistake is raised as; the class has moved between releases of Typer."""
+
 
 BRANCH: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
 
@@ -102,7 +102,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         arguments: without the program's name; None: those of this process.
 
     Returns:
-        One of the codes of `Exit`.
+        One of the codes of `Exit`, or what the command of a plugin left with.
     """
     shell = Shell()
     for stream in (sys.stdout, sys.stderr):
@@ -119,7 +119,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return Exit.USAGE
     except Exception as error:  # noqa: BLE001  # the last one: a traceback is for those who ask for it
         if shell.debug:
-            traceback.print_exc()
+            trace(error)
         line, code = error_line(error)
         complain(line)
         return code

@@ -116,7 +116,7 @@ def start(scene: Scene) -> list[str]:
     _messages(scene, 1)
     scene.token, scene.resend_at = sent.session.token, at
     return [
-        f"sent; a resend is possible {when(at, now=now)}; {sent.next.checks_left} checks left",
+        f"sent; resend possible {when(at, now=now)}; {sent.next.checks_left} checks left",
         f"{mask(NUMBER)} reads: {scene.texts[0].text}",
     ]
 
@@ -124,7 +124,7 @@ def start(scene: Scene) -> list[str]:
 def first_in_file(scene: Scene) -> list[str]:
     """The reservation is in the file, without number and code."""
     lines = [_kept(scene, ladder=1, sends=1, live=1)]
-    return [*lines, f"kept under {scene.stage.key()[:8]}…; no number, no code, no token in the file"]
+    return [*lines, f"under {scene.stage.key()[:8]}…, without number, code or token"]
 
 
 def early_resend(scene: Scene) -> list[str]:

@@ -24,7 +24,7 @@ from otpcore.cli.exits import Exit, exit_of_error
 from otpcore.engine.audit import Redact
 from otpcore.errors import OtpcoreError
 
-__all__ = ["AsJson", "Shell", "complain", "error_line", "logging_to", "shell_of"]
+__all__ = ["AsJson", "Shell", "complain", "error_line", "logging_to", "shell_of", "trace"]
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs in place of text for people.")]
 
@@ -66,10 +66,19 @@ def shell_of(context: typer.Context) -> Shell:
 
 
 def complain(line: str) -> None:
-    """Print one line on standard error, without runs of digits and without control characters."""
-    record = logging.LogRecord("", logging.ERROR, "", 0, " ".join(line.split()), (), None)
+    """Print one line on standard error, without runs of digits."""
+    sys.stderr.write(f"otpcore: {_hidden(' '.join(line.split()))}\n")
+
+
+def trace(error: BaseException) -> None:
+    """Print a traceback on standard error, without runs of digits."""
+    sys.stderr.write(_hidden("".join(traceback.format_exception(error))))
+
+
+def _hidden(text: str) -> str:
+    record = logging.LogRecord("", logging.ERROR, "", 0, text, (), None)
     Redact().filter(record)
-    sys.stderr.write(f"otpcore: {record.getMessage()}\n")
+    return record.getMessage()
 
 
 def error_line(error: Exception) -> tuple[str, Exit]:

@@ -19,7 +19,7 @@ from otpcore.cli.exits import Exit
 from otpcore.cli.shell import Shell
 from otpcore.cli.stage import Stage, open_stage
 
-__all__ = ["show"]
+__all__ = ["machine_step", "rows", "show"]
 
 TICK_S = 0.05
 
@@ -40,11 +40,11 @@ def show(shell: Shell, *, as_json: bool, stage: Callable[[], AbstractContextMana
     steps = play(pause=(lambda seconds: _count_down(shell.out, seconds)) if live else time.sleep, stage=stage)
     if not as_json:
         shell.say(Text("\notpcore demo", style="bold") + Text("  one phone, one verification, every step checked\n"))
-    told = list(steps if as_json else _shown(shell, steps))
+    told = list(steps if as_json else rows(shell.out, steps))
     wrong = [step.name for step in told if not step.ok]
     elapsed_s = time.monotonic() - began
     if as_json:
-        shell.give({"ok": not wrong, "elapsed_s": round(elapsed_s, 3), "steps": [_machine(step) for step in told]})
+        shell.give({"ok": not wrong, "elapsed_s": round(elapsed_s, 3), "steps": [machine_step(step) for step in told]})
     elif wrong:
         shell.say(Text(f"\nThis step differs: {', '.join(wrong)} ({elapsed_s:.1f} s).", style="bold red"))
     else:
@@ -52,7 +52,8 @@ def show(shell: Shell, *, as_json: bool, stage: Callable[[], AbstractContextMana
     return Exit.NO if wrong else Exit.OK
 
 
-def _shown(shell: Shell, steps: Iterator[Step]) -> Iterator[Step]:
+def rows(console: Console, steps: Iterator[Step]) -> Iterator[Step]:
+    """Print each step as it comes, and hand it on."""
     for step in steps:
         row = Table.grid(padding=(0, 1))
         row.add_column(width=8, justify="right", style="dim")
@@ -63,7 +64,7 @@ def _shown(shell: Shell, steps: Iterator[Step]) -> Iterator[Step]:
         row.add_row(f"{step.at_s:.2f} s", mark, step.name, Text(step.lines[0]))
         for line in step.lines[1:]:
             row.add_row("", "", "", Text(line, style="dim"))
-        shell.say(row)
+        console.print(row)
         yield step
 
 
@@ -78,5 +79,6 @@ def _count_down(console: Console, seconds: float) -> None:
             time.sleep(min(TICK_S, left))
 
 
-def _machine(step: Step) -> dict[str, str | float | bool | Sequence[str]]:
+def machine_step(step: Step) -> dict[str, str | float | bool | Sequence[str]]:
+    """The step for programs."""
     return {"step": step.name, "ok": step.ok, "at_s": round(step.at_s, 3), "found": step.lines}

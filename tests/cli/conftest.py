@@ -15,6 +15,8 @@ from otpcore.cli.app import run
 from otpcore.cli.exits import Exit
 from tests.cli.running import Cli, Ran
 
+CODES = {int(code): code for code in Exit}
+
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
@@ -42,6 +44,6 @@ def otpcore(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str])
         capsys.readouterr()
         code = run(arguments)
         told = capsys.readouterr()
-        return Ran(Exit(code), told.out, told.err)
+        return Ran(CODES[code], told.out, told.err)
 
     return command

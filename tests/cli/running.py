@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ class Ran:
     @property
     def sent_code(self) -> str:
         """The code that the console provider showed."""
-        return self.err.strip().rpartition("code ")[2]
+        return str(re.findall(r": code ([0-9]+)$", self.err, re.MULTILINE)[-1])
 
 
 Cli = Callable[..., Ran]
