@@ -29,7 +29,10 @@ SPACED = ("a", "a ", " a", "  a", "a  ")
 
 def _round_trip(store: AnyStore, data: bytes) -> Flow[None]:
     version = yield from put(store, KEY, data)
-    assert (yield from load(store, KEY)) == Versioned(data, version)
+    found = yield from load(store, KEY)
+    # judged outside the assertion: with CI set, pytest would draw the difference of 100 kB for many minutes
+    survived = found == Versioned(data, version)
+    assert survived, f"{len(data)} bytes came back as {len(found.data) if found else 'none'}, or of another version"
 
 
 def _apart(store: AnyStore, keys: tuple[str, ...]) -> Flow[None]:
