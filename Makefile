@@ -55,8 +55,9 @@ types: $(STAMP)  ## both type checkers, strict
 	set -e; for plugin in $(PLUGINS); do $(BIN)/mypy $$plugin; done  # apart: each has a tests/ of its own
 	$(BIN)/basedpyright
 
-docs: $(STAMP)  ## write docs/reference from the docstrings
+docs: $(STAMP)  ## write docs/reference/api from the docstrings, and the state machines
 	$(BIN)/python docs/generate.py
+	$(BIN)/python docs/generate_state_machine.py
 
 clean:  ## remove .venv and every cache
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .benchmarks .coverage
