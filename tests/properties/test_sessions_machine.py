@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
 
@@ -15,7 +16,7 @@ from otpcore import Approved, ByRecipient, Ended, NextActions, Sent, Undecided, 
 from otpcore.contract import CheckVerdict, CodeOwner, Failure, FailureKind, SendEffect
 from otpcore.errors import StoreError
 from otpcore.model import Ladder, SendState
-from otpcore.policy import DAY, DEFAULT, Profile, climb
+from otpcore.policy import DAY, DEFAULT, Profile
 from tests.properties.world import NUMBER, World
 
 TIGHT = Profile(
@@ -56,11 +57,8 @@ class Service(RuleBasedStateMachine):
 
     @initialize(owner=st.sampled_from(CodeOwner), profile=st.sampled_from([DEFAULT, TIGHT]), seed=st.integers(0, 999))
     def open(self, owner: CodeOwner, profile: Profile, seed: int) -> None:
-        self.world = self.build(owner, profile, seed)
+        self.world = World(owner=owner, profile=profile, seed=seed)
         self.profile = profile
-
-    def build(self, owner: CodeOwner, profile: Profile, seed: int) -> World:
-        return World(owner=owner, profile=profile, seed=seed)
 
     # --- taking notes --------------------------------------------------------------------------
 
@@ -172,11 +170,12 @@ class Service(RuleBasedStateMachine):
         self._check(pick, codes[0] if codes else "000000", None)
 
     @precondition(lambda self: self.tokens)
-    @rule(pick=picks, source=sources)
-    def check_wrong(self, pick: int, source: str | None) -> None:
+    @rule(pick=picks, source=sources, times=st.integers(1, 6))
+    def check_wrong(self, pick: int, source: str | None, times: int) -> None:
         session, _ = self._pick(pick)
         right = set(self.codes.get(session, ()))
-        self._check(pick, next(code for code in ("111111", "222222", "333333") if code not in right), source)
+        for _ in range(times):
+            self._check(pick, next(code for code in ("111111", "222222", "333333") if code not in right), source)
 
     @precondition(lambda self: len(self.tokens) > 1)
     @rule(pick=picks, other=picks)
@@ -338,7 +337,7 @@ class Service(RuleBasedStateMachine):
         assert all(len(each) == 1 for each in purposes.values())
 
 
-def histories(machine: type[Service], count: int) -> None:
+def histories(machine: type[Service], count: int, *, shrink: bool = True) -> None:
     run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it bare
         machine,
         settings=settings(
@@ -348,6 +347,7 @@ def histories(machine: type[Service], count: int) -> None:
             database=None,
             suppress_health_check=list(HealthCheck),
             print_blob=False,
+            phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         ),
     )
 
@@ -360,3 +360,56 @@ def test_every_promise_is_kept_over_any_history() -> None:
 @pytest.mark.nightly
 def test_every_promise_is_kept_over_ten_thousand_histories() -> None:
     histories(Service, 10_000)
+
+
+# --- the model is shown to find what it is there for ---------------------------------------------
+
+LOOSE = replace(TIGHT, ladder=(timedelta(seconds=1),) * 40, daily_cap=40)
+"""Nothing but what a mutant is about stands in its way."""
+
+MORE: list[tuple[Profile, dict[str, Any]]] = [
+    (TIGHT, {"ladder": (*TIGHT.ladder[:-1], timedelta(hours=20))}),
+    (TIGHT, {"daily_cap": 5}),
+    (LOOSE, {"checks_per_session": 4}),
+    (LOOSE, {"failures_per_day": 5}),
+    (LOOSE, {"live_sessions": 3}),
+    (LOOSE, {"refunds_per_hour": 2}),
+]
+
+
+def mutant(promised: Profile, changes: dict[str, Any]) -> type[Service]:
+    """The model over an engine whose policy is not the one that is promised."""
+
+    class Mutant(Service):
+        @initialize(owner=st.sampled_from(CodeOwner), seed=st.integers(0, 999))
+        def open(self, owner: CodeOwner, seed: int) -> None:  # type: ignore[override]  # one profile only
+            self.world = World(owner=owner, profile=replace(promised, **changes), seed=seed)
+            self.profile = promised
+
+    return Mutant
+
+
+@pytest.mark.parametrize(("promised", "changes"), MORE, ids=[next(iter(each)) for _, each in MORE])
+def test_the_model_finds_one_more_than_a_limit(promised: Profile, changes: dict[str, Any]) -> None:
+    with pytest.raises(AssertionError):
+        histories(mutant(promised, changes), 2_000, shrink=False)
+
+
+def test_the_model_finds_a_record_that_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Success without a guard: an approval that the store does not keep is told again."""
+    from otpcore.flows import asking, checking
+
+    def unguarded(record: Any, *_: Any, **__: Any) -> Any:
+        return record.but(consecutive=0, ladder=Ladder())
+
+    monkeypatch.setattr(checking, "approve", unguarded)
+    monkeypatch.setattr(asking, "approve", unguarded)
+    monkeypatch.setattr(checking, "told", lambda setup, record, session, token, **_: told_anyway(session, token))
+    with pytest.raises(AssertionError):
+        histories(Service, 500, shrink=False)
+
+
+def told_anyway(session: Any, token: Any) -> Approved:
+    from otpcore.flows.setup import view
+
+    return Approved(view(session, token), NextActions())
