@@ -14,6 +14,9 @@ from otpcore.ports import Conflict, Version, Versioned
 from otpcore.stores.memory import Entry, MemoryStore
 
 PAUSE = Event()
+TIMEOUT_S = 30.0
+"""Only so that a mistake here ends; every wait is ended by what it waits for."""
+
 Racing = TypeVar("Racing", bound=type[MemoryStore])
 RACING_DEFECTS: list[tuple[type[MemoryStore], str]] = []
 
@@ -153,42 +156,54 @@ class LateWrites(MemoryStore):
 
 @loses("sweepers_do_not_count_a_record_twice")
 class SweepsByAList(MemoryStore):
-    """Lists what is due, gives way, and deletes what it listed, whatever became of it."""
+    """Lists what is due, waits until another sweep has listed it too, and counts what it listed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.listings = 0
+        self.gone_on = Event()
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         with self._lock:
             entries = self._records.items()
             due = [key for key, entry in entries if entry.gc_at_us < before.timestamp() * 1e6][:limit]
         if due:
-            self.between()
+            self.between(due)
         with self._lock:
             for key in due:
                 if key in self._records:
                     self._drop(key)
         return len(due)
 
-    def between(self) -> None:
-        PAUSE.wait(20 * PAUSE_S)
+    def between(self, due: list[str]) -> None:
+        with self._lock:
+            self.listings += 1
+            if self.listings > 1:
+                self.gone_on.set()
+        self.gone_on.wait(TIMEOUT_S)
 
 
 @loses("a_sweep_does_not_take_what_a_commit_saved")
 class SweepsWhatWasSaved(SweepsByAList):
-    """The same; an update comes between the list and the deletion."""
+    """Lists what is due, waits until one of those records has been given longer, and deletes what it listed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.listed, self.saved = Event(), Event()
+        self.listed = Event()
+        self.due: frozenset[str] = frozenset()
 
-    def between(self) -> None:
+    def between(self, due: list[str]) -> None:
+        self.due |= set(due)
         self.listed.set()
-        self.saved.wait(1)
+        self.gone_on.wait(TIMEOUT_S)
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        if data == b"saved":
-            self.listed.wait(1)
+        if data != b"saved":
+            return super().commit(key, data, expect=expect, gc_at=gc_at)
+        self.listed.wait(TIMEOUT_S)
         answer = super().commit(key, data, expect=expect, gc_at=gc_at)
-        if data == b"saved":
-            self.saved.set()
+        if key in self.due:
+            self.gone_on.set()
         return answer
 
 
