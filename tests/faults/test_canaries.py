@@ -23,8 +23,8 @@ from tests.storms.bodies_sends import always
 
 Make = Callable[..., Arena]
 
-CANARIES = [25, pytest.param(2500, marks=pytest.mark.nightly)]
-"""Phones; each is sent two codes or tries two, in two colours and with two owners: 10^4 in the nightly run."""
+CANARIES = [25, pytest.param(2000, marks=pytest.mark.nightly)]
+"""Phones; two codes or more for each, in two colours and with two owners: over 10^4 in the nightly run."""
 
 
 class Listener(logging.Handler):
@@ -104,13 +104,13 @@ def test_codes_and_numbers_are_written_nowhere(
     spoken: list[str] = []
     codes: set[str] = set()
     for each in range(phones):
-        codes |= every_operation(arena, phone(each % 2000), spoken)
+        codes |= every_operation(arena, phone(each), spoken)
     assert len(codes) >= phones
     written = "\n".join((*listener.lines, *spoken, path.read_text()))
     assert "otpcore.audit" in written
     # a code is six digits among whatever else has digits, so it counts where it stands by itself
     assert not found_in(written, codes)
-    assert not [number for number in map(phone, range(min(phones, 2000))) if number[1:] in written or number in written]
+    assert not [number for number in map(phone, range(phones)) if number[1:] in written or number in written]
 
 
 def found_in(text: str, codes: set[str]) -> set[str]:
