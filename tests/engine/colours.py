@@ -89,6 +89,8 @@ def driven(colour: str, exchange: Exchange, **given: Any) -> Driven:
     if colour == "blocking":
         vendor = vendor or FakeProvider(exchange=exchange)
         return Driven(Engine(store, vendor, **given), vendor, store, plain)
-    vendor = vendor or (AsyncFakeProvider(exchange=exchange) if colour == "awaiting" else FakeProvider(exchange=exchange))
+    vendor = vendor or (
+        AsyncFakeProvider(exchange=exchange) if colour == "awaiting" else FakeProvider(exchange=exchange)
+    )
     kept: Any = AwaitingStore(store) if colour == "awaiting" else store
     return Driven(AsyncEngine(kept, vendor, **given), vendor, store, awaited)

@@ -22,13 +22,13 @@ from otpcore import (
     Wait,
     Wrong,
 )
-from otpcore.contract import CheckVerdict, CodeOwner, FailureKind
+from otpcore.contract import CheckRequest, CheckVerdict, CodeOwner, FailureKind, SendRequest
 from otpcore.effects import Effect
 from otpcore.engine import awaiting, driving
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore.providers.fake import Exchange, FakeProvider, Script
+from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import COLOURS, NUMBER, DiskLike, driven
 
@@ -40,7 +40,7 @@ colours = pytest.mark.parametrize("colour", COLOURS)
 
 
 def test_both_engines_have_the_same_operations() -> None:
-    assert OPERATIONS == [name for name in vars(AsyncEngine) if not name.startswith("_")]
+    assert [name for name in vars(AsyncEngine) if not name.startswith("_")] == OPERATIONS
     assert set(OPERATIONS) == {"start", "resend", "check", "cancel", "status", "forget", "unlock", "close"}
 
 
@@ -108,7 +108,10 @@ def test_a_life_is_the_same_in_every_colour(colour: str, owner: CodeOwner) -> No
 @colours
 def test_whatever_a_provider_raises_is_an_unknown_outcome(colour: str) -> None:
     """Invariants 1 and 3: no refund, no approval, and no text of the exception in what is told."""
-    fails: Script = lambda _request: RuntimeError(f"no such number {NUMBER}")  # noqa: E731  # one line says it
+
+    def fails(_request: SendRequest | CheckRequest) -> RuntimeError:
+        return RuntimeError(f"no such number {NUMBER}")
+
     life = driven(colour, Exchange(script=fails))
     sent = life.call("start", NUMBER)
     assert isinstance(sent, Sent)
@@ -123,8 +126,12 @@ def test_whatever_a_provider_raises_is_an_unknown_outcome(colour: str) -> None:
 @colours
 def test_an_answer_of_the_wrong_kind_is_an_unknown_outcome(colour: str, monkeypatch: pytest.MonkeyPatch) -> None:
     exchange = Exchange()
-    monkeypatch.setattr(exchange, "send", lambda _request: "fine")
-    monkeypatch.setattr(exchange, "check", lambda _request: True)
+
+    def nonsense(_request: object) -> str:
+        return "fine"
+
+    monkeypatch.setattr(exchange, "send", nonsense)
+    monkeypatch.setattr(exchange, "check", nonsense)
     life = driven(colour, exchange)
     sent = life.call("start", NUMBER)
     assert sent.state is SendState.UNKNOWN

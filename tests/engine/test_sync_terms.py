@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from otpcore import Sent
 from otpcore.contract import CodeOwner, Durability, ProviderCapabilities
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
@@ -55,7 +56,11 @@ WRONG: list[tuple[str, dict[str, Any], type[Exception]]] = [
         {"providers": {"a": Described(scope="VA1"), "b": Described(scope="VA1")}},
         ConfigurationError,
     ),
-    ("demonstration waits on a real provider", {"providers": Described(simulated=False), "profile": DEMO}, ConfigurationError),
+    (
+        "demonstration waits on a real provider",
+        {"providers": Described(simulated=False), "profile": DEMO},
+        ConfigurationError,
+    ),
     ("a tenant without a name", {"tenant": ""}, ConfigurationError),
     ("no purpose", {"purposes": ()}, ConfigurationError),
     ("an empty purpose", {"purposes": ("",)}, ConfigurationError),
@@ -106,7 +111,7 @@ def test_a_blocking_engine_refuses_what_only_awaits() -> None:
 def test_an_engine_closes_what_it_was_given_and_does_it_twice() -> None:
     store = MemoryStore()
     with Engine(store, FakeProvider(), pepper=PEPPER) as engine:
-        assert engine.start(NUMBER)
+        assert isinstance(engine.start(NUMBER), Sent)
     engine.close()
     with pytest.raises(UnknownPurpose, match="login"):
         Engine(MemoryStore(), FakeProvider()).start(NUMBER, purpose="none")
@@ -114,7 +119,7 @@ def test_an_engine_closes_what_it_was_given_and_does_it_twice() -> None:
 
 def test_a_provider_is_asked_to_make_the_codes_where_it_can() -> None:
     both = Described(code_owners=frozenset(CodeOwner))
-    assert Engine(MemoryStore(), both)._setup.providers["default"].owner is CodeOwner.PROVIDER
-    chosen = Engine(MemoryStore(), both, code_owner=CodeOwner.CORE)
-    assert chosen._setup.providers["default"].owner is CodeOwner.CORE
-    assert chosen._setup.code_lengths == (6, 6)
+    for chosen, owner in ((None, CodeOwner.PROVIDER), (CodeOwner.CORE, CodeOwner.CORE)):
+        setup = Engine(MemoryStore(), both, code_owner=chosen)._setup  # pyright: ignore[reportPrivateUsage]  # what it was built to
+        assert setup.providers["default"].owner is owner
+        assert setup.code_lengths == (6, 6) or owner is CodeOwner.PROVIDER

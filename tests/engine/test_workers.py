@@ -60,7 +60,7 @@ def test_no_more_threads_than_its_bound(latch: threading.Event) -> None:
 
 def test_a_call_that_is_still_queued_at_its_deadline_is_taken_back(latch: threading.Event) -> None:
     async def story() -> None:
-        pool, ran = Workers("test", 1), []
+        pool, ran = Workers("test", 1), list[int]()
         first = asyncio.create_task(pool.run(latch.wait))
         await asyncio.sleep(0)
         with pytest.raises(NotStarted):
@@ -86,9 +86,7 @@ def test_a_call_under_way_at_its_deadline_may_have_run(latch: threading.Event) -
     asyncio.run(story())
 
 
-def test_a_send_that_never_got_a_worker_is_given_back(
-    latch: threading.Event, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_send_that_never_got_a_worker_is_given_back(latch: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant 1: certainly not sent, so the step returns; a check is throttled and its try returns."""
     monkeypatch.setattr(workers, "PROVIDER_THREADS", 1)
     monkeypatch.setattr(workers, "LATE_S", 0.01)
@@ -127,7 +125,11 @@ def test_a_provider_that_hangs_holds_up_neither_the_store_nor_another_recipient(
 
     async def story() -> None:
         slow, quick = FakeProvider(), FakeProvider()
-        slow.before_send = lambda _request: latch.wait() and None
+
+        def hang(_request: SendRequest) -> None:
+            latch.wait()
+
+        slow.before_send = hang
         engine = AsyncEngine(DiskLike(), {"slow": slow, "quick": quick}, pepper=PEPPER)
         hung = [asyncio.create_task(engine.start(f"+1202555{n:04d}")) for n in range(40)]
         other = AsyncEngine(engine_store(engine), quick, pepper=PEPPER)
@@ -142,7 +144,7 @@ def test_a_provider_that_hangs_holds_up_neither_the_store_nor_another_recipient(
 
 def engine_store(engine: AsyncEngine) -> Any:
     """The store behind the adapter of an engine."""
-    store: Any = engine._store
+    store: Any = engine._store  # pyright: ignore[reportPrivateUsage]  # two engines over one store object
     return store._store
 
 

@@ -117,7 +117,14 @@ class Page:
     def run(self, flow: Flow[Any]) -> Any:
         """Drive a flow to its end."""
         try:
-            effect = next(flow)
+            first = next(flow)
+        except StopIteration as finished:
+            return finished.value
+        return self.finish(flow, first)
+
+    def finish(self, flow: Flow[Any], effect: Effect) -> Any:
+        """Drive a flow that stopped at this effect to its end."""
+        try:
             while True:
                 try:
                     answer = self.perform(effect)

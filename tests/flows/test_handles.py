@@ -15,6 +15,7 @@ from otpcore.errors import ConfigurationError
 from otpcore.flows import cancel, check, claim_scopes, forget, start
 from otpcore.flows.setup import ProviderTerms
 from otpcore.ledger import sends, sessions
+from otpcore.model import RecipientRecord
 from tests.flows.script import NO_ANSWER, NOW, NUMBER, Page, entropy, setup, terms
 
 PROVIDER = CodeOwner.PROVIDER
@@ -144,8 +145,11 @@ def test_a_ledger_that_forgets_verifications_is_found(lose: Callable[[Page], Non
 
     monkeypatch.setattr(sessions, "_left_behind", nothing)
     monkeypatch.setattr(delivering, "left_open", nothing)
-    erase = ending.forgotten
-    monkeypatch.setattr(ending, "forgotten", lambda record: erase(record).but(handles=()))
+
+    def erased(record: RecipientRecord) -> RecipientRecord:
+        return sessions.forget(record).but(handles=())
+
+    monkeypatch.setattr(ending, "forgotten", erased)
     assert not isinstance(other_purpose_after(lose), Wait)
 
 

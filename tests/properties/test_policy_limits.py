@@ -136,7 +136,7 @@ def live_sessions_at_once(profile: Profile, promised: Profile) -> None:
         tokens.append(begin(world)[0])
         world.move(timedelta(seconds=1))
     assert isinstance(world.engine.start(NUMBER), Wait)
-    assert all(getattr(world.engine.status(token), "next").expires_at is not None for token in tokens)
+    assert all(world.engine.status(token).next.expires_at is not None for token in tokens)
 
 
 def refunds_in_an_hour(profile: Profile, promised: Profile) -> None:
@@ -309,7 +309,18 @@ class Counted(World):
 def mutations(code: str, count: int) -> list[object]:
     draw = random.Random(11)
     odd = [" ", "\u00a0", "\u0661", "\uff11", "\u00b2", "\0", "\n", "-", "a", "\u200b", "\U0001d7ce"]
-    fixed: list[object] = [int(code), float(code), [code], {code: 1}, None, b"1" * 6, code * 1700, code[:5], code + "0", ""]
+    fixed: list[object] = [
+        int(code),
+        float(code),
+        [code],
+        {code: 1},
+        None,
+        b"1" * 6,
+        code * 1700,
+        code[:5],
+        code + "0",
+        "",
+    ]
     made: list[object] = []
     for n in range(count):
         at, piece = draw.randrange(7), draw.choice(odd)
@@ -403,7 +414,8 @@ def test_the_named_profiles_have_a_source_and_their_name() -> None:
 @given(st.lists(st.integers(0, 100_000), max_size=60), st.sampled_from([DEFAULT, TWILIO, SIGNAL]))
 def test_whoever_waits_as_told_may_send_and_nobody_sooner(gaps: list[int], profile: Profile) -> None:
     """Invariant 2: over any spacing of sends, the decision and its instant agree."""
-    ladder, sends, now = Ladder(), [], EPOCH
+    ladder, now = Ladder(), EPOCH
+    sends: list[Send] = []
     for gap in gaps:
         now += timedelta(seconds=gap)
         record = RecipientRecord(ladder=ladder, sends=tuple(sends))

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from otpcore import Approved, ByRecipient, Ended, NextActions, Sent, Undecided, Wait, WaitReason, Wrong
 from otpcore.contract import CheckVerdict, CodeOwner, Failure, FailureKind, SendEffect
@@ -34,6 +41,7 @@ REFUSED = Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT)
 KEY = "0b9d7a52-5c1e-4f7a-9b3e-{:012x}"
 JUMPS = [timedelta(hours=sign * hours) for hours in (1, 24) for sign in (1, -1)]
 STEPS = [timedelta(seconds=each) for each in (-4, -1, 1, 20, 61, 121, 301, 599, 600, 901, 7201)]
+LOST_CHECKS = [CheckVerdict.UNKNOWN, CheckVerdict.THROTTLED, CheckVerdict.GONE, CheckVerdict.EXPIRED]
 picks = st.integers(0, 7)
 sources = st.sampled_from([None, None, "192.0.2.1", "192.0.2.2"])
 
@@ -53,7 +61,7 @@ class Service(RuleBasedStateMachine):
         self.over: set[str] = set()
         self.approvals = self.in_a_row = self.keys = 0
         self.addressed = False
-        self.last_key: tuple[str, dict[str, Any]] | None = None
+        self.last_key: dict[str, Any] | None = None
 
     @initialize(owner=st.sampled_from(CodeOwner), profile=st.sampled_from([DEFAULT, TIGHT]), seed=st.integers(0, 999))
     def open(self, owner: CodeOwner, profile: Profile, seed: int) -> None:
@@ -130,9 +138,14 @@ class Service(RuleBasedStateMachine):
         self.keys += keyed
         self.addressed = self.addressed or addressed
         key = KEY.format(0xA5A5_5A5A_0000 + self.keys) if keyed else None
-        asked = {"purpose": purpose, "source": source, "idempotency_key": key, "by_recipient": addressed}
+        asked: dict[str, Any] = {
+            "purpose": purpose,
+            "source": source,
+            "idempotency_key": key,
+            "by_recipient": addressed,
+        }
         if key is not None:
-            self.last_key = (key, asked)
+            self.last_key = asked
         self._sent(self.world.engine.start(NUMBER, **asked))
 
     @precondition(lambda self: self.last_key is not None)
@@ -141,7 +154,7 @@ class Service(RuleBasedStateMachine):
         assert self.last_key is not None
         before = len(self.world.vendor.outbox)
         known = any(key.send for key in self.world.record().keys)
-        result = self.world.engine.start(NUMBER, **self.last_key[1])
+        result = self.world.engine.start(NUMBER, **self.last_key)
         if isinstance(result, Sent) and result.replayed:
             assert known
             assert len(self.world.vendor.outbox) == before
@@ -261,7 +274,7 @@ class Service(RuleBasedStateMachine):
     def send_fails_next(self, order: Any) -> None:
         self.world.orders[:] = [order]
 
-    @rule(order=st.sampled_from([CheckVerdict.UNKNOWN, CheckVerdict.THROTTLED, CheckVerdict.GONE, CheckVerdict.EXPIRED]))
+    @rule(order=st.sampled_from(LOST_CHECKS))
     def check_fails_next(self, order: CheckVerdict) -> None:
         self.world.orders[:] = [order]
 
@@ -338,14 +351,14 @@ class Service(RuleBasedStateMachine):
 
 
 def histories(machine: type[Service], count: int, *, shrink: bool = True) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]  # hypothesis leaves it bare
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=count,
             stateful_step_count=50,
             deadline=None,
             database=None,
-            suppress_health_check=list(HealthCheck),
+            suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]  # iterates its members
             print_blob=False,
             phases=(Phase.generate, Phase.shrink) if shrink else (Phase.generate,),
         ),
@@ -382,7 +395,7 @@ def mutant(promised: Profile, changes: dict[str, Any]) -> type[Service]:
 
     class Mutant(Service):
         @initialize(owner=st.sampled_from(CodeOwner), seed=st.integers(0, 999))
-        def open(self, owner: CodeOwner, seed: int) -> None:  # type: ignore[override]  # one profile only
+        def open(self, owner: CodeOwner, seed: int) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]  # one profile only
             self.world = World(owner=owner, profile=replace(promised, **changes), seed=seed)
             self.profile = promised
 
@@ -404,12 +417,12 @@ def test_the_model_finds_a_record_that_is_not_written(monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(checking, "approve", unguarded)
     monkeypatch.setattr(asking, "approve", unguarded)
-    monkeypatch.setattr(checking, "told", lambda setup, record, session, token, **_: told_anyway(session, token))
+    monkeypatch.setattr(checking, "told", told_anyway)
     with pytest.raises(AssertionError):
         histories(Service, 500, shrink=False)
 
 
-def told_anyway(session: Any, token: Any) -> Approved:
+def told_anyway(_setup: Any, _record: Any, session: Any, token: Any, **_: Any) -> Approved:
     from otpcore.flows.setup import view
 
     return Approved(view(session, token), NextActions())

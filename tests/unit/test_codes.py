@@ -81,7 +81,21 @@ def test_leading_zeros_are_kept_as_often_as_chance_has_them(digits: int) -> None
 
 @pytest.mark.parametrize(
     "text",
-    ["12345", "1234567", " 123456", "123456\n", "١٢٣٤٥٦", "１２３４５６", "²²²²²²", "12345\0", 123456, 1.5, ["1"], None, b"123456"],
+    [
+        "12345",
+        "1234567",
+        " 123456",
+        "123456\n",
+        "\u0661" * 6,
+        "\uff11" * 6,
+        "\u00b2" * 6,
+        "12345\0",
+        123456,
+        1.5,
+        ["1"],
+        None,
+        b"123456",
+    ],
 )
 def test_only_a_text_of_ascii_digits_is_a_code(text: object) -> None:
     """V11."""
@@ -92,16 +106,16 @@ def test_only_a_text_of_ascii_digits_is_a_code(text: object) -> None:
 # --- digests -----------------------------------------------------------------------------------
 
 
-def digest(keys: Keys = KEYS, generation: int = 1, **changes: str) -> str:
+def digest(changes: dict[str, str] | None = None, keys: Keys = KEYS, generation: int = 1) -> str:
     parts = {"tenant": "t", "purpose": "p", "key": "k", "session": "s", "secret": "x", "code": "123456"}
-    return code_digest(code_mac(keys, **{**parts, **changes}), generation)
+    return code_digest(code_mac(keys, **{**parts, **(changes or {})}), generation)
 
 
 def test_a_digest_is_bound_to_all_that_a_code_is_for() -> None:
     """Invariants 8 and 9: and to the pepper and the client's half."""
     names = ("tenant", "purpose", "key", "session", "secret", "code")
-    others = [digest(**{name: "other"}) for name in names]
-    others += [digest(generation=2), digest(Keys.of(b"q" * 32))]
+    others = [digest({name: "other"}) for name in names]
+    others += [digest(generation=2), digest(keys=Keys.of(b"q" * 32))]
     assert digest() not in others
     assert len(set(others)) == len(others)
     assert matches(digest(), digest())
@@ -110,7 +124,7 @@ def test_a_digest_is_bound_to_all_that_a_code_is_for() -> None:
 def test_moving_a_character_from_one_part_to_the_next_is_another_digest() -> None:
     parts = ("tenant", "purpose", "key", "session", "secret", "code")
     for one, other in pairwise(parts):
-        assert digest(**{one: "ab", other: "c"}) != digest(**{one: "a", other: "bc"})
+        assert digest({one: "ab", other: "c"}) != digest({one: "a", other: "bc"})
 
 
 def test_a_code_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,7 +132,12 @@ def test_a_code_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) ->
     import hmac
 
     seen: list[tuple[str, str]] = []
-    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: seen.append((one, other)) is None and one == other)
+
+    def compare(one: str, other: str) -> bool:
+        seen.append((one, other))
+        return one == other
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     assert matches("a", "a")
     assert not matches("a", "b")
     assert len(seen) == 2
@@ -143,7 +162,9 @@ def test_keys_never_collide_whatever_separators_their_parts_hold() -> None:
 def test_pseudonyms_of_different_things_differ() -> None:
     """Invariant 10: keyed, and separate for tenant, kind and use."""
     tenants = [tenant_digest("a"), tenant_digest("b")]
-    keys = [record_key(each, tenant, "phone", "+12025550123") for each in (KEYS, Keys.of(b"q" * 32)) for tenant in tenants]
+    keys = [
+        record_key(each, tenant, "phone", "+12025550123") for each in (KEYS, Keys.of(b"q" * 32)) for tenant in tenants
+    ]
     assert len(set(keys)) == 4
     assert all(key.startswith((tenants[0] + "/r/", tenants[1] + "/r/")) for key in keys)
     assert not any("2025550123" in key for key in keys)
@@ -218,7 +239,9 @@ def test_a_key_that_cannot_hold_128_random_bits_is_refused(key: str) -> None:
         check_idempotency_key(key)
 
 
-@pytest.mark.parametrize("key", ["6f1c2a34-9b7d-4e58-8a10-3c5d7e9fb214", "0123456789abcdef" * 2, "Zk3vQ9xW2bN7mL4pR8sT1u"])
+@pytest.mark.parametrize(
+    "key", ["6f1c2a34-9b7d-4e58-8a10-3c5d7e9fb214", "0123456789abcdef" * 2, "Zk3vQ9xW2bN7mL4pR8sT1u"]
+)
 def test_a_key_of_128_random_bits_is_taken(key: str) -> None:
     check_idempotency_key(key)
 

@@ -34,7 +34,11 @@ LIFE = timedelta(seconds=600)
 
 
 def session(owner: CodeOwner = CodeOwner.CORE, **changes: Any) -> Session:
-    codes = (Code(generation=1, send="s1", digest="d", kid="k", expires_at=EPOCH + LIFE),) if owner is CodeOwner.CORE else ()
+    codes = (
+        (Code(generation=1, send="s1", digest="d", kid="k", expires_at=EPOCH + LIFE),)
+        if owner is CodeOwner.CORE
+        else ()
+    )
     made = Session(id="n1", purpose="login", owner=owner, provider="vendor", expires_at=EPOCH + LIFE, codes=codes)
     return made.but(**changes)
 
@@ -64,9 +68,6 @@ def test_the_same_refusal_told_64_times_refunds_once() -> None:
         record = settled(record, SendEvent.DEFINITELY_REFUSED)
     assert record.ladder.count == 0
     assert sum(send.refunded for send in record.sends) == 1
-
-
-EVENTS = [SendEvent.ACCEPTED, SendEvent.DELIVERED, SendEvent.UNDELIVERED, SendEvent.DELIVERED]
 
 
 @pytest.mark.parametrize("order", sorted(set(permutations([SendEvent.ANSWER_LOST, SendEvent.DEFINITELY_REFUSED]))))

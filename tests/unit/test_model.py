@@ -40,7 +40,7 @@ def test_a_record_is_read_back_as_it_was_written(record: RecipientRecord) -> Non
     assert record.encode().startswith(b'{"v":1')
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"v":"x"}', b'{"sends":[{}]}', b'\xff\xfe', b"null"])
+@pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"v":"x"}', b'{"sends":[{}]}', b"\xff\xfe", b"null"])
 def test_a_damaged_record_is_refused_and_not_quoted(data: bytes) -> None:
     """Invariant 13: nothing is read into it, and its text stays out of the message."""
     with pytest.raises(StoreFormatError) as refused:

@@ -51,7 +51,9 @@ SENDS: list[SendResult] = [
 ]
 
 
-@pytest.mark.parametrize("union", ["SendResult", "CheckResult", "CancelResult", "StatusResult", "ForgetResult", "UnlockResult"])
+@pytest.mark.parametrize(
+    "union", ["SendResult", "CheckResult", "CancelResult", "StatusResult", "ForgetResult", "UnlockResult"]
+)
 def test_every_result_carries_its_next_actions(union: str) -> None:
     """Invariant 15."""
     for kind in get_args(getattr(results, union)):

@@ -1,0 +1,55 @@
+"""Every invariant and every trap of the design is named by a test, in the test's docstring.
+
+Rules of this file: a docstring says "Invariant 4", "invariants 9 and 10", "traps 1, 2, 4 and 6"; numbers count
+wherever such a list is written.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FOLDERS = ("tests/unit", "tests/flows", "tests/properties", "tests/engine")
+OTHERS = {16: "a provider call is made once on the wire: the provider conformance kit", 11: "the phone tests"}
+LIST = r"(\d+(?:(?:, | and |, and |; | to )\d+)*)"
+
+
+def docstrings() -> Iterator[str]:
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).glob("*.py")):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
+                    yield text
+
+
+def named(word: str, texts: Iterator[str]) -> set[int]:
+    found: set[int] = set()
+    for text in texts:
+        for match in re.finditer(rf"(?i)\b{word}s? {LIST}", text):
+            found |= {int(number) for number in re.findall(r"\d+", match[1])}
+    return found
+
+
+@pytest.mark.parametrize("number", [n for n in range(1, 17) if n not in OTHERS])
+def test_an_invariant_is_named_by_a_test(number: int) -> None:
+    assert number in named("invariant", docstrings())
+
+
+@pytest.mark.parametrize("number", [n for n in range(1, 13) if n != 12])
+def test_a_trap_is_named_by_a_test(number: int) -> None:
+    assert number in named("trap", docstrings())
+
+
+def test_what_is_proved_elsewhere_is_there() -> None:
+    """Invariant 11 by the phone's tests, 16 and trap 12 by the kits that plugins run."""
+    assert (ROOT / "tests/unit/test_phone.py").exists()
+    assert list((ROOT / "otpcore/conformance").glob("**/*.py"))
+
+
+def test_a_list_of_numbers_is_read_whole() -> None:
+    assert named("invariant", iter(["Invariants 2, 3 and 14: x", "invariant 5; invariant 7."])) == {2, 3, 5, 7, 14}
