@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(r"^```([^\n`]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^#{1,6} (.+?)\s*$", re.MULTILINE)
+_SPAN = re.compile(r"\[?`[^`\n]*`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 
 
@@ -58,7 +59,7 @@ def prose(text: str) -> str:
 
 def links(text: str) -> list[str]:
     """Where the prose leads to, code spans left out."""
-    return _LINK.findall(re.sub(r"(?<!\[)`[^`\n]*`", "", prose(text)))
+    return _LINK.findall(_SPAN.sub(lambda span: span[0] if span[0].startswith("[") else "", prose(text)))
 
 
 def anchors(text: str) -> set[str]:

@@ -1,0 +1,224 @@
+"""What the pages say in tables is what the code says: profiles, results, words, events."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+from uuid import UUID
+
+import pytest
+
+from otpcore import Engine, Sent, results
+from otpcore.contract import CheckVerdict, FailureKind
+from otpcore.events import Event
+from otpcore.hookspecs import hookimpl
+from otpcore.model import SendState, SessionStatus
+from otpcore.plugins import Plugins
+from otpcore.policy import PROFILES, Profile
+from otpcore.providers.fake import MAGIC_NUMBERS, FakeProvider
+from otpcore.results import WaitReason
+from otpcore.stores.memory import MemoryStore
+from tests.docs.pages import ROOT, read, rows
+
+CONCEPTS = ROOT / "docs" / "concepts"
+OPERATIONS = {
+    "start": results.SendResult,
+    "resend": results.SendResult,
+    "check": results.CheckResult,
+    "cancel": results.CancelResult,
+    "status": results.StatusResult,
+    "forget": results.ForgetResult,
+    "unlock": results.UnlockResult,
+}
+
+
+def quoted(cell: str) -> list[str]:
+    """The names in a cell."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+# --- the policy ------------------------------------------------------------------------------
+
+
+def spelled(wait: timedelta) -> str:
+    """A wait as the pages write it: hours where they are whole, else minutes and seconds."""
+    minutes, seconds = divmod(int(wait.total_seconds()), 60)
+    if minutes and not seconds and not minutes % 60:
+        return f"{minutes // 60} h"
+    return " ".join([f"{minutes} min"] * (minutes > 0) + [f"{seconds} s"] * (seconds > 0))
+
+
+def profile_rows(profiles: dict[str, Profile]) -> list[tuple[str, ...]]:
+    """The table of the profiles, as it should be."""
+    return [(f"`{each.name}`", ", ".join(map(spelled, each.ladder)), each.source) for each in profiles.values()]
+
+
+def shared_numbers(page: str) -> dict[str, str]:
+    """The table of the numbers that all profiles share."""
+    return {quoted(name)[0]: value for name, value, _ in rows(page, 3) if re.fullmatch(r"\d+( s)?", value)}
+
+
+def number_of(value: object) -> str:
+    """A number as the page writes it."""
+    return f"{value.total_seconds():g} s" if isinstance(value, timedelta) else str(value)
+
+
+def drift_of_profiles(page: str, profiles: dict[str, Profile]) -> list[object]:
+    """What the page says of profiles against what they are."""
+    named = [row for row in rows(page, 3) if row[0].strip("`") in profiles]
+    wrong: list[object] = [] if named == profile_rows(profiles) else [named]
+    shared = shared_numbers(page)
+    numeric = {each.name for each in dataclasses.fields(Profile)} - {"name", "source", "ladder", "simulated_only"}
+    if set(shared) != numeric:
+        wrong.append(set(shared) ^ numeric)
+    for profile in profiles.values():
+        said = {name: value for name, value in shared.items() if value != number_of(getattr(profile, name, None))}
+        wrong += [(profile.name, said)] if said else []
+    return wrong
+
+
+def test_the_table_of_profiles_is_what_they_are() -> None:
+    assert drift_of_profiles(read(CONCEPTS / "policy.md"), PROFILES) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ladder": (timedelta(seconds=1),)},
+        {"daily_cap": 11},
+        {"code_lifetime": timedelta(seconds=300)},
+        {"source": "hearsay"},
+    ],
+)
+def test_a_profile_that_has_other_numbers_than_the_page_is_noticed(change: dict[str, Any]) -> None:
+    changed = {**PROFILES, "signal": dataclasses.replace(PROFILES["signal"], **change)}
+    assert drift_of_profiles(read(CONCEPTS / "policy.md"), changed)
+
+
+def test_every_reason_to_wait_is_in_the_table() -> None:
+    reasons = {quoted(name)[0] for name, _ in rows(read(CONCEPTS / "policy.md"), 2) if quoted(name)}
+    assert reasons - {"Wait.reason"} == {reason.value for reason in WaitReason}
+
+
+# --- words -----------------------------------------------------------------------------------
+
+
+def test_the_statuses_of_a_session_and_the_states_of_a_send_are_all_told() -> None:
+    told = {words[0]: quoted(words[1]) for words in rows(read(CONCEPTS / "words.md"), 2)}
+    assert set(told["session"]) == {status.value for status in SessionStatus}
+    assert set(told["send"]) == {state.value for state in SendState}
+
+
+# --- results ---------------------------------------------------------------------------------
+
+
+def told_results(page: str) -> dict[str, set[str]]:
+    """The table of results by operation."""
+    return {
+        operation: set(quoted(answers))
+        for names, answers in rows(page, 2)
+        for operation in quoted(names)
+        if operation in OPERATIONS
+    }
+
+
+def test_the_table_of_results_is_what_the_types_say() -> None:
+    real = {name: {each.__name__ for each in get_args(union)} for name, union in OPERATIONS.items()}
+    assert told_results(read(CONCEPTS / "how-it-works.md")) == real
+
+
+def test_the_verbs_in_the_table_are_those_of_the_engine_with_its_return_types() -> None:
+    unions = {name: value for name, value in vars(results).items() if name.endswith("Result")}
+    verbs = {name: method for name, method in vars(Engine).items() if not name.startswith("_") and name != "close"}
+    assert {name: unions[inspect.signature(method).return_annotation] for name, method in verbs.items()} == OPERATIONS
+
+
+# --- events ----------------------------------------------------------------------------------
+
+
+class Service:
+    """An engine with a clock to move, and the events that it told."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.now = datetime(2030, 1, 1, tzinfo=UTC)
+        self.phone = FakeProvider(clock=lambda: self.now)
+        plugins = Plugins()
+        plugins.register(self, name="listener")
+        self.engine = Engine(MemoryStore(), self.phone, plugins=plugins, clock=lambda: self.now)
+
+    @hookimpl
+    def otpcore_observe(self, event: Event) -> None:
+        self.events.append(event)
+
+    def start(self, number: str, **options: Any) -> str:
+        sent = self.engine.start(number, **options)
+        assert isinstance(sent, Sent)
+        assert sent.session.token is not None
+        return sent.session.token
+
+    def wait(self, minutes: int) -> None:
+        self.now += timedelta(minutes=minutes)
+
+
+def magic(outcome: FailureKind | CheckVerdict) -> str:
+    """The number whose sends fail, or whose checks are answered, like this."""
+    return next(number for number, ordered in MAGIC_NUMBERS.items() if ordered is outcome)
+
+
+def told_by_every_operation() -> list[Event]:
+    """The events of a life with everything in it."""
+    service, number = Service(), "+12025550123"
+    engine, key = service.engine, str(UUID(int=0x0123456789ABCDEF_FEDCBA9876543210))
+    token = service.start(number, idempotency_key=key)
+    engine.start(number)
+    engine.resend(token, number)
+    engine.resend(token)
+    service.wait(2)
+    engine.resend(token, number)
+    wrong = "000000" if service.phone.code_for(number) != "000000" else "000001"
+    for code in ("12", wrong, service.phone.code_for(number), wrong):
+        engine.check(token, code)
+    engine.start(number, idempotency_key=key)
+    engine.resend(token, number)
+    engine.status(token)
+    engine.cancel(token)
+    for unknown in (engine.status, engine.cancel):
+        unknown("otps_")
+    engine.resend("otps_", number)
+    engine.check("otps_", wrong)
+    for recipient in (number, "no number"):
+        engine.forget(recipient)
+        engine.unlock(recipient)
+    for recipient in ("no number", magic(FailureKind.INVALID_RECIPIENT), magic(FailureKind.TIMEOUT)):
+        engine.start(recipient)
+    engine.check(service.start(magic(CheckVerdict.UNKNOWN)), wrong)
+    other = "+12025550124"
+    for _ in range(2):
+        token = service.start(other)
+        wrong = "000000" if service.phone.code_for(other) != "000000" else "000001"
+        for _ in range(5):
+            engine.check(token, wrong)
+        service.wait(11)
+    return service.events
+
+
+def documented() -> set[str]:
+    """The names in the table of events."""
+    page = read(CONCEPTS / "security.md")
+    found = {name for names, _ in rows(page, 2) for name in quoted(names)}
+    return {name for name in found if re.fullmatch(r"\w+\.\w+|refund|lock|erase", name)}
+
+
+def test_the_table_of_events_holds_every_event_that_is_told_and_no_other() -> None:
+    assert {event.name for event in told_by_every_operation()} == documented()
+
+
+def test_no_event_holds_a_code_or_a_number() -> None:
+    for event in told_by_every_operation():
+        shown = repr(event)
+        assert not re.search(r"2025550\d{3}|3035550\d{3}", shown)
+        assert re.fullmatch(r"|…\d\d", event.recipient_tail)
