@@ -239,9 +239,10 @@ def random_kills(colour: str, mutant: str, folder: str, kills: int, seed: int) -
     Between two system calls nothing changes that outlives the process, so this is any moment.
     """
     drawn, at, killed = random.Random(seed), MovedClock()(), 0
+    pace = min(1.0, 200 / kills)  # all within 24 hours: records forget the sends of the day before
     for _ in range(kills):
-        at += timedelta(seconds=drawn.choice((1, 121, 301, 901)))
-        numbers = [phone(each) for each in drawn.sample(range(60), 20)]
+        at += pace * timedelta(seconds=drawn.choice((1, 121, 301, 901)))
+        numbers = [phone(each) for each in drawn.sample(range(max(60, kills)), 20)]
 
         def work(numbers: list[str] = numbers, now: datetime = at, call: int = drawn.randrange(200)) -> None:
             die_before_call(call)

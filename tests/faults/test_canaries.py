@@ -7,6 +7,7 @@ The control writes one code into the log, and the search finds it.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,6 +26,9 @@ Make = Callable[..., Arena]
 
 CANARIES = [25, pytest.param(2000, marks=pytest.mark.nightly)]
 """Phones; two codes or more for each, in two colours and with two owners: over 10^4 in the nightly run."""
+
+SIX = re.compile(r"(?<![\w.-])\d{6}(?![\w.-])", re.ASCII)
+ELEVEN = re.compile(r"(?=(\d{11}))", re.ASCII)
 
 
 class Listener(logging.Handler):
@@ -108,22 +112,13 @@ def test_codes_and_numbers_are_written_nowhere(
     assert len(codes) >= phones
     written = "\n".join((*listener.lines, *spoken, path.read_text()))
     assert "otpcore.audit" in written
-    # a code is six digits among whatever else has digits, so it counts where it stands by itself
     assert not found_in(written, codes)
-    assert not [number for number in map(phone, range(phones)) if number[1:] in written or number in written]
+    assert not {f"+{digits}" for digits in ELEVEN.findall(written)} & set(map(phone, range(phones)))
 
 
 def found_in(text: str, codes: set[str]) -> set[str]:
-    """The codes that stand by themselves in a text: no digit, letter or decimal point on either side."""
-    found: set[str] = set()
-    for code in codes:
-        at = text.find(code)
-        while at >= 0:
-            around = text[max(0, at - 1) : at] + text[at + 6 : at + 7]
-            if not any(letter.isalnum() or letter in "._-" for letter in around):
-                found.add(code)
-            at = text.find(code, at + 1)
-    return found
+    """The codes in a text that are no part of a longer run of letters and digits, nor of a fraction."""
+    return codes.intersection(SIX.findall(text))
 
 
 def test_the_search_finds_a_code_that_somebody_logs(arena_with: Make, listener: Listener) -> None:
