@@ -50,12 +50,20 @@ class Verdict:
     Attributes:
         guard: ALLOW, HOLD (not now) or DENY.
         reason: a sentence for an operator.
-        until: for HOLD, when to come back.
+        until: for HOLD, when to come back: aware, and never left out. One that is past holds nothing.
+
+    Raises:
+        ValueError: a HOLD without an aware `until`.
     """
 
     guard: Guard
     reason: str = ""
     until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a HOLD that nobody could wait for."""
+        if self.guard is Guard.HOLD and (self.until is None or self.until.tzinfo is None):
+            raise ValueError("A verdict of HOLD needs an aware until: when to come back.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,16 +329,12 @@ def _typed(brought: object, kind: type[_Item]) -> tuple[_Item, ...]:
 
 
 def _verdict(answer: object) -> Verdict | None:
-    if answer is None or (isinstance(answer, Verdict) and answer.guard in _STRICTNESS and _is_aware(answer)):
+    if answer is None or (isinstance(answer, Verdict) and answer.guard in _STRICTNESS):
         return answer
     raise TypeError
 
 
-def _is_aware(verdict: Verdict) -> bool:
-    return verdict.until is None or verdict.until.tzinfo is not None
-
-
 def _is_stricter(new: Verdict, old: Verdict) -> bool:
-    if new.guard is old.guard is Guard.HOLD and new.until is not None:
-        return old.until is None or new.until > old.until
+    if new.until is not None and old.until is not None and new.guard is old.guard is Guard.HOLD:
+        return new.until > old.until
     return _STRICTNESS[new.guard] > _STRICTNESS[old.guard]

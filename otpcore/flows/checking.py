@@ -13,6 +13,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
 from otpcore.contract import CodeOwner
 from otpcore.errors import InvalidNumber
@@ -24,7 +26,7 @@ from otpcore.ledger import approve, checks_left, claim, end
 from otpcore.machine import SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
 from otpcore.phone import PhoneNumber
-from otpcore.policy import Locked, decide_check
+from otpcore.policy import decide_check
 from otpcore.results import (
     ByRecipient,
     CheckResult,
@@ -75,7 +77,8 @@ def check(
             return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     if token is not None:
         known = yield from load(token.key)
-        if number is not None and not (yield from _is_of(setup, token, known, number)):
+        held = number is not None and find_session(known.record, token) is not None
+        if number is not None and held and not (yield from _is_of(setup, token, known, number)):
             refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
             return (yield from tell(setup, "check", refused, key=token.key))
     else:
@@ -159,9 +162,12 @@ def _try(
             over = now >= session.expires_at
             status = SessionStatus.EXPIRED if over else SessionStatus.MAX_ATTEMPTS_REACHED
         return record, Ended(status, next_of(setup, record, session, now=now), session.id)
-    if isinstance(decide_check(record, profile, now=now, source=source), Locked):
-        following = next_of(setup, record, session, now=now)
-        return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
+    locked = decide_check(record, profile, now=now, source=source)
+    if locked is not None:
+        following = replace(next_of(setup, record, session, now=now), locked_until=locked.until)
+        return record, Refused(
+            Refusal.LOCKED, following, "Too many failed checks of this recipient, or by this source."
+        )
     if session.owner is CodeOwner.PROVIDER:
         terms = setup.providers.get(session.provider)
         if terms is None:

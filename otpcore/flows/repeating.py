@@ -14,7 +14,15 @@ from otpcore.model import IdempotencyKey, RecipientRecord, SendState, Session, S
 from otpcore.policy import DAY
 from otpcore.results import Ended, Refusal, Refused, SendResult, Sent
 
-__all__ = ["remember", "repeated"]
+__all__ = ["remember", "repeated", "was_seen"]
+
+
+def was_seen(setup: Setup, record: RecipientRecord, idempotency_key: str | None) -> bool:
+    """Whether the record knows this key: then nothing will be sent, and no guard has a say in it."""
+    if idempotency_key is None or not record.keys:
+        return False
+    digests = {idempotency_digest(keys, idempotency_key) for keys in setup.keyring}
+    return any(one.digest in digests for one in record.keys)
 
 
 def repeated(setup: Setup, wish: Wish, key: str, record: RecipientRecord, now: datetime) -> SendResult | None:

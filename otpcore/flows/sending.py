@@ -15,6 +15,7 @@ from otpcore.errors import InvalidNumber
 from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
+from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import load, locate, make_way, places
 from otpcore.flows.wish import Wish
@@ -53,7 +54,9 @@ def start(
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
     route: Sequence[str] = candidates
-    if setup.plugged:
+    if idempotency_key is not None and known.version is None:
+        known = yield from load(known.key)
+    if setup.plugged and not was_seen(setup, known.record, idempotency_key):
         intent = _intent(setup, number, purpose, channel, known.key, source)
         held = yield from _held(intent)
         if held is not None:
@@ -111,6 +114,9 @@ def resend(
     if known.version is None:
         known = yield from load(known.key)
     if token is not None and token.key not in (known.key, *places(setup, number.e164)):
+        theirs = yield from load(token.key)
+        if find_session(theirs.record, token) is None:  # who does not hold the session learns nothing of it
+            return (yield from tell(setup, "resend", NotFound()))
         refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
         return (yield from tell(setup, "resend", refused, key=token.key))
     found = find_session(known.record, token, purpose)
@@ -122,7 +128,7 @@ def resend(
     hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
     if hopeless is not None:
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
-    if setup.plugged:
+    if setup.plugged and found.is_live and not was_seen(setup, known.record, idempotency_key):
         held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
         if held is not None:
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
@@ -176,6 +182,8 @@ def _held(intent: SendIntent) -> Flow[Wait | Refused | None]:
         return None
     if verdict.guard is Guard.HOLD and verdict.until is not None:
         now: datetime = yield ReadClock()
-        left = max(0.0, (verdict.until - now).total_seconds())
+        left = (verdict.until - now).total_seconds()
+        if left <= 0:
+            return None
         return Wait(verdict.until, WaitReason.GUARD, NextActions(resend_at=verdict.until), left)
     return Refused(Refusal.DENIED_BY_GUARD, detail=verdict.reason)

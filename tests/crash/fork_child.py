@@ -1,4 +1,6 @@
-"""What the fork tests of the embedded store run in a process of their own: `python fork_child.py <scenario> <path> <defect>`.
+"""What the fork tests of the embedded store run in a process of their own.
+
+`python fork_child.py <scenario> <path> <defect>`
 
 The defects: `none`; `shared`, a child that goes on with its parent's descriptors and locks. Exit status 0: as required.
 """
