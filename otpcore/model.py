@@ -95,7 +95,7 @@ class CheckState(StrEnum):
     UNKNOWN = "unknown"
 
 
-class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """A frozen value that is part of the stored record."""
 
     def but(self, **changes: Any) -> Self:
