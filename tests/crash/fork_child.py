@@ -43,7 +43,7 @@ def give_way() -> None:
             os.sched_yield()
         return write(fd, data)
 
-    os.write = later
+    os.write = later  # type: ignore[assignment]  # the store gives bytes
 
 
 def both_write(path: str) -> bool:
@@ -67,7 +67,7 @@ def do_not_wait() -> None:
     def at_once(fd: int, operation: int) -> None:
         flock(fd, operation | fcntl.LOCK_NB)
 
-    fcntl.flock = at_once
+    fcntl.flock = at_once  # type: ignore[assignment]  # the store gives descriptors
 
 
 def child_is_kept_out(path: str) -> bool:
