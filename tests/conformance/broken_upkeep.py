@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from msgspec.structs import replace
+
 from otpcore.ports import Conflict, Durability, StoreCapabilities, Version, Versioned
 from otpcore.stores.memory import CAPABILITIES, MemoryStore
 from tests.conformance.broken_stores import Tombs, fails
@@ -188,7 +190,7 @@ class Dating(MemoryStore):
 
     def standing(self, key: str) -> datetime | None:
         entry = self._records.get(key)
-        return entry and datetime.fromtimestamp(entry.gc_at_us / 1e6, UTC)
+        return None if entry is None else datetime.fromtimestamp(entry.gc_at_us / 1e6, UTC)
 
 
 @fails("gc_at_moved_later_saves_the_record")
@@ -231,7 +233,7 @@ class RefusedCommitsMoveTheDate(MemoryStore):
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         answer = super().commit(key, data, expect=expect, gc_at=gc_at)
         if isinstance(answer, Conflict) and answer.current:
-            self._records[key] = self._records[key]._replace(gc_at_us=_us(gc_at))
+            self._records[key] = replace(self._records[key], gc_at_us=_us(gc_at))
         return answer
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import gc
 import logging
 import socket
 import threading
@@ -63,6 +64,7 @@ def test_nobody_is_waited_for_at_the_end_and_nothing_stays_open() -> None:
     """A request that hangs and an idle connection are both cut off; thread and descriptors are gone."""
     with serve():
         pass  # what the first use opens for good is opened
+    gc.collect()  # what earlier tests left to the collector is not counted
     before = len(list(OPEN_FILES.iterdir())), threading.active_count()
     with ThreadPoolExecutor(1) as pool, requests.Session() as hung, requests.Session() as idle:
         with serve() as emulator:
@@ -78,7 +80,9 @@ def test_nobody_is_waited_for_at_the_end_and_nothing_stays_open() -> None:
                 assert not waiting.done()
         with pytest.raises(requests.exceptions.ConnectionError):
             waiting.result()
-    assert (len(list(OPEN_FILES.iterdir())), threading.active_count()) == before
+    files, threads = len(list(OPEN_FILES.iterdir())), threading.active_count()
+    assert files <= before[0]
+    assert threads <= before[1]
 
 
 def test_a_caller_that_fails_ends_the_server_too() -> None:
