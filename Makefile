@@ -40,7 +40,7 @@ nightly: $(STAMP)  ## run every test at full size (hours)
 	$(PYTEST) -m "" --hypothesis-profile=nightly
 
 bench: $(STAMP)  ## measure the ratios to reach
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python -m tests.benchmarks.run
 
 lint: $(STAMP)  ## style, formatting, layers
 	$(BIN)/ruff check .

@@ -1,0 +1,97 @@
+"""Row 9: what sessions weigh, in the memory store and as a record.
+
+Run as a module it holds so many live sessions in a fresh process and prints how much that process grew.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from otpcore.engine import Engine
+from otpcore.results import Sent
+from otpcore.stores.memory import MemoryStore
+from tests.benchmarks.cycle import ROOT, Instant, number
+from tests.benchmarks.measuring import Figure, Sizes, Spread, spread
+
+__all__ = ["ROWS", "measure"]
+
+ROWS: Final = ("9",)
+MEGABYTE: Final = 10**6
+
+
+def measure(sizes: Sizes, say: Callable[[str], None]) -> list[Figure]:
+    """Weigh."""
+    say("weight of sessions")
+    scale = 10_000 / sizes.sessions / MEGABYTE
+    traced = [_fresh("traced", sizes.sessions) * scale]
+    grown = [_fresh("resident", sizes.sessions) * scale for _ in range(min(sizes.pairs, 5))]
+    live, ended, again = _record()
+    what = "memory store, 10,000 live sessions"
+    return [
+        Figure("9", f"{what}: traced by Python", spread(traced), "MB", ("≤", 10.0)),
+        Figure("9", f"{what}: growth of the resident set", spread(grown), "MB", ("≤", 10.0)),
+        Figure("9", "record of a live session (information; Redis: ≤ 600)", _exact(live), "bytes"),
+        Figure("9", "the same after the right code (information; Redis: ≤ 250)", _exact(ended), "bytes"),
+        Figure("9", "the same after the fourth verification of a day (information)", _exact(again), "bytes"),
+    ]
+
+
+def _exact(size: int) -> Spread:
+    return Spread(size, size, size)
+
+
+def _fresh(how: str, sessions: int) -> int:
+    command = [sys.executable, "-m", "tests.benchmarks.footprint", how, str(sessions)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    return int(json.loads(ended.stdout))
+
+
+def _record() -> tuple[int, int, int]:
+    """Bytes of a record with a live session, once that was approved, and after four approvals in one day."""
+    provider, store = Instant(), MemoryStore()
+    engine = Engine(store, provider)
+    sizes: list[int] = []
+    for _ in range(4):
+        sent = engine.start(number(1))
+        assert isinstance(sent, Sent)
+        sizes.append(_stored(store))
+        engine.check(sent.session.token or "", provider.code)
+        sizes.append(_stored(store))
+    return sizes[0], sizes[1], sizes[-1]
+
+
+def _stored(store: MemoryStore) -> int:
+    return sum(len(found.data) for _key, found in store.scan("", 10))
+
+
+def hold(how: str, sessions: str) -> None:
+    """Hold live sessions, and say how many bytes they took."""
+    provider, store = Instant(), MemoryStore()
+    engine = Engine(store, provider)
+    engine.start(number(10**6))
+    gc.collect()
+    if how == "traced":
+        tracemalloc.start()
+        before = tracemalloc.get_traced_memory()[0]
+    else:
+        before = _resident()
+    for which in range(int(sessions)):
+        engine.start(number(which))
+    gc.collect()
+    print(json.dumps((tracemalloc.get_traced_memory()[0] if how == "traced" else _resident()) - before))
+
+
+def _resident() -> int:
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    hold(*sys.argv[1:])
