@@ -30,7 +30,7 @@ def export_json(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> in
         How many documents were written.
 
     Raises:
-        UsageError: `out` is the store file, or there is no store file.
+        UsageError: `out` is the store file or exists and is no file, or there is no store file.
         ConfigurationError, StoreUnavailable, StoreFormatError: the store cannot be read or `out` not written.
     """
     target, source = os.path.realpath(out), os.path.realpath(path)
@@ -38,6 +38,8 @@ def export_json(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> in
         raise UsageError(
             f"cannot export {source} to {target}: name an existing store file, and another file for the output"
         )
+    if Path(target).exists() and not Path(target).is_file():
+        raise UsageError(f"cannot export to {target}: it exists and is no regular file, and would be replaced")
     log = RecordLog(source)
     try:
         with log.reading() as segment:

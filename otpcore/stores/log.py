@@ -30,7 +30,7 @@ from otpcore.stores import frames
 from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, adopt, create
 from otpcore.stores.frames import Record
 from otpcore.stores.hostlock import HostLock
-from otpcore.stores.place import prepare, sync_folder
+from otpcore.stores.place import prepare, require_regular, sync_folder
 from otpcore.stores.segment import Entry, Segment
 
 __all__ = ["LogStats", "RecordLog", "new_version"]
@@ -188,6 +188,8 @@ class RecordLog:
         if self._may_create and (now is None or now.st_size == 0):
             if not locked:
                 return False
+            if now is not None:
+                require_regular(self.path, now.st_mode)
             self.publish(create(self.temp, None))
             return True
         if now is None:
@@ -196,6 +198,7 @@ class RecordLog:
         if segment is None or now.st_ino != segment.inode or size < segment.end:
             if not reopen:
                 return False
+            require_regular(self.path, now.st_mode)
             before, segment = segment, Segment.open(self.path)
             if before is not None:
                 adopt(before, segment)

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from pathlib import Path
 from typing import Final
 
 from otpcore.errors import ConfigurationError, StoreUnavailable
 
-__all__ = ["network_file_system", "prepare", "sync_folder"]
+__all__ = ["network_file_system", "prepare", "require_regular", "sync_folder"]
 
 MOUNTS: Final = Path("/proc/self/mounts")
+KINDS: Final = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
 NETWORK: Final = frozenset(
     {
         *(
@@ -45,8 +53,8 @@ def prepare(path: str | os.PathLike[str]) -> str:
     link to it.
 
     Raises:
-        ConfigurationError: the folder is on a network file system.
-        StoreUnavailable: a folder cannot be made.
+        ConfigurationError: the folder is on a network file system, or the path names something other than a file.
+        StoreUnavailable: a folder cannot be made, or not be looked into.
     """
     real = Path(os.path.realpath(Path(path).expanduser()))
     try:
@@ -55,6 +63,12 @@ def prepare(path: str | os.PathLike[str]) -> str:
                 folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StoreUnavailable(f"cannot make the folder of {real}: {error.strerror}") from error
+    try:
+        require_regular(str(real), real.stat().st_mode)
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise StoreUnavailable(f"{real}: {error.strerror}") from error
     mounts = MOUNTS.read_text(errors="surrogateescape") if MOUNTS.exists() else ""
     if (kind := network_file_system(str(real.parent), mounts)) is not None:
         raise ConfigurationError(
@@ -62,6 +76,21 @@ def prepare(path: str | os.PathLike[str]) -> str:
             " put the store on a local disk, or use a store made for several machines"
         )
     return str(real)
+
+
+def require_regular(path: str, mode: int) -> None:
+    """Refuse what no store can be: a rename would replace a device by a file, and a pipe would be waited for.
+
+    Args:
+        path: to name in the error.
+        mode: its `st_mode`.
+
+    Raises:
+        ConfigurationError: it is a folder, a device, a pipe or a socket.
+    """
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), "no regular file")
+        raise ConfigurationError(f"{path} is {kind}: name a regular file for the store, or one to be made")
 
 
 def network_file_system(folder: str, mounts: str) -> str | None:

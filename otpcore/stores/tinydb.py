@@ -44,7 +44,7 @@ class TinyDBStore:
         log: the file; not part of the store contract.
 
     Raises:
-        ConfigurationError: the path is on a network file system.
+        ConfigurationError: the path is on a network file system, or names a folder, a device, a pipe or a socket.
         StoreFormatError: the file is not one of ours, of a newer schema, or damaged in its middle.
         StoreUnavailable: the file cannot be opened or made.
     """

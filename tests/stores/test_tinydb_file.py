@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -14,7 +15,7 @@ import tinydb
 
 from otpcore.contract import Conflict, Version
 from otpcore.errors import ConfigurationError, StoreFormatError, StoreUnavailable, UsageError
-from otpcore.stores import place
+from otpcore.stores import log, place
 from otpcore.stores import tinydb as module
 from otpcore.stores.export import export_json
 from otpcore.stores.tinydb import TinyDBSettings, TinyDBStore, otpcore_stores
@@ -76,15 +77,70 @@ def test_a_link_goes_on_naming_the_file(path: Path, tmp_path: Path) -> None:
     again.close()
 
 
-@pytest.mark.parametrize("kind", ["folder", "folder below a file"])
-def test_what_cannot_be_opened_is_unavailable_and_named(kind: str, path: Path) -> None:
-    if kind == "folder":
-        path.mkdir()
-    else:
-        path.touch()
-        path = path / "store.otpdb"
+def test_what_cannot_be_opened_is_unavailable_and_named(path: Path) -> None:
+    path.touch()
     with pytest.raises(StoreUnavailable, match=str(path)):
+        TinyDBStore(path / "store.otpdb")
+
+
+def make_device(path: Path) -> None:
+    try:
+        os.mknod(path, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    except PermissionError:
+        pytest.skip("only root may make a device")
+
+
+def make_socket(path: Path) -> None:
+    os.mknod(path, stat.S_IFSOCK | 0o600)
+
+
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "folder": Path.mkdir,
+    "device": make_device,
+    "pipe": os.mkfifo,
+    "socket": make_socket,
+}
+
+
+def check_refused(path: Path, kind: str) -> None:
+    """Whatever has the path keeps it, and nothing was made beside it."""
+    before = path.lstat()
+    with pytest.raises(ConfigurationError, match=f"is a {kind}"):
+        TinyDBStore(path).close()
+    after = path.lstat()
+    assert (after.st_ino, after.st_mode, after.st_mtime_ns) == (before.st_ino, before.st_mode, before.st_mtime_ns)
+    assert [one.name for one in path.parent.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_refused_and_left_alone(kind: str, path: Path) -> None:
+    NO_FILES[kind](path)
+    check_refused(path, kind)
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_a_link_to_what_is_no_file_is_refused_too(kind: str, path: Path, tmp_path: Path) -> None:
+    target = tmp_path / "elsewhere" / "target"
+    target.parent.mkdir()
+    NO_FILES[kind](target)
+    path.symlink_to(target)
+    with pytest.raises(ConfigurationError, match=f"{target} is a {kind}"):
         TinyDBStore(path)
+    assert [one.name for one in target.parent.iterdir()] == [target.name]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "socket"])
+def test_a_store_that_does_not_look_what_it_replaces_fails_that(
+    kind: str, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing(_path: str, _mode: int) -> None:
+        pass
+
+    for module_ in (place, log):
+        monkeypatch.setattr(module_, "require_regular", nothing)
+    NO_FILES[kind](path)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        check_refused(path, kind)
 
 
 MOUNTS = """\
@@ -309,6 +365,15 @@ def test_an_export_that_cannot_be_written_leaves_the_older_one(
             export_json(path, out)
     assert out.read_text() == "an older export"
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_an_export_onto_a_pipe_is_refused(store: TinyDBStore, path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    os.mkfifo(out)
+    with pytest.raises(UsageError, match="no regular file"):
+        export_json(path, out)
+    assert out.is_fifo()
+    store.close()
 
 
 def test_an_export_onto_the_store_or_of_nothing_is_refused(store: TinyDBStore, path: Path, tmp_path: Path) -> None:
