@@ -4,9 +4,9 @@ A compaction takes a snapshot under the lock, copies it without, follows the tai
 takes the lock again for the last of the tail and the rename. Killed anywhere, it leaves the old file in place
 and a file at the temporary name, which the next one removes.
 
-Behind the last line of the old file, which has no name any more, it then leaves a map of what went where. Others
-who still have that file open move their index by it, which takes a tenth of the time of reading the new file;
-without the map, they read.
+Right before the rename it writes a mark behind the last line of the old file, where others look for new lines, and a
+map of what went where. Others who still have that file open move their index by the map, which takes a tenth of
+the time of reading the new file; without the map, they read. A mark without a rename is cut like a torn line.
 
 Rules of this file: it reads the old file and writes the new one. Locks, the rename, and what readers do are the
 log's (`log.py`).
@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from otpcore.errors import StoreError, StoreFormatError
 from otpcore.stores import frames
 from otpcore.stores.frames import Header
-from otpcore.stores.segment import Descriptor, Entry, Segment, write_all
+from otpcore.stores.segment import Descriptor, Entry, Segment
 
 if TYPE_CHECKING:
     from otpcore.stores.log import RecordLog
@@ -47,6 +47,7 @@ CATCH_UP_ROUNDS: Final = 8
 MAP: Final = struct.Struct("=8sI")
 """Before the map: its mark, and the CRC-32 of what follows."""
 MAP_MARK: Final = b"\0moved\0\0"
+CRC: Final = struct.Struct("=I")
 WHOLE: Final = struct.Struct("=4Q")
 """Of the map: end of the snapshot in the old file, where it ends in the new one, end and lines of the new one."""
 BUFFER: Final = 1 << 20
@@ -168,7 +169,7 @@ def discard(temp: str) -> None:
 def create(temp: str, predecessor: Segment | None) -> Segment:
     """A new segment at `temp`, empty but for its header; mode 0600, or its predecessor's mode and group."""
     discard(temp)  # left by a process that died
-    file = Descriptor(os.open(temp, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    file = Descriptor(os.open(temp, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     if predecessor is not None:
         old = os.fstat(predecessor.file.fd)
         with contextlib.suppress(PermissionError):  # the group of a folder that others share
@@ -176,8 +177,9 @@ def create(temp: str, predecessor: Segment | None) -> Segment:
         os.fchmod(file.fd, stat.S_IMODE(old.st_mode))
     header = Header(os.urandom(12).hex(), None if predecessor is None else predecessor.header.id)
     line = frames.encode_header(header)
-    write_all(file.fd, line)
-    return Segment(file, header, len(line))
+    new = Segment(file, header, len(line))
+    new.write(line, 0)
+    return new
 
 
 def snapshot(segment: Segment) -> list[Live]:
@@ -210,7 +212,7 @@ def copy_live(old: Segment, live: Iterable[Live], new: Segment) -> array[int]:
 
 def flush(new: Segment, buffer: bytearray) -> None:
     """Write the buffer at the end and empty it."""
-    write_all(new.file.fd, bytes(buffer))
+    new.write(bytes(buffer), new.end)
     new.end += len(buffer)
     buffer.clear()
 
@@ -227,7 +229,7 @@ def copy_tail(old: Segment, new: Segment, start: int, stop: int) -> None:
         chunk = os.pread(old.file.fd, min(BUFFER, stop - start), start)
         if not chunk:
             break
-        write_all(new.file.fd, chunk)
+        new.write(chunk, size)
         start += len(chunk)
         size += len(chunk)
     if start < stop or not new.follow(size):
@@ -235,9 +237,15 @@ def copy_tail(old: Segment, new: Segment, start: int, stop: int) -> None:
 
 
 def leave_map(old: Segment, content: bytes) -> None:
-    """Leave the map behind the last line of the old file; the caller has renamed and holds the lock."""
+    """Leave the mark and the map behind the last line of the old file; the caller holds the lock and will rename.
+
+    Raises:
+        OSError: the mark is not there, so others would not notice the rename.
+    """
+    os.ftruncate(old.file.fd, old.end)
+    old.write(MAP_MARK, old.end)
     with contextlib.suppress(OSError):  # the others read, then
-        write_all(old.file.fd, MAP.pack(MAP_MARK, zlib.crc32(content)) + content)
+        old.write(CRC.pack(zlib.crc32(content)) + content, old.end + len(MAP_MARK))
 
 
 def adopt(old: Segment, new: Segment) -> None:

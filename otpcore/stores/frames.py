@@ -8,6 +8,8 @@ The file is JSON Lines. The first line is the header, an object. Every other lin
                   |                                   null: never       or null: deleted
                   lines that follow in the same batch; a batch counts as a whole or not at all
 
+Behind the last line are newlines, the filler, over which the next lines are written.
+
 Rules of this file: bytes in, values out. No I/O, no state. A line that this file does not recognise is
 damage; it is never repaired here.
 """
@@ -53,6 +55,10 @@ FORMAT: Final = "otpcore-tinydb-log"
 SCHEMA: Final = 1
 HEADER_LIMIT: Final = 4096
 """A header is shorter than this many bytes."""
+SECTOR: Final = 512
+"""Bytes that every disk writes whole."""
+LONG_FILLER: Final = 64
+"""More newlines than anybody types."""
 DELETED: Final = b"null"
 """The value of a line that deletes its key."""
 NEVER: Final = 2**63
@@ -200,14 +206,18 @@ def text(string: bytes) -> str:
     return cast("str", json.loads(string)) if b"\\" in string else string[1:-1].decode()
 
 
-def find_damage(rest: bytes) -> int | None:
+def find_damage(rest: bytes, at: int) -> int | None:
     """Tell damage from a torn tail in what follows the last complete batch.
+
+    Args:
+        rest: it, to the end of the file.
+        at: its offset in the file.
 
     Returns:
         The place among the lines of `rest`, from 0, of a damaged line that an intact one follows: no
         interrupted write looks like that. None: nothing intact follows, the tail is torn.
     """
-    lines = rest.split(b"\n")[:-1]
+    lines = rest[: filler_at(rest, at) + 1].split(b"\n")[:-1]
     expected: int | None = None
     for place, line in enumerate(lines):
         frame = parse(line)
@@ -215,6 +225,22 @@ def find_damage(rest: bytes) -> int | None:
             return place if any(parse(later) is not None for later in lines[place + 1 :]) else None
         expected = frame.more - 1
     return None
+
+
+def filler_at(rest: bytes, at: int) -> int:
+    """Where filler starts in `rest`, which lies at `at` in the file; its length if there is none.
+
+    A power loss may leave filler before lines, where the disk had written a later sector and not an earlier
+    one, and so may a copy that was taken while the file was written: nothing behind it was acknowledged, or
+    not yet when the copy was begun. Such filler reaches the end of a sector, or is long. An empty line that
+    somebody typed is not, and counts as damage.
+    """
+    for run in re.finditer(rb"\n+", rest):
+        start, stop = run.span()
+        blank = stop - start - (start > 0)  # the first newline ends a line
+        if blank and (stop == len(rest) or (at + stop) % SECTOR <= 1 or blank >= LONG_FILLER):
+            return start
+    return len(rest)
 
 
 def encode_header(header: Header) -> bytes:

@@ -8,7 +8,8 @@ Locks, in the order in which they are taken:
 
 A compaction also holds `flock` on the inode that it copies, so that there is one at a time on a host.
 
-Readers take no lock between processes: they follow the end of the file, and the inode when it was replaced.
+Readers take no lock between processes: they follow the lines to the filler. Where something else follows, the
+file was replaced, or cut, or a write is torn: then they look at the path's inode.
 What looks damaged to them is judged again under the lock, because a writer may be at it.
 
 Rules of this file: records are opaque JSON values; nothing here knows TinyDB or the store contract.
@@ -20,6 +21,7 @@ import contextlib
 import logging
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -37,6 +39,8 @@ __all__ = ["LogStats", "RecordLog", "new_version"]
 
 logger = logging.getLogger("otpcore.stores")
 
+LOOK_EVERY: Final = 1.0
+"""Seconds after which the inode is looked at in any case: somebody may have put another file there."""
 REOPENINGS: Final = 3
 """How often a writer that finds a new file gives the lock back before it reads it while others wait."""
 
@@ -104,6 +108,7 @@ class RecordLog:
         self.compactor.reset()
         self._depth = 0
         self._owner = 0  # the thread inside `exclusive`
+        self._look_at = 0.0
         self._written: Segment | None = None
         if self._segment is not None:
             self._segment.file.close()
@@ -181,6 +186,9 @@ class RecordLog:
 
     def refresh(self, *, locked: bool, reopen: bool = True) -> bool:
         """Follow the file to its end; False: only a holder of the lock can, or a new file was not to be opened."""
+        if self._in_filler():
+            return True
+        self._look_at = time.monotonic() + LOOK_EVERY
         try:
             now = os.stat(self.path)  # noqa: PTH116 - the hot path; a Path costs more than the call
         except FileNotFoundError:
@@ -206,25 +214,44 @@ class RecordLog:
             if self.sync:
                 sync_folder(self.path)  # whoever renamed it may have died before it could
             self._segment = segment
+        segment.size = size
         if size == segment.end or segment.follow(size):
             return True
         if locked:
             self._cut(segment, size)
         return locked
 
+    def _in_filler(self) -> bool:
+        """Whether the lines were followed to filler, without asking for the inode.
+
+        A compaction writes over the filler before it renames, so this is the file. Since Linux 6.13 a look at an
+        inode's times makes the next write record new ones, and the sync after it a third slower.
+        """
+        segment = self._segment
+        return (
+            segment is not None
+            and segment.end < segment.size
+            and segment.follow(segment.size)
+            and segment.end < segment.size
+            and time.monotonic() < self._look_at
+            and os.access(self.path, os.F_OK)
+        )
+
     def _cut(self, segment: Segment, size: int) -> None:
         """Remove what a writer that died or failed left after the last complete batch."""
         rest = os.pread(segment.file.fd, size - segment.end, segment.end)
-        damaged = frames.find_damage(rest)
+        damaged = frames.find_damage(rest, segment.end)
         if damaged is not None:
             raise StoreFormatError(
                 f"line {segment.index.lines + 2 + damaged} of {self.path} is damaged and intact lines follow it,"
                 " so this is no interrupted write; see 'A damaged line' in the documentation of the embedded store"
             )
         os.ftruncate(segment.file.fd, segment.end)
+        segment.size = segment.end
+        cut = len(rest.rstrip(b"\n"))
         self._cuts += 1
-        self._cut_bytes += len(rest)
-        logger.warning("cut %d bytes of an unfinished write off the end of %s", len(rest), self.path)
+        self._cut_bytes += cut
+        logger.warning("cut %d bytes of an unfinished write off the end of %s", cut, self.path)
 
     # --- writing -----------------------------------------------------------------------------
 
@@ -288,19 +315,19 @@ class RecordLog:
             raise self.unavailable(error) from error
         self._written = segment
 
-    def publish(self, new: Segment, renamed: Callable[[], None] = lambda: None) -> None:
+    def publish(self, new: Segment, before: Callable[[], None] = lambda: None) -> None:
         """Make `new`, which lies at `temp`, the file. The caller holds the lock.
 
         Args:
             new: the segment.
-            renamed: called once others can find the file, before the disk is waited for.
+            before: called when the new file is on the disk, right before others can find it.
 
         Raises:
             OSError: it is not, or not certainly on the disk; the next use looks again.
         """
         os.fdatasync(new.file.fd)
+        before()
         os.replace(self.temp, self.path)  # noqa: PTH105 - strings in, no Path needed
-        renamed()
         sync_folder(self.path)  # before anybody can acknowledge a write to it
         self._segment = new
 

@@ -161,10 +161,17 @@ def found_after(path: str, opener: Callable[[str], AnyStore], allowed: dict[byte
 # --- scenarios -----------------------------------------------------------------------------------
 
 
-def kill_at_bytes(kind: str, path: str, offsets: int) -> dict[str, int]:
-    """Kill a commit after each of the first `offsets` bytes that it writes."""
+def lines_end(path: str) -> int:
+    """Where the lines of a store's file end and its filler begins."""
+    return len(Path(path).read_bytes().rstrip(b"\n")) + 1
+
+
+def kill_at_bytes(kind: str, path: str, offsets: int, room: int | None) -> dict[str, int]:
+    """Kill a commit after each of the first `offsets` bytes that it writes; `room`: so much filler is left."""
     opener, template, outcomes = OPENERS[kind], path + ".template", Counter[str]()
     fill(template, opener)
+    if room is not None:
+        os.truncate(template, lines_end(template) + room)
     for offset in range(offsets):
         shutil.copy(template, path)
 
@@ -189,7 +196,7 @@ def kill_at_bytes(kind: str, path: str, offsets: int) -> dict[str, int]:
 
 
 CALLS = (
-    *((os, name) for name in ("write", "fdatasync", "fsync", "replace", "ftruncate", "open", "unlink")),
+    *((os, name) for name in ("write", "lseek", "fdatasync", "fsync", "replace", "ftruncate", "open", "unlink")),
     (fcntl, "flock"),
 )
 
@@ -215,7 +222,9 @@ def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
     opener, template, outcomes = OPENERS[kind], path + ".template", Counter[str]()
     fill(template, opener)
     if action == "recover":
-        with Path(template).open("ab") as file:
+        end = lines_end(template)
+        with Path(template).open("r+b") as file:
+            file.seek(end)
             file.write(b'["00000000",0,"records","tenant/r/key","ab')
     states: dict[bytes | None, str] = {OLD: "old"}
     if action in {"commit", "delete"}:
@@ -332,7 +341,9 @@ def main(scenario: str, *args: str) -> None:
     result: object = None
     match scenario, *args:
         case "bytes", kind, path, offsets:
-            result = kill_at_bytes(kind, path, int(offsets))
+            result = kill_at_bytes(kind, path, int(offsets), None)
+        case "bytes", kind, path, offsets, room:
+            result = kill_at_bytes(kind, path, int(offsets), int(room))
         case "calls", kind, action, path:
             result = kill_at_calls(kind, action, path)
         case "acknowledge", kind, path, first, writes:

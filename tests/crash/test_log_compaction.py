@@ -239,13 +239,72 @@ def test_a_map_that_forgets_the_snapshot_fails_that(open_store: Opens, monkeypat
         check_moved_index(open_store, monkeypatch)
 
 
-@pytest.mark.parametrize("content", [b"", b"\0moved\0\0", bytes(100), b"\0moved\0\0" + bytes(60)])
-def test_without_a_map_the_new_file_is_read(open_store: Opens, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+def spoil_map(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def spoil(old: Segment, _content: bytes) -> None:
-        os.write(old.file.fd, content)
+        os.ftruncate(old.file.fd, old.end + 1000 * (not content))
+        old.write(content + b"\n" * 1000 * (not content), old.end)
 
     monkeypatch.setattr(compaction, "leave_map", spoil)
+
+
+@pytest.mark.parametrize("content", [b"\0moved\0\0", bytes(100), b"\0moved\0\0" + bytes(60)])
+def test_without_a_map_the_new_file_is_read(open_store: Opens, monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
+    spoil_map(content, monkeypatch)
     check_followed(open_store)
+
+
+def test_without_the_mark_others_do_not_notice(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "LOOK_EVERY", 3600.0)
+    spoil_map(b"", monkeypatch)
+    with RED:
+        check_followed(open_store)
+
+
+def check_replaced(open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another file was put there, by somebody who knows of no mark."""
+    now = 1000.0
+    monkeypatch.setattr(log.time, "monotonic", lambda: now)
+    store = open_store()
+    put(store, "key", 1)
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    put(store, "key", 2)
+    assert number_of(store, "key") == 2
+    copy.replace(path)
+    now += 1.0
+    assert number_of(store, "key") == 1
+
+
+def test_another_file_is_noticed_within_a_second(
+    open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_replaced(open_store, path, monkeypatch)
+
+
+def test_a_store_that_relies_on_the_mark_alone_fails_that(
+    open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log, "LOOK_EVERY", 3600.0)
+    with RED:
+        check_replaced(open_store, path, monkeypatch)
+
+
+def test_a_mark_without_a_rename_is_cut(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, other = open_store(), open_store()
+    put(store, "key", 1)
+
+    def refuse(_source: str, _target: str) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", refuse)
+        with pytest.raises(StoreUnavailable):
+            store.log.compact()
+    put(other, "key", 2)
+    assert number_of(store, "key") == 2
+    assert other.stats.cuts == 1
+    assert store.log.compact()
+    assert number_of(other, "key") == 2
 
 
 def check_order(store: TinyDBStore, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import logging
@@ -48,38 +49,86 @@ def data_of(store: TinyDBStore, key: str) -> bytes | None:
     return None if found is None else found.data
 
 
+def lines_of(path: Path) -> bytes:
+    """The file without its filler."""
+    return path.read_bytes().rstrip(b"\n") + b"\n"
+
+
+def append(path: Path, data: bytes) -> None:
+    """Write behind the last line, as a writer that fails."""
+    end = len(lines_of(path))
+    with path.open("r+b") as file:
+        file.seek(end)
+        file.write(data)
+
+
+def leave_room(path: Path, room: int) -> None:
+    """Set the length of the filler."""
+    os.truncate(path, len(lines_of(path)))
+    append(path, b"\n" * room)
+
+
 # --- a disk that takes a part, or nothing ----------------------------------------------------------
 
 
-def full_disk_after(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = os.write
+def full_disk_after(taken: int, monkeypatch: pytest.MonkeyPatch, *more: int) -> None:
+    """Writes take so many bytes, the later ones so many each, and then none."""
+    write, parts = os.write, [taken, *more]
 
     def some(fd: int, data: bytes) -> int:
-        nonlocal taken
-        if not taken:
+        part = parts.pop(0) if parts else 0
+        if not part:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        part, taken = data[:taken], 0
-        return write(fd, part)
+        return write(fd, data[:part])
 
     monkeypatch.setattr(os, "write", some)
 
 
-def check_full_disk(store: TinyDBStore, path: Path, taken: int) -> None:
+def check_full_disk(store: TinyDBStore, path: Path, taken: int, room: int) -> None:
     put(store, "key", b'{"state":"old"}')
-    size = path.stat().st_size
+    leave_room(path, room)
+    lines = lines_of(path)
     with pytest.MonkeyPatch.context() as disk:
         full_disk_after(taken, disk)
         with pytest.raises(StoreUnavailable, match=str(path)):
             put(store, "key", b'{"state":"new"}')
-    assert path.stat().st_size == size
+    assert lines_of(path) == lines
     assert data_of(store, "key") == b'{"state":"old"}'
     put(store, "key", b'{"state":"later"}')
     assert data_of(store, "key") == b'{"state":"later"}'
 
 
+@pytest.mark.parametrize("room", [0, 30, 60, 1000])
 @pytest.mark.parametrize("taken", [0, 1, 50, 80])
-def test_a_full_disk_refuses_and_leaves_nothing_behind(store: TinyDBStore, path: Path, taken: int) -> None:
-    check_full_disk(store, path, taken)
+def test_a_full_disk_refuses_and_leaves_nothing_behind(store: TinyDBStore, path: Path, taken: int, room: int) -> None:
+    check_full_disk(store, path, taken, room)
+
+
+def check_no_room_for_filler(store: TinyDBStore, path: Path) -> None:
+    """Each disk below takes the line, and then nothing, or a part, of the filler."""
+    length = len(frames.encode(Record("records", "key", "0" * 24, frames.micros(GC_AT), b'{"n":1}'), 0)[0])
+    for number, (room, more) in enumerate([(0, 0), (0, 10), (30, 0), (length - 1, 1)]):
+        leave_room(path, room)
+        with pytest.MonkeyPatch.context() as disk:
+            full_disk_after(length, disk, more)
+            put(store, "key", b'{"n":%d}' % number)
+        for reader in (store, TinyDBStore(path)):
+            assert data_of(reader, "key") == b'{"n":%d}' % number
+    assert store.stats.cuts == 0
+
+
+def test_a_disk_with_room_for_the_line_alone_takes_it(store: TinyDBStore, path: Path) -> None:
+    put(store, "key", b'{"n":0}')
+    check_no_room_for_filler(store, path)
+
+
+def test_a_log_that_needs_its_filler_fails_that(
+    store: TinyDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, "key", b'{"n":0}')
+    monkeypatch.setattr(contextlib, "suppress", lambda *_errors: contextlib.nullcontext())
+    with pytest.raises(StoreUnavailable):
+        check_no_room_for_filler(store, path)
 
 
 def test_a_log_that_does_not_cut_its_own_part_fails_that(
@@ -93,7 +142,7 @@ def test_a_log_that_does_not_cut_its_own_part_fails_that(
 
     monkeypatch.setattr(RecordLog, "append", append)
     with RED:
-        check_full_disk(store, path, 50)
+        check_full_disk(store, path, 50, 1000)
 
 
 def check_short_writes(store: TinyDBStore, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +181,7 @@ class Disk:
         self.refuse = False
         self.failed: set[int] = set()
         self.trusted_after_failure = False
-        self.synced: dict[int, int] = {}
+        self.synced: dict[int, bytes] = {}
         self.calls = 0
         self.real = os.fdatasync
         monkeypatch.setattr(os, "fdatasync", self.fdatasync)
@@ -146,15 +195,14 @@ class Disk:
             self.failed.add(now.st_ino)
             raise OSError(errno.EIO, os.strerror(errno.EIO))
         self.real(fd)
-        self.synced[now.st_ino] = now.st_size
+        self.synced[now.st_ino] = os.pread(fd, now.st_size, 0)
 
 
 def check_synced(path: Path, disk: Disk, *, sync: bool) -> None:
     store = TinyDBStore(path, sync=sync)
     for number in range(5):
         put(store, f"key{number}", b'{"n":1}')
-        now = path.stat()
-        assert disk.synced.get(now.st_ino) == now.st_size
+        assert disk.synced.get(path.stat().st_ino) == path.read_bytes()
     store.close()
 
 
@@ -176,7 +224,7 @@ def check_failed_sync(store: TinyDBStore, path: Path, disk: Disk) -> None:
     assert data_of(store, "key") == b'{"state":"new"}'  # and what is seen is on the disk:
     now = path.stat()
     assert now.st_ino != inode
-    assert disk.synced[now.st_ino] == now.st_size
+    assert disk.synced[now.st_ino] == path.read_bytes()
     put(store, "key", b'{"state":"later"}')
     assert not disk.trusted_after_failure
 
@@ -261,7 +309,7 @@ def line(more: int, key: str, value: bytes) -> bytes:
 
 TORN = {
     "half a line": line(0, "a", b"{}")[:30],
-    "a line without its end": line(0, "a", b"{}")[:-1],
+    "a line without its last bytes": line(0, "a", b"{}")[:-2],
     "zeros": bytes(4096),
     "a damaged last line": line(0, "a", b'{"n":1}').replace(b"1}", b"2}"),
     "half of a batch": line(1, "a", b"{}"),
@@ -273,15 +321,15 @@ TORN = {
 def test_a_torn_tail_is_cut_and_reported(name: str, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = TinyDBStore(path)
     put(before, "key", b'{"n":1}')
-    size = path.stat().st_size
-    with path.open("ab") as file:
-        file.write(TORN[name])
+    lines = lines_of(path)
+    append(path, TORN[name])
+    cut = len(TORN[name].rstrip(b"\n"))
     with caplog.at_level(logging.WARNING, "otpcore.stores"):
         after = TinyDBStore(path)
     assert [record.name for record in caplog.records] == ["otpcore.stores"]
-    assert f"cut {len(TORN[name])} bytes" in caplog.text
-    assert (after.stats.cuts, after.stats.cut_bytes) == (1, len(TORN[name]))
-    assert path.stat().st_size == size
+    assert f"cut {cut} bytes" in caplog.text
+    assert (after.stats.cuts, after.stats.cut_bytes) == (1, cut)
+    assert lines_of(path) == lines
     assert after.load("a") is None
     put(after, "a", b'{"n":2}')
     assert data_of(before, "a") == b'{"n":2}'  # one that was open all the time follows
@@ -331,6 +379,55 @@ def test_a_file_without_checksums_fails_that(path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(frames, "zlib", Zlib)
     with pytest.raises(pytest.fail.Exception):
         check_damage(path, 76)
+
+
+GAPS = {
+    "a lost sector": (b"\n" * 1024, True),
+    "a lost sector inside a line": (line(0, "a", b"{}")[:30] + b"\n" * 1024, True),
+    "a long gap in the middle of one": (b"\n" * 65, True),
+    "an empty line": (b"\n", False),
+    "some empty lines": (b"\n" * 9, False),
+    "an empty line behind a damaged one": (line(0, "a", b"{}")[1:] + b"\n", False),
+}
+
+
+def check_gap(path: Path, name: str) -> None:
+    """A gap as only a power loss leaves it is cut, with what is behind; one that somebody typed is refused."""
+    store = TinyDBStore(path)
+    put(store, "key", b'{"n":1}')
+    while len(lines_of(path)) % 512 < 200 or len(lines_of(path)) % 512 > 400:
+        put(store, "key", b'{"n":1}')
+    store.close()
+    gap, lost = GAPS[name]
+    if len(gap) > 500:  # to the end of a sector
+        gap = gap[: -((len(lines_of(path)) + len(gap)) % 512)]
+    append(path, gap + line(0, "key", b'{"n":2}') + line(0, "key", b'{"n":3}'))
+    before = path.read_bytes()
+    if lost:
+        store = TinyDBStore(path)
+        assert data_of(store, "key") == b'{"n":1}'
+        assert store.stats.cuts == 1
+        put(store, "key", b'{"n":4}')
+        assert b'{"n":3}' not in path.read_bytes()
+        store.close()
+        return
+    with pytest.raises(StoreFormatError, match="intact lines follow"):
+        TinyDBStore(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", GAPS)
+def test_a_gap_is_cut_or_refused_by_its_kind(path: Path, name: str) -> None:
+    check_gap(path, name)
+
+
+@pytest.mark.parametrize("name", ["a lost sector", "an empty line"])
+def test_a_store_that_believes_its_first_empty_line_fails_that(
+    path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Segment, "_only_filler", lambda _self, _size: True)
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        check_gap(path, name)
 
 
 def test_a_line_that_changes_in_place_is_not_answered(store: TinyDBStore, path: Path) -> None:

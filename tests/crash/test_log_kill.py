@@ -37,6 +37,14 @@ def test_a_commit_killed_at_any_of_210_bytes_leaves_the_old_record(tmp_path: Pat
     assert outcome("bytes", "ours", tmp_path / "store", 210) == {"old": 210}
 
 
+@pytest.mark.parametrize("room", [0, 1, 100, 250])
+def test_a_commit_killed_where_the_file_grows_leaves_old_or_new(tmp_path: Path, room: int) -> None:
+    found = outcome("bytes", "ours", tmp_path / "store", 400, room)
+    assert set(found) == {"old", "new"}
+    assert found["old"] > 210  # the line, and then filler
+    assert found["new"] > 100
+
+
 def test_stock_storage_killed_at_those_bytes_holds_a_mixture(tmp_path: Path) -> None:
     found = outcome("bytes", "stock", tmp_path / "store", 210)
     assert found["neither old nor new"] > 100
