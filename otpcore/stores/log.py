@@ -24,7 +24,6 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
@@ -33,7 +32,7 @@ from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, adopt, creat
 from otpcore.stores.frames import Record
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.place import prepare, require_regular, sync_folder
-from otpcore.stores.segment import Entry, Segment
+from otpcore.stores.segment import Entry, LogStats, Segment
 
 __all__ = ["LogStats", "RecordLog", "new_version"]
 
@@ -43,26 +42,6 @@ LOOK_EVERY: Final = 1.0
 """Seconds after which the inode is looked at in any case: somebody may have put another file there."""
 REOPENINGS: Final = 3
 """How often a writer that finds a new file gives the lock back before it reads it while others wait."""
-
-
-@dataclass(frozen=True, slots=True)
-class LogStats:
-    """How a log stands, for `doctor`.
-
-    Attributes:
-        path: of the file.
-        file_bytes, lines, live: size, lines below the header, lines that stand for a record.
-        cuts, cut_bytes: torn tails that this object cut, and their bytes.
-        compactions: that this object finished.
-    """
-
-    path: str
-    file_bytes: int
-    lines: int
-    live: int
-    cuts: int
-    cut_bytes: int
-    compactions: int
 
 
 def new_version() -> str:

@@ -17,13 +17,14 @@ import errno
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 from otpcore.errors import CommitUnknown, StoreFormatError
 from otpcore.stores import frames
 from otpcore.stores.frames import Header, Record
 
-__all__ = ["Descriptor", "Entry", "Index", "Segment", "write_all"]
+__all__ = ["Descriptor", "Entry", "Index", "LogStats", "Segment", "write_all"]
 
 CHUNK: Final = 1 << 20
 TAIL: Final = 512
@@ -65,6 +66,26 @@ class Entry(NamedTuple):
     value_at: int
     version: str
     gc_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogStats:
+    """How a log stands, for `doctor`.
+
+    Attributes:
+        path: of the file.
+        file_bytes, lines, live: size with the filler, lines below the header, lines that stand for a record.
+        cuts, cut_bytes: torn tails that this object cut, and their bytes.
+        compactions: that this object finished.
+    """
+
+    path: str
+    file_bytes: int
+    lines: int
+    live: int
+    cuts: int
+    cut_bytes: int
+    compactions: int
 
 
 class Index:

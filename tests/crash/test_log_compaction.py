@@ -263,7 +263,7 @@ def test_without_the_mark_others_do_not_notice(open_store: Opens, monkeypatch: p
 def check_replaced(open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another file was put there, by somebody who knows of no mark."""
     now = 1000.0
-    monkeypatch.setattr(log.time, "monotonic", lambda: now)
+    monkeypatch.setattr("otpcore.stores.log.time.monotonic", lambda: now)
     store = open_store()
     put(store, "key", 1)
     copy = path.with_suffix(".copy")
