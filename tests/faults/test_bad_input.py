@@ -209,5 +209,5 @@ def test_a_store_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     in_the_way.write_text("not a folder")
     with pytest.raises(StoreUnavailable, match="file"):
         TinyDBStore(in_the_way / "records.otpdb")
-    with pytest.raises(StoreUnavailable, match=str(tmp_path)):
+    with pytest.raises(ConfigurationError, match=str(tmp_path)):
         TinyDBStore(tmp_path)
