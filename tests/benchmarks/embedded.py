@@ -53,7 +53,8 @@ def _cycle(sizes: Sizes, place: Path, *, sync: bool) -> Figure:
     engine = Engine(store, provider, pepper=PEPPER)
     share = sizes.cycles // SHARES
     cycles(engine, provider, numbers(range(10**6, 10**6 + share)))
-    lines = path.read_bytes().splitlines(keepends=True)[1:]  # without the header
+    written = path.read_bytes().splitlines(keepends=True)[1:]  # without the header
+    lines = [line for line in written if line != b"\n"]  # and without the filler
 
     def ours(pair: int) -> float:
         people = numbers(range(pair * share, (pair + 1) * share))
