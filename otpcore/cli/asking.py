@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import getpass
 import os
+import stat
 import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -16,7 +19,7 @@ import typer
 
 from otpcore.errors import UsageError
 
-__all__ = ["TokenFile", "ask_code", "ask_token", "write_token"]
+__all__ = ["TokenFile", "ask_code", "ask_token", "token_into"]
 
 TOKEN_VARIABLE: Final = "OTPCORE_TOKEN"  # noqa: S105  # the name of a variable
 
@@ -56,20 +59,51 @@ def ask_code() -> str:
     return _line("code")
 
 
-def write_token(file: Path, token: str) -> None:
-    """Keep a token in a file that its owner alone can read.
+@contextmanager
+def token_into(file: Path) -> Generator[Callable[[str], None]]:
+    """Open a file that its owner alone can read, before anything is sent whose token would have no place.
+
+    Args:
+        file: made with mode 0600; one that is there must be empty, and is replaced.
+
+    Yields:
+        Keeps a token in it. Where nothing was kept, the file that was made is taken away again.
 
     Raises:
-        UsageError: the file cannot be written.
+        UsageError: the file cannot be made or written, or it holds something.
     """
     try:
-        # a new file under the same name: one that others can read, or a link to elsewhere, is not written into
-        file.unlink(missing_ok=True)
+        if there := file.is_symlink() or file.exists():
+            found = file.lstat()
+            if found.st_size or not stat.S_ISREG(found.st_mode):
+                raise UsageError(f"The token file {file} is not empty: name another, or remove it.")
+            file.unlink()  # a new one under the same name: somebody may hold the old one open
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "w", encoding="ascii") as opened:  # noqa: PTH123  # a descriptor, there is no Path
-            opened.write(f"{token}\n")
+        opened = open(descriptor, "w", encoding="ascii")  # noqa: PTH123, SIM115  # a descriptor; closed below
     except OSError as error:
-        raise UsageError(f"The token file {file} cannot be written ({type(error).__name__}).") from None
+        raise _unwritten(file, error) from None
+    kept = False
+
+    def keep(token: str) -> None:
+        nonlocal kept
+        try:
+            opened.write(f"{token}\n")
+            opened.flush()
+        except OSError as error:
+            raise _unwritten(file, error) from None
+        kept = True
+
+    try:
+        yield keep
+    finally:
+        with suppress(OSError):  # what was flushed is written; what was not was complained of
+            opened.close()
+        if not (kept or there):
+            file.unlink(missing_ok=True)
+
+
+def _unwritten(file: Path, error: OSError) -> UsageError:
+    return UsageError(f"The token file {file} cannot be written ({type(error).__name__}).")
 
 
 def _line(what: str) -> str:

@@ -7,12 +7,13 @@ code in `exits`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from otpcore.cli.asking import TokenFile, ask_code, ask_token, write_token
+from otpcore.cli.asking import TokenFile, ask_code, ask_token, token_into
 from otpcore.cli.exits import AnyResult, Exit, exit_of
 from otpcore.cli.shell import AsJson, Shell, shell_of
 from otpcore.cli.telling import for_people, for_programs
@@ -42,7 +43,7 @@ def start(
     locale: Annotated[str | None, typer.Option(help="BCP 47, for the provider.")] = None,
     source: Source = None,
     token_file: Annotated[
-        Path | None, typer.Option(help="Write the token there (mode 0600) and do not show it.", metavar="FILE")
+        Path | None, typer.Option(help="Write the token there (new, mode 0600) and do not show it.", metavar="FILE")
     ] = None,
     *,
     by_recipient: Annotated[bool, typer.Option("--by-recipient", help="Make no token.")] = False,
@@ -50,20 +51,21 @@ def start(
 ) -> int:
     """Send a first code. Prints the token that opens the session: it is a secret."""
     shell = shell_of(context)
-    result = _ask(
-        shell,
-        lambda engine: engine.start(
-            number,
-            purpose=purpose,
-            channel=channel,
-            region=region,
-            locale=locale,
-            source=source,
-            by_recipient=by_recipient,
-        ),
-    )
-    if token_file is not None and isinstance(result, Sent) and result.session.token is not None:
-        write_token(token_file, result.session.token)
+    with token_into(token_file) if token_file is not None else nullcontext() as keep:
+        result = _ask(
+            shell,
+            lambda engine: engine.start(
+                number,
+                purpose=purpose,
+                channel=channel,
+                region=region,
+                locale=locale,
+                source=source,
+                by_recipient=by_recipient,
+            ),
+        )
+        if keep is not None and isinstance(result, Sent) and result.session.token is not None:
+            keep(result.session.token)
     return _tell(shell, result, as_json=as_json, token=token_file is None)
 
 
