@@ -1,1 +1,1 @@
-"""The providers that ship with the core: `console` and `fake`, and a helper for REST ones."""
+"""The providers that ship with the core: `console` and `fake`."""
