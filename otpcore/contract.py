@@ -202,8 +202,9 @@ class ProviderCapabilities:
         code_lifetime: for provider-owned codes, how long one lives from the handle's first send.
         code_digits: for provider-owned codes, the lengths it makes, (shortest, longest).
         check_by_recipient: a check may name the recipient where the handle is not known.
-        simulated: nothing leaves the machine (an emulator on a loopback address, the fake). Profiles
-            and numbers made for demonstrations are refused everywhere else.
+        simulated: nothing leaves the machine; refused in production.
+        stands_in: it stands in for a vendor, answers and all: an emulator on a loopback address, the fake.
+            What is made for demonstrations is refused everywhere else.
         scope: names the account at the vendor in which verifications of one recipient are shared
             (Twilio: the Verify service). A scope belongs to one tenant. None where nothing is shared.
     """
@@ -216,6 +217,7 @@ class ProviderCapabilities:
     code_digits: tuple[int, int] = (4, 10)
     check_by_recipient: bool = False
     simulated: bool = False
+    stands_in: bool = False
     scope: str | None = None
 
 

@@ -183,7 +183,9 @@ class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         provider: the provider instance's name.
         id: the provider's own id.
         purpose: the one purpose it serves.
-        first_at: its first send; window and lifetime count from here.
+        first_at: its first send; a code's lifetime counts from here. Where a lost answer leaves open which
+            send opened it, the earliest.
+        last_at: then the latest that may have opened it: so long it may still be live there. None: `first_at`.
         sends: how many it has seen.
         checks: how many tries were claimed on it, by whichever session.
         ended: approved, cancelled or exhausted; kept until its window is over, so that counts go on
@@ -194,9 +196,15 @@ class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     id: str
     purpose: str
     first_at: Instant
+    last_at: Instant | None = None
     sends: int = 1
     checks: int = 0
     ended: bool = False
+
+    @property
+    def opened_by(self) -> datetime:
+        """The latest instant at which it may have been opened."""
+        return self.last_at or self.first_at
 
 
 class Session(_Stored, frozen=True, kw_only=True, omit_defaults=True):

@@ -2,8 +2,8 @@
 
     start, resend   Sent | Wait | Refused | Ended | NotFound
     check           Approved | Wrong | Undecided | Ended | Refused | NotFound
-    cancel          Ended | NotFound
-    status          Status | NotFound
+    cancel          Ended | Refused | NotFound
+    status          Status | Refused | NotFound
     forget          Forgotten | Refused
     unlock          Unlocked | Refused
 
@@ -307,8 +307,8 @@ class Unlocked:
 
 SendResult = Sent | Wait | Refused | Ended | NotFound
 CheckResult = Approved | Wrong | Undecided | Ended | Refused | NotFound
-CancelResult = Ended | NotFound
-StatusResult = Status | NotFound
+CancelResult = Ended | Refused | NotFound
+StatusResult = Status | Refused | NotFound
 ForgetResult = Forgotten | Refused
 UnlockResult = Unlocked | Refused
 

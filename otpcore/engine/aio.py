@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -258,9 +259,10 @@ class AsyncEngine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Ended` with the status that the session has now, or `NotFound`.
+            `Ended` with the status that the session has now, `Refused` when it is not a number, or `NotFound`.
 
         Raises:
+            UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
         return await self._run(flows.cancel(self._setup, self._draw(), session))
@@ -275,9 +277,10 @@ class AsyncEngine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Status` or `NotFound`.
+            `Status`, `Refused` when it is not a number, or `NotFound`.
 
         Raises:
+            UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
         return await self._run(flows.status(self._setup, self._draw(), session))
@@ -323,10 +326,11 @@ class AsyncEngine:
         return await self._run(flows.unlock(self._setup, self._draw(), recipient, region=region))
 
     async def close(self) -> None:
-        """Close the store and the providers. Calling it twice is harmless."""
-        for provider in self._providers.values():
-            await provider.close()
-        await self._store.close()
+        """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
+        async with AsyncExitStack() as closing:
+            closing.push_async_callback(self._store.close)
+            for each in self._providers.values():
+                closing.push_async_callback(each.close)
 
     async def __aenter__(self) -> Self:
         return self
@@ -335,8 +339,6 @@ class AsyncEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.close()
-
-    # --- driving -----------------------------------------------------------------------------
 
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))

@@ -23,7 +23,7 @@ __all__ = ["AUDIT", "Redact", "line_of", "tell"]
 
 AUDIT: Final = logging.getLogger("otpcore.audit")
 
-_DIGITS: Final = re.compile(r"\+?\d{4,}")
+_DIGITS: Final = re.compile(r"\+?\d{6,}")
 
 
 def line_of(event: Event) -> str:
@@ -60,7 +60,7 @@ def tell(make: Callable[[], tuple[Event, ...]], observe: Callable[[Event], None]
 
 
 class Redact(logging.Filter):
-    """Last line of defence for a handler: hides runs of four digits and more, whoever logged them.
+    """Last line of defence for a handler: hides runs of six digits and more, whoever logged them.
 
     Put it on a handler (`handler.addFilter(Redact())`): a filter on a logger does not see its children's records.
     """

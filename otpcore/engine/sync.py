@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -246,9 +247,10 @@ class Engine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Ended` with the status that the session has now, or `NotFound`.
+            `Ended` with the status that the session has now, `Refused` when it is not a number, or `NotFound`.
 
         Raises:
+            UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
         return self._run(flows.cancel(self._setup, self._draw(), session))
@@ -263,9 +265,10 @@ class Engine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Status` or `NotFound`.
+            `Status`, `Refused` when it is not a number, or `NotFound`.
 
         Raises:
+            UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
         return self._run(flows.status(self._setup, self._draw(), session))
@@ -311,10 +314,11 @@ class Engine:
         return self._run(flows.unlock(self._setup, self._draw(), recipient, region=region))
 
     def close(self) -> None:
-        """Close the store and the providers. Calling it twice is harmless."""
-        for provider in self._providers.values():
-            provider.close()
-        self._store.close()
+        """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
+        with ExitStack() as closing:
+            closing.callback(self._store.close)
+            for each in self._providers.values():
+                closing.callback(each.close)
 
     def __enter__(self) -> Self:
         return self
@@ -323,8 +327,6 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-    # --- driving -----------------------------------------------------------------------------
 
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))

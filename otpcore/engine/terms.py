@@ -107,9 +107,9 @@ def _terms(
         )
     if owner is CodeOwner.PROVIDER and not isinstance(provider, AsyncChecks):  # the check is for the method's presence
         raise ConfigurationError(f"Provider {name!r} says that it owns codes, but has no check method.")
-    if profile.simulated_only and not can.simulated:
+    if profile.simulated_only and not can.stands_in:
         raise ConfigurationError(
-            f"The profile {profile.name!r} is for demonstrations; provider {name!r} sends real messages. "
+            f"The profile {profile.name!r} is for demonstrations with an emulator or the fake; {name!r} is neither. "
             "Choose another profile (settings: OTPCORE_PROFILE=default)."
         )
     return ProviderTerms(

@@ -19,7 +19,7 @@ from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matche
 from otpcore.contract import CodeOwner
 from otpcore.errors import InvalidNumber
 from otpcore.flows.asking import Claimed, ask, locked_facts, told
-from otpcore.flows.finding import canonical, find_session, parse_token, tell
+from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, next_of
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
 from otpcore.ledger import approve, checks_left, claim, end
@@ -77,9 +77,10 @@ def check(
             return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     if token is not None:
         known = yield from load(token.key)
-        held = number is not None and find_session(known.record, token) is not None
-        if number is not None and held and not (yield from _is_of(setup, token, known, number)):
-            refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
+        holder = find_session(known.record, token) if number is not None else None
+        if number is not None and holder and not (yield from _is_of(setup, token, known, number)):
+            following = yield from following_of(setup, known, holder)
+            refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another number.")
             return (yield from tell(setup, "check", refused, key=token.key))
     else:
         known = yield from locate(setup, number or "")

@@ -205,7 +205,7 @@ def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Se
     live = [
         one.id
         for one in seen.record.handles
-        if one.provider == terms.name and one.purpose == session.purpose and one.first_at > since and not one.ended
+        if one.provider == terms.name and one.purpose == session.purpose and one.opened_by > since and not one.ended
     ]
     return live[-1] or None if live else None
 

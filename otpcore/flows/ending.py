@@ -48,8 +48,8 @@ Erasing = tuple[Forgotten, tuple[Session, ...]]
 def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[CancelResult]:
     """End a live session; see `Engine.cancel`."""
     addressed = yield from _address(setup, session)
-    if addressed is None:
-        return (yield from tell(setup, "cancel", NotFound()))
+    if isinstance(addressed, Refused | NotFound):
+        return (yield from tell(setup, "cancel", addressed))
     token, purpose, known = addressed
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Ending]:
@@ -88,8 +88,8 @@ def _cancel_at_provider(setup: Setup, entropy: Entropy, session: Session, seen: 
 def status(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[StatusResult]:
     """How a session stands; see `Engine.status`."""
     addressed = yield from _address(setup, session)
-    if addressed is None:
-        return (yield from tell(setup, "status", NotFound()))
+    if isinstance(addressed, Refused | NotFound):
+        return (yield from tell(setup, "status", addressed))
     token, purpose, known = addressed
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, StatusResult]:
@@ -148,14 +148,14 @@ def unlock(
     return (yield from tell(setup, "unlock", result, key=seen.key, now=seen.now))
 
 
-def _address(setup: Setup, session: str | ByRecipient) -> Flow[tuple[Token | None, str, Snapshot] | None]:
-    """The record that a token or a recipient leads to; None where there can be none."""
+def _address(setup: Setup, session: str | ByRecipient) -> Flow[tuple[Token | None, str, Snapshot] | Refused | NotFound]:
+    """The record that a token or a recipient leads to."""
     if isinstance(session, ByRecipient):
         setup.check_purpose(session.purpose)
         known = yield from _of_number(setup, session.number, session.region)
-        return None if isinstance(known, Refused) else (None, session.purpose, known)
+        return known if isinstance(known, Refused) else (None, session.purpose, known)
     token = parse_token(setup, session)
-    return None if token is None else (token, "", (yield from load(token.key)))
+    return NotFound() if token is None else (token, "", (yield from load(token.key)))
 
 
 def _of_number(setup: Setup, recipient: str | PhoneNumber, region: str | None) -> Flow[Snapshot | Refused]:

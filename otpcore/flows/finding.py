@@ -12,7 +12,9 @@ from typing import TypeVar
 from otpcore.codes import Token, matches, proof_of
 from otpcore.effects import ReadClock, Tell
 from otpcore.events import Event
-from otpcore.flows.setup import Flow, Setup, event
+from otpcore.flows.setup import Flow, Setup, event, next_of
+from otpcore.flows.transact import Snapshot
+from otpcore.ledger import catch_up
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.results import (
@@ -21,6 +23,7 @@ from otpcore.results import (
     CheckResult,
     Ended,
     ForgetResult,
+    NextActions,
     Refused,
     SendResult,
     Sent,
@@ -29,7 +32,7 @@ from otpcore.results import (
     Wait,
 )
 
-__all__ = ["canonical", "find_session", "parse_token", "tell"]
+__all__ = ["canonical", "find_session", "following_of", "parse_token", "tell"]
 
 AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult
 Result = TypeVar("Result", bound=AnyResult)
@@ -61,6 +64,13 @@ def find_session(record: RecipientRecord, token: Token | None, purpose: str = ""
         return session if matches(proof_of(token.secret), known) else None
     addressed = [one for one in record.sessions if one.proof is None and one.purpose == purpose]
     return next((one for one in addressed if one.is_live), addressed[-1] if addressed else None)
+
+
+def following_of(setup: Setup, seen: Snapshot, session: Session) -> Flow[NextActions]:
+    """What the holder of a session can do next, when a call is refused before anything was decided."""
+    now: datetime = yield ReadClock()
+    caught = catch_up(seen.record, setup.profile, now=now, lease=setup.lease)
+    return next_of(setup, caught.record, caught.record.session(session.id), now=caught.now)
 
 
 def tell(

@@ -6,6 +6,7 @@ Rules of this file: see `otpcore.flows`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from otpcore.codes import Entropy, check_idempotency_key
@@ -14,7 +15,7 @@ from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.errors import InvalidNumber
 from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
-from otpcore.flows.finding import canonical, find_session, parse_token, tell
+from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import load, locate, make_way, places
@@ -115,9 +116,11 @@ def resend(
         known = yield from load(known.key)
     if token is not None and token.key not in (known.key, *places(setup, number.e164)):
         theirs = yield from load(token.key)
-        if find_session(theirs.record, token) is None:  # who does not hold the session learns nothing of it
+        holder = find_session(theirs.record, token)
+        if holder is None:  # who does not hold the session learns nothing of it
             return (yield from tell(setup, "resend", NotFound()))
-        refused = Refused(Refusal.RECIPIENT_MISMATCH, detail="This session was started for another number.")
+        following = yield from following_of(setup, theirs, holder)
+        refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another number.")
         return (yield from tell(setup, "resend", refused, key=token.key))
     found = find_session(known.record, token, purpose)
     if found is None:
@@ -127,6 +130,7 @@ def resend(
     serves = [terms.name] if terms is not None and channel in terms.capabilities.channels else []
     hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
     if hopeless is not None:
+        hopeless = replace(hopeless, next=(yield from following_of(setup, known, found)))
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
     if setup.plugged and found.is_live and not was_seen(setup, known.record, idempotency_key):
         held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))

@@ -140,7 +140,7 @@ def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: s
         if one.is_live and one.provider == terms.name and one.owner is CodeOwner.PROVIDER and one.purpose != purpose
     ]
     for handle in record.handles:
-        over = handle.first_at + window(setup, terms)
+        over = handle.opened_by + window(setup, terms)
         if handle.provider != terms.name or handle.ended or now >= over:
             continue
         if handle.purpose != purpose:

@@ -82,7 +82,9 @@ def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
         sends=tuple(send.but(at=send.at - back) for send in record.sends),
         checks=tuple(check.but(at=check.at - back) for check in record.checks),
         keys=tuple(key.but(at=key.at - back) for key in record.keys),
-        handles=tuple(one.but(first_at=one.first_at - back) for one in record.handles),
+        handles=tuple(
+            one.but(first_at=one.first_at - back, last_at=one.last_at and one.last_at - back) for one in record.handles
+        ),
         sessions=tuple(
             one.but(expires_at=one.expires_at - back, ended_at=one.ended_at and one.ended_at - back)
             for one in record.sessions
@@ -123,7 +125,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
         sessions = tuple(one for one in sessions if one.is_live or one.id in ended)
     if handles:
         in_use = {(one.provider, one.handle) for one in sessions if one.is_live}
-        handles = tuple(one for one in handles if one.first_at > hour_ago or (one.provider, one.id) in in_use)
+        handles = tuple(one for one in handles if one.opened_by > hour_ago or (one.provider, one.id) in in_use)
     return RecipientRecord(
         v=SCHEMA,
         mark_at=now,

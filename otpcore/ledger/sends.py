@@ -131,14 +131,18 @@ def adopt(
     if known is None:
         # an earlier send of this session whose answer was lost may have opened the verification
         lost = [one.at for one in mine if one.state is SendState.UNKNOWN or send is None]
+        may_be = [send.at, *(lost if session.handle is None else [])] if send else lost
         known = Handle(
             provider=session.provider,
             id=handle,
             purpose=session.purpose,
-            first_at=min([send.at, *(lost if session.handle is None else [])] if send else lost),
+            first_at=min(may_be),
+            last_at=max(may_be) if len(may_be) > 1 else None,
             sends=0 if send else len(mine),
         )
         record, known = _joined(record, known, lifetime)
+    if send is not None and lifetime is not None and known.first_at + lifetime <= send.at:
+        known = known.but(first_at=send.at, last_at=None)  # what the provider goes on with is not over
     if session.handle is None:
         spent = sum(check.session == session.id for check in record.checks)
         known = known.but(checks=known.checks + spent)
@@ -172,10 +176,11 @@ def left_open(
 def _joined(record: RecipientRecord, opened: Handle, lifetime: timedelta | None) -> tuple[RecipientRecord, Handle]:
     """A verification that was left behind under no id is the one that the provider now names."""
     left = record.handle(opened.provider, "")
-    if left is None or not opened.id or lifetime is None or opened.first_at >= left.first_at + lifetime:
+    if left is None or not opened.id or lifetime is None or opened.first_at >= left.opened_by + lifetime:
         return record, opened
     joined = opened.but(
         first_at=min(opened.first_at, left.first_at),
+        last_at=max(opened.opened_by, left.opened_by),
         sends=opened.sends + left.sends,
         checks=opened.checks + left.checks,
     )

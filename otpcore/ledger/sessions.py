@@ -113,7 +113,8 @@ def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
         provider=session.provider,
         id="",
         purpose=session.purpose,
-        first_at=max(open_sends),
+        first_at=min(open_sends),
+        last_at=max(open_sends) if len(open_sends) > 1 else None,
         sends=len(open_sends),
         checks=spent,
     )

@@ -103,7 +103,7 @@ def system_clock() -> datetime:
 def _capabilities(owner: CodeOwner, lifetime: timedelta) -> ProviderCapabilities:
     """Those of Twilio Verify, or of plain delivery."""
     if owner is CodeOwner.CORE:
-        return ProviderCapabilities(frozenset({CodeOwner.CORE}), CHANNELS, simulated=True)
+        return ProviderCapabilities(frozenset({CodeOwner.CORE}), CHANNELS, simulated=True, stands_in=True)
     return ProviderCapabilities(
         frozenset({CodeOwner.PROVIDER}),
         CHANNELS,
@@ -113,6 +113,7 @@ def _capabilities(owner: CodeOwner, lifetime: timedelta) -> ProviderCapabilities
         code_digits=(6, 6),
         check_by_recipient=True,
         simulated=True,
+        stands_in=True,
     )
 
 

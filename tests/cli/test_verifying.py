@@ -167,7 +167,13 @@ def test_a_configuration_that_cannot_be_is_one_line_and_code_6(
 
 
 @pytest.mark.parametrize(
-    "variables", [{}, {"OTPCORE_PROVIDER": "fake"}, {"OTPCORE_PROFILE": "demo"}, {"OTPCORE_PRODUCTION": "0"}]
+    "variables",
+    [
+        {},
+        {"OTPCORE_PROVIDER": "fake"},
+        {"OTPCORE_PROVIDER": "fake", "OTPCORE_PROFILE": "demo"},
+        {"OTPCORE_PRODUCTION": "0"},
+    ],
 )
 def test_outside_production_the_same_is_accepted(
     variables: dict[str, str], otpcore: Cli, monkeypatch: pytest.MonkeyPatch

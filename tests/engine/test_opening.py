@@ -223,7 +223,7 @@ def test_an_installed_plugin_is_used_only_when_it_is_named() -> None:
     with pytest.raises(UnknownPlugin, match="OTPCORE_PLUGINS"):
         open_engine(provider="twilio", store="memory")
     account = {"account_sid": "AC" + "0" * 32, "service_sid": "VA" + "0" * 32, "auth_token": "0" * 32}
-    with pytest.raises(ConfigurationError, match="sends real messages"):  # it is there: the profile does not suit it
+    with pytest.raises(ConfigurationError, match="for demonstrations"):  # it is there: the profile does not suit it
         open_engine(plugins=["twilio"], provider="twilio", store="memory", provider_settings=account, profile="demo")
     with open_engine(plugins=["twilio"], provider="twilio", store="memory", provider_settings=account):
         pass

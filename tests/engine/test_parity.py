@@ -31,6 +31,7 @@ from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import COLOURS, NUMBER, DiskLike, driven
+from tests.numbers import phone
 
 OPERATIONS = [name for name in vars(Engine) if not name.startswith("_")]
 colours = pytest.mark.parametrize("colour", COLOURS)
@@ -179,12 +180,12 @@ def test_each_scripted_outcome_is_told_the_same_in_every_colour(colour: str) -> 
     for n, kind in enumerate(FailureKind):
         life = driven(colour, exchange)
         order[:] = [kind]
-        result = life.call("start", f"+1202555{n:04d}")
+        result = life.call("start", phone(n))
         assert isinstance(result, Sent if kind in (FailureKind.TIMEOUT, FailureKind.INTERNAL) else Refused)
     expected = {"approved": Approved, "wrong": Wrong, "unknown": Undecided, "denied": Refused, "throttled": Refused}
     for n, verdict in enumerate(CheckVerdict):
         life = driven(colour, exchange)
-        number = f"+1202555{100 + n:04d}"
+        number = phone(100 + n)
         token = life.call("start", number).session.token
         order[:] = [verdict]
         assert isinstance(life.call("check", token, "123456"), expected.get(verdict.value, Ended))

@@ -58,7 +58,7 @@ WRONG: list[tuple[str, dict[str, Any], type[Exception]]] = [
     ),
     (
         "demonstration waits on a real provider",
-        {"providers": Described(simulated=False), "profile": DEMO},
+        {"providers": Described(simulated=True, stands_in=False), "profile": DEMO},
         ConfigurationError,
     ),
     ("a tenant without a name", {"tenant": ""}, ConfigurationError),

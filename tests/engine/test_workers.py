@@ -20,6 +20,7 @@ from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore, N
 from otpcore.providers.fake import AsyncFakeProvider, FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import NUMBER, PEPPER, AwaitingStore, DiskLike
+from tests.numbers import phone
 
 
 @pytest.fixture
@@ -131,10 +132,10 @@ def test_a_provider_that_hangs_holds_up_neither_the_store_nor_another_recipient(
 
         slow.before_send = hang
         engine = AsyncEngine(DiskLike(), {"slow": slow, "quick": quick}, pepper=PEPPER)
-        hung = [asyncio.create_task(engine.start(f"+1202555{n:04d}")) for n in range(40)]
+        hung = [asyncio.create_task(engine.start(phone(n))) for n in range(40)]
         other = AsyncEngine(engine_store(engine), quick, pepper=PEPPER)
         for n in range(100, 110):
-            assert isinstance(await other.start(f"+1202555{n:04d}"), Sent)
+            assert isinstance(await other.start(phone(n)), Sent)
         latch.set()
         await asyncio.gather(*hung)
         await engine.close()

@@ -158,7 +158,7 @@ def test_unlocking_clears_failures_and_gives_no_tries_back() -> None:
 
 
 def test_what_is_left_open_is_joined_to_what_was_left_behind() -> None:
-    """Trap 1: one verification, counted once."""
+    """Trap 1: one verification, counted once; it may have been opened first or last."""
     left = Handle(provider="vendor", id="", purpose="login", first_at=EPOCH, sends=2, checks=3)
     record = left_open(
         RecipientRecord(handles=(left,)),
@@ -168,9 +168,9 @@ def test_what_is_left_open_is_joined_to_what_was_left_behind() -> None:
         at=EPOCH + timedelta(seconds=30),
         lifetime=LIFE,
     )
-    assert record.handles == (left.but(id="h", sends=3),)
+    assert record.handles == (left.but(id="h", last_at=EPOCH + timedelta(seconds=30), sends=3),)
     late = left_open(record, provider="vendor", handle="h", purpose="login", at=EPOCH, lifetime=LIFE)
-    assert late.handles == (left.but(id="h", sends=4),)
+    assert late.handles == (left.but(id="h", last_at=EPOCH + timedelta(seconds=30), sends=4),)
 
 
 def test_the_next_actions_say_when_and_how_often() -> None:

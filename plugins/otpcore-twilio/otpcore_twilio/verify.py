@@ -48,6 +48,7 @@ def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabil
         code_lifetime=WINDOW,
         check_by_recipient=True,
         simulated=origin.loopback and origin.scheme == "http",
+        stands_in=origin.loopback and origin.scheme == "http",
         scope=settings.service_sid,
     )
 
