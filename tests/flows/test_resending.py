@@ -23,6 +23,7 @@ from tests.flows.script import (
     entropy,
     setup,
 )
+from tests.numbers import phone
 
 CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
 OWNERS = pytest.mark.parametrize("owner", [CORE, PROVIDER])
@@ -163,7 +164,7 @@ def test_a_session_cannot_be_turned_to_another_number() -> None:
     token = started(page).session.token or ""
     page.now += 2 * MINUTE
     for seed in range(1000):
-        result = page.run(resend(setup(), entropy(seed), token, f"+1202555{1000 + seed:04d}"))
+        result = page.run(resend(setup(), entropy(seed), token, phone(1000 + seed)))
         assert isinstance(result, Refused | NotFound)
     result = page.run(check(setup(), entropy(2), token, "000000", recipient=OTHER_NUMBER))
     assert isinstance(result, Refused)

@@ -16,6 +16,7 @@ from otpcore.flows import Setup, check, forget, resend, start, status, transact
 from otpcore.flows.transact import Snapshot
 from otpcore.model import RecipientRecord
 from tests.flows.script import NEW, NOW, NUMBER, OLD, Page, entropy, setup
+from tests.numbers import phone
 
 OLDEST = b"z" * 32
 BEFORE = setup(current=OLD)
@@ -167,7 +168,7 @@ def test_a_rotation_under_load_loses_no_session_and_resets_no_limit(owner: CodeO
     made: list[tuple[str, str, str]] = []
     for n in range(1000):
         drawn = Entropy.split(n.to_bytes(4, "big") * 16 + b"xy")
-        number = f"+1202555{n:04d}"
+        number = phone(n)
         page.handle = f"VE{n}"
         sent = page.run(start(before if n % 2 else during, drawn, number))
         made.append((sent.session.token, number, make_code(drawn.code, 6)))

@@ -18,6 +18,7 @@ from otpcore import Approved, Ended, NotFound, Refusal, Refused, Sent, Wait, Wai
 from otpcore.codes import Token
 from otpcore.contract import CodeOwner, Failure, FailureKind, SendEffect
 from otpcore.policy import DAY, DEFAULT, Profile
+from tests.numbers import phone
 from tests.properties.world import NUMBER, World
 
 CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
@@ -250,7 +251,7 @@ def cross(world: World, pairs: int) -> int:
     draw, accepted = random.Random(7), 0
     made: list[tuple[str, str]] = []
     for n in range(150):
-        number = f"+1202555{n % 50:04d}"
+        number = phone(n % 50)
         sent = world.engine.start(number, purpose="login" if n % 2 else "payment")
         world.move(timedelta(seconds=1))
         assert isinstance(sent, Sent)

@@ -29,6 +29,7 @@ from otpcore.providers.fake_exchange import Exchange, Message, Script
 from otpcore.results import SendResult, Sent
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
+from tests.numbers import phone
 
 __all__ = [
     "KINDS",
@@ -56,15 +57,7 @@ PEPPER: Final = b"storm pepper of thirty-two bytes" * 2
 
 LATCH_TIMEOUT_S: Final = 60.0
 
-AREAS: Final = (202, 212, 213, 214, 215, 216, 217, 218, 219, 224, 225, 228, 229, 231, 234, 239, 240, 248, 251, 252)
-"""Area codes; 555-0100 to 555-0199 are reserved for fiction in each of them."""
-
 KINDS: Final = ("memory-threads", "memory-tasks", "tinydb-threads", "tinydb-tasks")
-
-
-def phone(number: int) -> str:
-    """One of 2,000 numbers that belong to nobody."""
-    return f"+1{AREAS[number // 100]}55501{number % 100:02}"
 
 
 class MovedClock:

@@ -25,6 +25,30 @@ GB_FIXED = "+442079460123"  # Ofcom's London range for drama
 AU_FICTION = "+61491570006"
 FR = "+33639980123"  # ARCEP's range for audiovisual works
 
+
+def shown(number: phonenumbers.PhoneNumber | None, form: int = phonenumbers.PhoneNumberFormat.E164) -> str:
+    assert number is not None
+    return phonenumbers.format_number(number, form)
+
+
+def example(region: str, line_type: LineType, form: int = phonenumbers.PhoneNumberFormat.E164) -> str:
+    """The numbering plan's own example, for a plan without numbers for fiction."""
+    kind = getattr(phonenumbers.PhoneNumberType, line_type.name)
+    return shown(phonenumbers.example_number_for_type(region, kind), form)
+
+
+NATIONAL = phonenumbers.PhoneNumberFormat.NATIONAL
+INTERNATIONAL = phonenumbers.PhoneNumberFormat.INTERNATIONAL
+
+IT = example("IT", LineType.FIXED_LINE)
+RU = example("RU", LineType.MOBILE)
+AC = example("AC", LineType.MOBILE)
+AR = example("AR", LineType.MOBILE)
+AR_FIXED = example("AR", LineType.FIXED_LINE)
+MX = example("MX", LineType.MOBILE)
+BJ = example("BJ", LineType.MOBILE)
+SATELLITE = shown(phonenumbers.example_number_for_non_geo_entity(881))
+
 ACCEPTED: list[tuple[str, str | None, str]] = [
     (US, None, US),
     ("+1 202 555 0123", None, US),
@@ -55,16 +79,16 @@ ACCEPTED: list[tuple[str, str | None, str]] = [
     (AU_FICTION, None, AU_FICTION),
     ("06 39 98 01 23", "FR", FR),
     ("+33 6 39 98 01 23", None, FR),
-    ("+39 06 1234567", None, "+39061234567"),  # an Italian zero belongs to the number
-    ("06 1234567", "IT", "+39061234567"),
-    ("8 (912) 345-67-89", "RU", "+79123456789"),
-    ("+247 40123", None, "+24740123"),  # the shortest there are have 8 digits and fewer
-    ("+881612345678", None, "+881612345678"),  # a number, though the policy refuses it
+    (example("IT", LineType.FIXED_LINE, INTERNATIONAL), None, IT),  # an Italian zero belongs to the number
+    (example("IT", LineType.FIXED_LINE, NATIONAL), "IT", IT),
+    (example("RU", LineType.MOBILE, NATIONAL), "RU", RU),
+    (example("AC", LineType.MOBILE, INTERNATIONAL), None, AC),  # the shortest there are have 8 digits and fewer
+    (SATELLITE, None, SATELLITE),  # a number, though the policy refuses it
     ("+1 900 555 0100", None, "+19005550100"),
-    ("+5491123456789", None, "+5491123456789"),
-    ("+541123456789", None, "+541123456789"),
-    ("+525512345678", None, "+525512345678"),
-    ("+2290195123456", None, "+2290195123456"),
+    (AR, None, AR),
+    (AR_FIXED, None, AR_FIXED),
+    (MX, None, MX),
+    (BJ, None, BJ),
 ]
 
 REFUSED: list[tuple[object, str | None]] = [
@@ -249,7 +273,14 @@ def test_23_spellings_are_one_number_where_raw_texts_would_be_23_keys() -> None:
 
 
 def test_an_alias_that_both_plans_hold_stays_two_numbers() -> None:
-    assert canonicalise("+5491123456789") != canonicalise("+541123456789")
+    assert AR_FIXED.replace("+54", "+549") == AR
+    assert canonicalise(AR) != canonicalise(AR_FIXED)
+
+
+def test_the_examples_of_the_plans_have_what_they_are_here_for() -> None:
+    assert IT.startswith("+390")
+    assert example("RU", LineType.MOBILE, NATIONAL).startswith("8 (")
+    assert len(AC) <= len("+12345678")
 
 
 @pytest.mark.parametrize(("text", "region"), REFUSED)

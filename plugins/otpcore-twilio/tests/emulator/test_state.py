@@ -165,7 +165,7 @@ def test_a_code_keeps_its_leading_zeros(length: int) -> None:
 def test_what_is_over_is_forgotten() -> None:
     world, service = world_of(inbox_size=10)
     for second in range(3000):
-        world.send(service, f"+1202555{second:04}", "sms", now=at(second))
+        world.send(service, f"+1{200 + second // 100}55501{second % 100:02}", "sms", now=at(second))
     assert len(world._verifications) == 600  # pyright: ignore[reportPrivateUsage]  # what is kept has no other name
     assert len(world._newest) == 600  # pyright: ignore[reportPrivateUsage]  # as above
     assert len(world.messages) == 10
