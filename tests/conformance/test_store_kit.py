@@ -1,3 +1,5 @@
+"""The store kit passes sound stores, and each of its requirements is seen to fail a store that breaks it."""
+
 from __future__ import annotations
 
 import asyncio

@@ -1,3 +1,5 @@
+"""Compaction of the embedded store's file: what the new file holds, and how others follow to it."""
+
 from __future__ import annotations
 
 import errno

@@ -1,3 +1,5 @@
+"""The embedded store on a disk that is full, writes short or fails to sync, and with its lock file deleted."""
+
 from __future__ import annotations
 
 import contextlib

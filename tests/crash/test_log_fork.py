@@ -1,3 +1,5 @@
+"""A process that forks with the embedded store open: no lock is shared and no write is lost."""
+
 from __future__ import annotations
 
 import subprocess

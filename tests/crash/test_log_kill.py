@@ -1,3 +1,5 @@
+"""Writers of the embedded store's file are killed at any byte or call, and race; stock storage is the control."""
+
 from __future__ import annotations
 
 import contextlib

@@ -1,3 +1,5 @@
+"""Torn tails, damaged lines and gaps of the embedded store's file: what is cut, and what is refused."""
+
 from __future__ import annotations
 
 import logging

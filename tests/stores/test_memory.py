@@ -1,3 +1,5 @@
+"""The memory store beyond its contract: bounds by count, tenant and bytes, versions, hook and settings."""
+
 from __future__ import annotations
 
 import gc

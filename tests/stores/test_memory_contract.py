@@ -1,3 +1,5 @@
+"""The memory store against the store kit."""
+
 from __future__ import annotations
 
 from otpcore.conformance.store import StoreContract

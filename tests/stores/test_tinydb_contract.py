@@ -1,3 +1,5 @@
+"""The embedded store against the store kit, with and without sync."""
+
 from __future__ import annotations
 
 from functools import partial

@@ -1,3 +1,5 @@
+"""The embedded store's file: who may read it, what is refused in its place, what a line holds, exports."""
+
 from __future__ import annotations
 
 import json

@@ -1,3 +1,5 @@
+"""The embedded store's storage under TinyDB's own tables and queries."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
