@@ -19,7 +19,7 @@ import typer
 
 from otpcore.errors import UsageError
 
-__all__ = ["TokenFile", "ask_code", "ask_token", "token_into"]
+__all__ = ["TOKEN_VARIABLE", "TokenFile", "ask_code", "ask_token", "token_into"]
 
 TOKEN_VARIABLE: Final = "OTPCORE_TOKEN"  # noqa: S105  # the name of a variable
 

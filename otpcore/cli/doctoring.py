@@ -22,7 +22,11 @@ MARKS: Final = {"good": Text("✓", style="green"), "note": Text("!", style="yel
 
 
 def doctor(context: typer.Context, *, as_json: AsJson = False) -> int:
-    """Look for what is wrong. In configuration, plugins, provider, store, pepper and records; changes nothing."""
+    """Look for what is wrong. In configuration, plugins, provider, store, pepper and records.
+
+    It changes no setting and no record. A store that a dying process left half written is recovered by opening it, and
+    that is said.
+    """
     from otpcore.cli.health import Level, examine  # noqa: PLC0415  # each command loads what it needs
 
     shell = shell_of(context)

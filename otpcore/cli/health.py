@@ -1,7 +1,8 @@
 """What `doctor` looks at: configuration, plugins, provider, store, pepper, and what is stuck in the records.
 
-Rules of this file: it looks and changes nothing, makes no file and sends nothing; a setting is shown, a secret is
-said to be set. An error of one part is a finding and never keeps the others from being looked at.
+Rules of this file: it looks, makes no file and sends nothing. Opening a store recovers it as every opening does, by
+cutting an unfinished write off its end, and that is a finding. A setting is shown, a secret is said to be set. An
+error of one part is a finding and never keeps the others from being looked at.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, SecretStr
 
+from otpcore.cli.places import obstacle
+from otpcore.cli.variables import unknown_variables
 from otpcore.codes import Keys
 from otpcore.contract import Durability
 from otpcore.engine import Engine
@@ -28,6 +31,7 @@ from otpcore.errors import OtpcoreError, StoreFormatError
 from otpcore.installed import PluginState
 from otpcore.model import RecipientRecord, SendState
 from otpcore.phone import metadata_version
+from otpcore.plugins import Plugins
 from otpcore.policy import decide_check
 from otpcore.ports import Provider, Scans, Store
 from otpcore.settings import check_production, load_settings
@@ -91,7 +95,11 @@ def examine(env_file: Path | None, *, now: datetime, progress: Callable[[str], N
     try:
         settings = load_settings(env_file=env_file)
         yield Finding("configuration", Level.GOOD, "Can be read; secrets are not shown.", redacted(settings))
-        parts = prepare(settings, None, env_file, None, None, {})
+        plugins = Plugins(allow=settings.plugins, block=settings.plugins_blocked)
+        plugins.discover()
+        if strange := unknown_variables(plugins, env_file):
+            yield _variables(strange)
+        parts = prepare(settings, plugins, env_file, None, None, {})
     except OtpcoreError as error:
         yield Finding("configuration", Level.BAD, str(error))
         return
@@ -135,6 +143,12 @@ def _software() -> Finding:
     return Finding("software", Level.GOOD, ", ".join(f"{name} {each}" for name, each in facts.items()), facts)
 
 
+def _variables(strange: Mapping[str, str | None]) -> Finding:
+    told = [f"{name} (is {near} meant?)" if near else name for name, near in strange.items()]
+    text = f"No setting, and of no plugin in use, so nothing reads them: {', '.join(told)}."
+    return Finding("variables", Level.NOTE, text, strange)
+
+
 def _plugins(parts: Parts) -> Finding:
     parts.plugins.commands()
     listing = parts.plugins.listing()
@@ -167,6 +181,9 @@ def _provider(parts: Parts) -> Generator[Finding, None, Provider | None]:
 def _store(parts: Parts) -> Generator[Finding, None, Store | None]:
     name, shown = parts.settings.store, redacted(parts.store_settings)
     path = parts.store_path
+    if path is not None and (wrong := obstacle(path)) is not None:
+        yield Finding("store", Level.BAD, f"{name}: {wrong}; see {_path_variable(name)}.", shown)
+        return None
     if path is not None and not path.exists():
         yield Finding("store", Level.NOTE, f"{name}: {path} is not there yet; the first use makes it.", shown)
         return None
@@ -177,21 +194,29 @@ def _store(parts: Parts) -> Generator[Finding, None, Store | None]:
         store.load("doctor")
         took_ms = (time.perf_counter() - began) * 1000
     except OtpcoreError as error:
-        yield Finding("store", Level.BAD, f"{name}: {error}", shown)
+        see = f" (see {_path_variable(name)})" if path is not None else ""
+        yield Finding("store", Level.BAD, f"{name}: {error}{see}", shown)
         if store is not None:
             store.close()
         return None
     can = store.capabilities
-    sizes = {each: getattr(getattr(store, "stats", None), each, None) for each in ("file_bytes", "lines", "live")}
+    stats = getattr(store, "stats", None)
+    sizes = {each: getattr(stats, each, None) for each in ("file_bytes", "lines", "live", "cuts", "cut_bytes")}
     facts = shown | {each: size for each, size in sizes.items() if size is not None}
     keeps = (
         "keeps nothing beyond this process" if can.durability is Durability.VOLATILE else f"safe to {can.durability}"
     )
     reach = "several machines" if can.shared else "several processes" if can.multi_process else "one process"
     text = f"{name}: answers in {took_ms:.1f} ms, {keeps}, for {reach}."
-    level = Level.NOTE if can.durability is Durability.VOLATILE else Level.GOOD
+    if sizes["cuts"]:
+        text += f" Opening it cut {sizes['cut_bytes']} bytes of an unfinished write off its end."
+    level = Level.NOTE if can.durability is Durability.VOLATILE or sizes["cuts"] else Level.GOOD
     yield Finding("store", level, text, facts)
     return store
+
+
+def _path_variable(store: str) -> str:
+    return f"OTPCORE_{store.upper().replace('-', '_')}_PATH"
 
 
 def _kept(parts: Parts, store: Store, now: datetime, progress: Callable[[str], None]) -> Generator[Finding, None, None]:
