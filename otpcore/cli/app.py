@@ -18,7 +18,7 @@ import typer
 
 from otpcore.cli import branches, doctoring, explaining, listing, upkeep, verifying
 from otpcore.cli.exits import Exit
-from otpcore.cli.shell import AsJson, Shell, complain, error_line, logging_to, shell_of, trace
+from otpcore.cli.shell import AsJson, Shell, complain, error_line, error_values, logging_to, shell_of, trace
 
 __all__ = ["app", "run"]
 
@@ -31,14 +31,24 @@ USAGE: Final[Any] = typer.BadParameter.__base__
 BRANCH: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
 
 app = typer.Typer(
-    no_args_is_help=True,
+    invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog=f"Exit codes:\n\n\b\n{CODES}",
 )
-policy = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+policy = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
+
+
+def _help_without_command(context: typer.Context) -> None:
+    """Help on standard output, and the code of a mistake: a script whose variable was empty must not go on.
+
+    Typer's own `no_args_is_help` raises its help as an error in some releases and prints it in others.
+    """
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(Exit.USAGE)
 
 
 def _version(asked: bool) -> None:
@@ -65,6 +75,7 @@ def main(
     shell = shell_of(context)
     shell.env_file, shell.verbose, shell.debug = env_file, verbose, debug
     context.with_resource(logging_to(shell))
+    _help_without_command(context)
 
 
 @app.command()
@@ -85,14 +96,19 @@ policy.command()(explaining.explain)
 
 
 @policy.callback()
-def _policy() -> None:
+def _policy(context: typer.Context) -> None:
     """Say what a policy allows."""
+    _help_without_command(context)
 
 
 @app.command(add_help_option=False, context_settings=BRANCH)
 def emulator(context: typer.Context) -> int:
     """Run an emulator of a vendor. A plugin brings it: `otpcore emulator twilio --help`."""
-    return branches.run_group([branches.EMULATOR, *context.args], env_file=shell_of(context).env_file)
+    shell = shell_of(context)
+    if not context.args or "--help" in context.args[:1]:
+        shell.say(*branches.emulators(env_file=shell.env_file))
+        return Exit.OK
+    return branches.run_group([branches.EMULATOR, *context.args], env_file=shell.env_file)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -122,5 +138,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
             trace(error)
         line, code = error_line(error)
         complain(line)
+        if shell.as_json:
+            shell.give(error_values(error))
         return code
     return int(answer or Exit.OK)

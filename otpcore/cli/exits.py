@@ -62,7 +62,7 @@ class Exit(IntEnum):
     REFUSED = 4, "refused, and waiting alone may not help: a region, a lock, the provider's no"
     OVER = 5, "the session has ended, or there is none"
     CONFIGURATION = 6, "a setting, a plugin or a file of the store cannot be used as it is"
-    TROUBLE = 7, "the store or the provider failed; the same command may succeed later"
+    TROUBLE = 7, "the store or the provider failed, or a port is taken; the same command may succeed later"
     BUG = 70, "a bug in otpcore; repeat with `--debug` and report it"
     INTERRUPTED = 130, "interrupted (Ctrl-C)"
 

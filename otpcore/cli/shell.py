@@ -24,9 +24,7 @@ from otpcore.cli.exits import Exit, exit_of_error
 from otpcore.engine.audit import Redact
 from otpcore.errors import OtpcoreError
 
-__all__ = ["AsJson", "Shell", "complain", "error_line", "logging_to", "shell_of", "trace"]
-
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs in place of text for people.")]
+__all__ = ["AsJson", "Shell", "complain", "error_line", "error_values", "logging_to", "shell_of", "trace"]
 
 
 @dataclass(slots=True)
@@ -36,12 +34,14 @@ class Shell:
     Attributes:
         debug: show tracebacks and every log record.
         verbose: show the audit log.
+        as_json: the command was asked for JSON; an error is then told in it too.
         env_file: settings, as lines of `NAME=value`.
         out: standard output.
     """
 
     debug: bool = False
     verbose: bool = False
+    as_json: bool = False
     env_file: Path | None = None
     out: Console = field(default_factory=lambda: Console(highlight=False, emoji=False, markup=False))
 
@@ -63,6 +63,14 @@ class Shell:
 def shell_of(context: typer.Context) -> Shell:
     """The run that a command belongs to."""
     return context.ensure_object(Shell)
+
+
+def _noted(context: typer.Context, asked: bool) -> bool:
+    shell_of(context).as_json = asked
+    return asked
+
+
+AsJson = Annotated[bool, typer.Option("--json", callback=_noted, help="JSON for programs in place of text for people.")]
 
 
 def complain(line: str) -> None:
@@ -89,6 +97,17 @@ def error_line(error: Exception) -> tuple[str, Exit]:
     where = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     # no words of a foreign exception: they may hold a code, a number or a secret
     return f"a bug: {type(error).__name__}{where}; repeat with --debug and report it", Exit.BUG
+
+
+def error_values(error: Exception) -> dict[str, Any]:
+    """An error for programs; the line is the one that people read."""
+    retryable = isinstance(error, OtpcoreError) and error.retryable
+    return {
+        "result": "error",
+        "error": type(error).__name__,
+        "detail": _hidden(error_line(error)[0]),
+        "retryable": retryable,
+    }
 
 
 @contextmanager

@@ -60,7 +60,7 @@ def for_people(result: AnyResult, *, now: datetime, token: bool = True) -> list[
     session = _session(result)
     if session is not None:
         lines.append(f"  session    {session.id} ({session.purpose}, {session.status.value})")
-    lines += _next(result.next, now)
+    lines += _next(result.next, now, unsent=isinstance(result, Refused) and not result.next.checks_left)
     if token and session is not None and session.token is not None and isinstance(result, Sent):
         lines.append(f"  token      {session.token}")
     return lines
@@ -148,12 +148,14 @@ def _session(result: AnyResult) -> SessionView | None:
     return result.session if isinstance(result, Sent | Approved | Status) else None
 
 
-def _next(following: NextActions, now: datetime) -> list[str]:
+def _next(following: NextActions, now: datetime, *, unsent: bool) -> list[str]:
+    """What can be done from here; where no session came of a refusal there are no checks, and its reason stands."""
     lines: list[str] = []
-    if following.checks_left is not None:
+    if following.checks_left is not None and not unsent:
         lines.append(f"  checks     {following.checks_left} left")
     if following.resend_at is not None:
-        lines.append(f"  next send  {when(following.resend_at, now=now)}")
+        condition = ", once the reason above is gone" if unsent else ""
+        lines.append(f"  next send  {when(following.resend_at, now=now)}{condition}")
     if following.expires_at is not None:
         lines.append(f"  expires    {when(following.expires_at, now=now)}")
     if following.locked_until is not None:

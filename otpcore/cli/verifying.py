@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,17 +18,24 @@ from otpcore.cli.asking import TokenFile, ask_code, ask_token, token_into
 from otpcore.cli.exits import AnyResult, Exit, exit_of
 from otpcore.cli.shell import AsJson, Shell, shell_of
 from otpcore.cli.telling import for_people, for_programs
-from otpcore.errors import UsageError
-from otpcore.results import ByRecipient, Sent
+from otpcore.errors import UnknownPurpose, UsageError
+from otpcore.results import ByRecipient, Refused, Sent
 
 if TYPE_CHECKING:
     from otpcore.engine import Engine
 
 __all__ = ["cancel", "check", "forget", "resend", "start", "status", "unlock"]
 
+
+def _capitals(region: str | None) -> str | None:
+    return None if region is None else region.upper()
+
+
 Number = Annotated[str, typer.Argument(help="E.164 (+…), or national together with --region.", show_default=False)]
 Purpose = Annotated[str, typer.Option(help="What is being confirmed, one of OTPCORE_PURPOSES.")]
-Region = Annotated[str | None, typer.Option(help="Of a national number, two capital letters (CM).", metavar="XX")]
+Region = Annotated[
+    str | None, typer.Option(help="Of a national number, two letters (CM).", metavar="XX", callback=_capitals)
+]
 Recipient = Annotated[
     str | None, typer.Option(help="Address the session by its number, where it has no token.", metavar="NUMBER")
 ]
@@ -164,10 +172,15 @@ def _ask(shell: Shell, call: Callable[[Engine], AnyResult]) -> AnyResult:
     from otpcore.engine.opening import open_engine  # noqa: PLC0415  # settings cost a quarter of a second
 
     with open_engine(env_file=shell.env_file) as engine:
-        return call(engine)
+        try:
+            return call(engine)
+        except UnknownPurpose as error:
+            raise UnknownPurpose(f"{error} Name one with --purpose, or add it to OTPCORE_PURPOSES.") from None
 
 
 def _tell(shell: Shell, result: AnyResult, *, as_json: bool, token: bool = True, asked_to_end: bool = False) -> Exit:
+    if isinstance(result, Refused):
+        result = replace(result, detail=result.detail.replace("give its region", "give its region with --region"))
     if as_json:
         shell.give(for_programs(result, token=token))
     else:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from otpcore.cli.exits import Exit
 from otpcore_twilio.emulator.options import Options
 from otpcore_twilio.emulator.serving import is_loopback, serve
 
@@ -56,5 +57,5 @@ def run(
                     typer.echo(f"export {name}={value}")
             stop.wait()
     except OSError as error:
-        typer.echo(f"cannot listen on {host} port {port}: {error.strerror}", err=True)
-        raise typer.Exit(1) from None
+        typer.echo(f"otpcore: cannot listen on {host} port {port}: {error.strerror}", err=True)
+        raise typer.Exit(Exit.TROUBLE) from None
