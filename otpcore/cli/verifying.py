@@ -16,7 +16,7 @@ import typer
 
 from otpcore.cli.asking import TokenFile, ask_code, ask_token, token_into
 from otpcore.cli.exits import AnyResult, Exit, exit_of
-from otpcore.cli.shell import AsJson, Shell, shell_of
+from otpcore.cli.shell import AsJson, Shell, complain, shell_of
 from otpcore.cli.telling import for_people, for_programs
 from otpcore.errors import UnknownPurpose, UsageError
 from otpcore.results import ByRecipient, Refused, Sent
@@ -73,7 +73,12 @@ def start(
             ),
         )
         if keep is not None and isinstance(result, Sent) and result.session.token is not None:
-            keep(result.session.token)
+            try:
+                keep(result.session.token)
+            except UsageError as error:  # a full disk; the code is sent, and without its token it is worth nothing
+                complain(f"{error} The token is in the answer instead.")
+                _tell(shell, result, as_json=as_json)
+                return Exit.TROUBLE
     return _tell(shell, result, as_json=as_json, token=token_file is None)
 
 

@@ -12,7 +12,7 @@ import pytest
 from otpcore.cli import verifying
 from otpcore.cli.exits import Exit
 from otpcore.engine import Engine
-from otpcore.errors import Busy
+from otpcore.errors import Busy, UsageError
 from tests.cli.running import NUMBER, Cli
 
 
@@ -74,3 +74,19 @@ def test_without_a_token_the_file_is_taken_away(
     file.touch()
     otpcore("start", *arguments, "--token-file", str(file))
     assert file.read_text() == ""
+
+
+def test_a_token_that_could_not_be_kept_after_all_is_shown(
+    otpcore: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @contextmanager
+    def full(file: Path) -> Generator[Callable[[str], None]]:
+        def keep(_token: str) -> None:
+            raise UsageError(f"The token file {file} cannot be written (OSError).")
+
+        yield keep
+
+    monkeypatch.setattr(verifying, "token_into", full)
+    ran = otpcore("start", NUMBER, "--token-file", str(tmp_path / "token"), "--json")
+    assert (ran.code, ran.json["token"].startswith("otps_")) == (Exit.TROUBLE, True)
+    assert "otpcore: The token file" in ran.err
