@@ -12,11 +12,13 @@ from typing import Annotated
 
 import typer
 
-from otpcore.cli.exits import Exit
 from otpcore_twilio.emulator.options import Options
 from otpcore_twilio.emulator.serving import is_loopback, serve
 
 __all__ = ["app", "load"]
+
+TROUBLE = 7
+"""What `otpcore` leaves with where the same command may succeed later (its documentation of exit codes)."""
 
 app = typer.Typer(add_completion=False, help="A local Twilio Verify v2, with an inbox that shows every code.")
 
@@ -58,4 +60,4 @@ def run(
             stop.wait()
     except OSError as error:
         typer.echo(f"otpcore: cannot listen on {host} port {port}: {error.strerror}", err=True)
-        raise typer.Exit(Exit.TROUBLE) from None
+        raise typer.Exit(TROUBLE) from None
