@@ -96,6 +96,15 @@ class PhoneNumber:
     region: str
     line_type: LineType
 
+    def __post_init__(self) -> None:
+        """Refuse what `canonicalise` would not have made: another spelling is another budget.
+
+        Raises:
+            InvalidNumber: it is not in E.164.
+        """
+        if _E164.fullmatch(self.e164) is None:
+            raise InvalidNumber(f"A PhoneNumber is in E.164, which {mask(self.e164)} is not; use canonicalise().")
+
     def __repr__(self) -> str:
         return f"PhoneNumber({mask(self.e164)}, region={self.region!r}, line_type={self.line_type.value!r})"
 

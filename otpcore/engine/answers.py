@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from time import time_ns
+from typing import Final
 
 from otpcore.contract import (
     Accepted,
@@ -22,6 +23,7 @@ from otpcore.contract import (
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 
 __all__ = [
+    "cause_of",
     "check_answer",
     "check_failed",
     "commit_answer",
@@ -31,6 +33,9 @@ __all__ = [
     "send_failed",
     "wall_clock",
 ]
+
+
+LONGEST_HANDLE: Final = 100
 
 
 def wall_clock() -> datetime:
@@ -48,6 +53,11 @@ def to_milliseconds(instant: datetime) -> datetime:
         raise ValueError("A clock gives aware instants in UTC.")
     spare = instant.microsecond % 1000
     return instant - timedelta(microseconds=spare) if spare else instant
+
+
+def cause_of(error: Exception) -> BaseException | None:
+    """What is behind the error that a flow is told: never that error itself."""
+    return error.__cause__ if isinstance(error, StoreError) else error
 
 
 def load_failed(error: Exception) -> StoreError:
@@ -75,10 +85,17 @@ def commit_answer(answer: object) -> Version | Conflict:
 
 def send_answer(answer: object) -> Accepted | Failure:
     """The answer of `send`."""
-    if isinstance(answer, (Accepted, Failure)):
+    if isinstance(answer, Failure) or (isinstance(answer, Accepted) and _is_handle(answer.handle)):
         return answer
     detail = f"The provider answered a send with {type(answer).__name__}."
     return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, detail)
+
+
+def _is_handle(handle: object) -> bool:
+    """What a record may keep: nothing, or up to 100 printable ASCII characters."""
+    if handle is None:
+        return True
+    return isinstance(handle, str) and len(handle) <= LONGEST_HANDLE and handle.isascii() and handle.isprintable()
 
 
 def send_failed(error: Exception) -> Failure:
@@ -89,7 +106,7 @@ def send_failed(error: Exception) -> Failure:
 
 def check_answer(answer: object) -> CheckAnswer:
     """The answer of `check`."""
-    if isinstance(answer, CheckAnswer):
+    if isinstance(answer, CheckAnswer) and _is_handle(answer.handle):
         return answer
     return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider answered a check with {type(answer).__name__}.")
 

@@ -81,13 +81,13 @@ class AsyncDriver:
             case Load(key=key):
                 try:
                     return await self._store.load(key)
-                except Exception as error:
-                    raise answers.load_failed(error) from error
+                except Exception as error:  # noqa: BLE001  # whatever a store raises is told as a StoreError
+                    raise answers.load_failed(error) from answers.cause_of(error)
             case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
                 try:
                     return answers.commit_answer(await self._store.commit(key, data, expect=expect, gc_at=gc_at))
-                except Exception as error:
-                    raise answers.commit_failed(error) from error
+                except Exception as error:  # noqa: BLE001  # whatever a store raises is told as a StoreError
+                    raise answers.commit_failed(error) from answers.cause_of(error)
             case Tell(events=events):
                 return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
             case AskGuards(intent=intent):

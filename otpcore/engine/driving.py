@@ -77,15 +77,15 @@ class Driver:
             case Commit(key=key, data=data, expect=expect, gc_at=gc_at):
                 try:
                     return answers.commit_answer(self._store.commit(key, data, expect=expect, gc_at=gc_at))
-                except Exception as error:
-                    raise answers.commit_failed(error) from error
+                except Exception as error:  # noqa: BLE001  # whatever a store raises is told as a StoreError
+                    raise answers.commit_failed(error) from answers.cause_of(error)
             case Tell(events=events):
                 return audit.tell(events, self._plugins.observe if self._plugins is not None else None)
             case Load(key=key):
                 try:
                     return self._store.load(key)
-                except Exception as error:
-                    raise answers.load_failed(error) from error
+                except Exception as error:  # noqa: BLE001  # whatever a store raises is told as a StoreError
+                    raise answers.load_failed(error) from answers.cause_of(error)
             case SendCode(provider=name, request=request):
                 try:
                     return answers.send_answer(self._providers[name].send(request))

@@ -102,7 +102,7 @@ def _settled(
         return record, told(setup, record, session, token, now=now, native=answer.native)
     terms = setup.providers[session.provider] if session.is_live else None
     if terms is not None and mine is not None and session.handle is None and answer.handle is not None:
-        record = adopt(record, profile, session, handle=answer.handle, send=None, lifetime=terms.lifetime)
+        record = adopt(record, profile, session, handle=answer.handle, send=None, lifetime=terms.lifetime, now=now)
         session = record.session(nonce) or session
     verdict = answer.verdict
     if verdict is CheckVerdict.APPROVED and session.is_live:

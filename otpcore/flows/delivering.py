@@ -241,7 +241,7 @@ def _settle(
         written = False  # the reservation stands and its lease settles it; what was sent was sent
     now = seen.now if seen.now is not None else reserved.session.expires_at
     session = seen.record.session(nonce) or reserved.session.but(status=SessionStatus.CANCELED)  # or forgotten
-    result = _result(setup, reserved, answer, seen.record, session, now=now, written=written)
+    result = _result(setup, reserved, answer, seen.record, session, now=now, written=written, source=wish.source)
     key, number = seen.key, wish.number.e164
 
     def facts() -> tuple[Event, ...]:
@@ -272,8 +272,9 @@ def _result(
     *,
     now: datetime,
     written: bool,
+    source: str,
 ) -> SendResult:
-    following = next_of(setup, record, session, now=now)
+    following = next_of(setup, record, session, now=now, source=source)
     if isinstance(answer, Failure) and answer.effect is SendEffect.NOT_SENT:
         if answer.retry_after is not None:
             at = now + answer.retry_after

@@ -8,8 +8,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from otpcore.codes import Token, digest_of, idempotency_digest, idempotent_secret, matches, proof_of
-from otpcore.flows.setup import Setup, next_of, view
+from otpcore.effects import ReadClock
+from otpcore.flows.setup import Flow, Setup, next_of, view
 from otpcore.flows.wish import Wish
+from otpcore.ledger import catch_up
 from otpcore.model import IdempotencyKey, RecipientRecord, SendState, Session, SessionStatus
 from otpcore.policy import DAY
 from otpcore.results import Ended, Refusal, Refused, SendResult, Sent
@@ -17,20 +19,27 @@ from otpcore.results import Ended, Refusal, Refused, SendResult, Sent
 __all__ = ["remember", "repeated", "was_seen"]
 
 
-def was_seen(setup: Setup, record: RecipientRecord, idempotency_key: str | None) -> bool:
+def was_seen(setup: Setup, record: RecipientRecord, idempotency_key: str | None) -> Flow[bool]:
     """Whether the record knows this key: then nothing will be sent, and no guard has a say in it."""
     if idempotency_key is None or not record.keys:
         return False
+    now: datetime = yield ReadClock()
+    caught = catch_up(record, setup.profile, now=now, lease=setup.lease)
+    return _seen(setup, caught.record, idempotency_key, caught.now) is not None
+
+
+def _seen(setup: Setup, record: RecipientRecord, idempotency_key: str, now: datetime) -> IdempotencyKey | None:
     digests = {idempotency_digest(keys, idempotency_key) for keys in setup.keyring}
-    return any(one.digest in digests for one in record.keys)
+    return next((one for one in record.keys if one.digest in digests and one.at > now - DAY), None)
 
 
 def repeated(setup: Setup, wish: Wish, key: str, record: RecipientRecord, now: datetime) -> SendResult | None:
     """The answer to a call whose key was seen in the last 24 hours; None for a new one."""
     if wish.idempotency_key is None:
         return None
-    digests = {idempotency_digest(keys, wish.idempotency_key) for keys in setup.keyring}
-    seen = next((one for one in record.keys if one.digest in digests and one.at > now - DAY), None)
+    seen = _seen(setup, record, wish.idempotency_key, now)
+    if seen is None and wish.unguarded:  # the key went while the guards were passed over for its sake
+        return Refused(Refusal.TRANSIENT, next_of(setup, record, None, now=now), "Nothing was sent; try again.")
     if seen is None:
         return None
     if seen.body != _body(wish):

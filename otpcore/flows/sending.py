@@ -57,7 +57,8 @@ def start(
     route: Sequence[str] = candidates
     if idempotency_key is not None and known.version is None:
         known = yield from load(known.key)
-    if setup.plugged and not was_seen(setup, known.record, idempotency_key):
+    unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
+    if setup.plugged and not unguarded:
         intent = _intent(setup, number, purpose, channel, known.key, source)
         held = yield from _held(intent)
         if held is not None:
@@ -75,6 +76,7 @@ def start(
         token=None,
         by_recipient=by_recipient,
         terms=setup.providers[route[0]],
+        unguarded=unguarded,
     )
     known = yield from make_way(setup, number.e164, known)
     return (yield from deliver(setup, entropy, wish, known))
@@ -132,7 +134,8 @@ def resend(
     if hopeless is not None:
         hopeless = replace(hopeless, next=(yield from following_of(setup, known, found)))
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
-    if setup.plugged and found.is_live and not was_seen(setup, known.record, idempotency_key):
+    unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
+    if setup.plugged and found.is_live and not unguarded:
         held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
         if held is not None:
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
@@ -148,6 +151,7 @@ def resend(
         token=token,
         by_recipient=token is None,
         terms=terms or next(iter(setup.providers.values())),
+        unguarded=unguarded,
     )
     return (yield from deliver(setup, entropy, wish, known))
 

@@ -5,6 +5,7 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +28,8 @@ __all__ = ["Flow", "ProviderTerms", "Setup", "ends_at", "event", "gate", "next_o
 T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
 """Yields effects, is sent their results, returns a `T`."""
+
+_DIGITS: Final = re.compile(r"\d{4,}")
 
 LEASE_MARGIN: Final = timedelta(seconds=5)
 """Beyond the deadline of a provider call, for the commit that settles it."""
@@ -107,11 +110,15 @@ class Setup:
         """
         if purpose not in self.purposes:
             known = ", ".join(sorted(self.purposes))
-            raise UnknownPurpose(f"Purpose {purpose[:40]!r} is not one of this engine's: {known}.")
+            shown = _DIGITS.sub("…", purpose[:40])  # a caller may have swapped the arguments
+            raise UnknownPurpose(f"Purpose {shown!r} is not one of this engine's: {known}.")
 
     def source(self, source: str | None) -> str:
         """The pseudonym of a source; "" when not told."""
-        return pseudonym(self.keyring.current, self.tenant_id, source) if source else ""
+        if not source:
+            return ""
+        text = source.encode(errors="backslashreplace").decode()  # an end user may send what no encoding takes
+        return pseudonym(self.keyring.current, self.tenant_id, text)
 
 
 def window(setup: Setup, terms: ProviderTerms) -> timedelta:
@@ -141,20 +148,27 @@ def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: s
     ]
     for handle in record.handles:
         over = handle.opened_by + window(setup, terms)
-        if handle.provider != terms.name or handle.ended or now >= over:
+        if handle.provider != terms.name or handle.ended:
             continue
         if handle.purpose != purpose:
-            ends.append(NotYet(over, WaitReason.OTHER_PURPOSE))
+            # the provider opened it up to a deadline after the reservation that counts here
+            if now < over + setup.lease:
+                ends.append(NotYet(over + setup.lease, WaitReason.OTHER_PURPOSE))
+        elif now >= over:
+            continue
         elif (limit and handle.sends >= limit.sends) or handle.checks >= setup.profile.checks_per_session:
             ends.append(NotYet(over, WaitReason.PROVIDER_WINDOW))
     return max(ends, key=lambda each: each.until, default=None)
 
 
-def next_of(setup: Setup, record: RecipientRecord, session: Session | None, *, now: datetime) -> NextActions:
+def next_of(
+    setup: Setup, record: RecipientRecord, session: Session | None, *, now: datetime, source: str = ""
+) -> NextActions:
     """What can be done from here, the provider's own window included."""
     terms = setup.providers.get(session.provider) if session is not None else None
     closed = gate(setup, record, terms, session.purpose, now=now) if terms is not None and session is not None else None
-    return next_actions(record, session, setup.profile, now=now, not_before=closed.until if closed else None)
+    not_before = closed.until if closed else None
+    return next_actions(record, session, setup.profile, now=now, not_before=not_before, source=source)
 
 
 def view(session: Session, token: Token | None) -> SessionView:

@@ -15,7 +15,7 @@ import msgspec
 from otpcore.codes import Entropy, record_key
 from otpcore.contract import Conflict, Version, Versioned
 from otpcore.effects import Commit, Load, Pause, ReadClock
-from otpcore.errors import Busy, CommitUnknown
+from otpcore.errors import Busy, CommitUnknown, StoreUnavailable
 from otpcore.flows.setup import Flow, Setup
 from otpcore.ledger import catch_up, gc_at, tidy
 from otpcore.model import SCHEMA, RecipientRecord
@@ -124,8 +124,12 @@ def transact(
             doubts += 1
             if doubts > DOUBTS:
                 raise
-            seen = yield from load(seen.key)
+            seen = yield from _doubted(seen.key)
             continue
+        except StoreUnavailable:
+            if doubts:
+                raise CommitUnknown from None  # this one was not applied, but an earlier one may be
+            raise
         if not isinstance(answer, Conflict):
             return outcome, Snapshot(seen.key, record, answer, caught.now)
         if attempt:
@@ -134,6 +138,14 @@ def transact(
         else:
             seen = yield from _follow(seen.key, answer.current)
     raise Busy
+
+
+def _doubted(key: str) -> Flow[Snapshot]:
+    """Look whether a commit was applied; where nobody can look, nobody knows."""
+    try:
+        return (yield from load(key))
+    except StoreUnavailable:
+        raise CommitUnknown from None
 
 
 def _pause(entropy: Entropy, attempt: int) -> float:

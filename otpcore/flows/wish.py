@@ -25,6 +25,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         token: of the session to renew; None for a new one, or one addressed by its recipient.
         by_recipient: the session is addressed by its recipient.
         terms: the provider that is to send.
+        unguarded: the guards were passed over, because the call repeats an idempotency key.
     """
 
     operation: str
@@ -38,6 +39,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     token: Token | None
     by_recipient: bool
     terms: ProviderTerms
+    unguarded: bool = False
 
     def __repr__(self) -> str:
         return f"Wish(operation={self.operation!r}, purpose={self.purpose!r}, channel={self.channel!r})"

@@ -125,7 +125,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
         sessions = tuple(one for one in sessions if one.is_live or one.id in ended)
     if handles:
         in_use = {(one.provider, one.handle) for one in sessions if one.is_live}
-        handles = tuple(one for one in handles if one.opened_by > hour_ago or (one.provider, one.id) in in_use)
+        handles = tuple(one for one in handles if one.opened_by > day_ago or (one.provider, one.id) in in_use)
     return RecipientRecord(
         v=SCHEMA,
         mark_at=now,

@@ -60,7 +60,7 @@ def settle_send(
     if session is None or not session.is_live:
         return record
     if event is SendEvent.ACCEPTED:
-        return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime)
+        return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime, now=now)
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)
         session = session.but(codes=codes, **_expiry_of(codes))
@@ -96,6 +96,7 @@ def _accepted(
     *,
     handle: str | None,
     lifetime: timedelta | None,
+    now: datetime,
 ) -> RecipientRecord:
     if session.owner is CodeOwner.CORE:
         mine = [code for code in session.codes if code.send == send.id]
@@ -104,7 +105,7 @@ def _accepted(
             return record  # a newer code is live already; this one came too late
         codes = (mine[0].but(live=True), *newer)
         return with_session(record, session.but(codes=codes, handle=handle, **_expiry_of(codes)))
-    return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime)
+    return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime, now=now)
 
 
 def adopt(
@@ -115,8 +116,11 @@ def adopt(
     handle: str,
     send: Send | None,
     lifetime: timedelta | None,
+    now: datetime,
 ) -> RecipientRecord:
     """The verification that the provider speaks of is the session's, whether or not it was known.
+
+    Unless it serves another purpose, or should be over: then one code would open two doors, and the session ends.
 
     Args:
         record: as it stands.
@@ -125,6 +129,7 @@ def adopt(
         handle: the provider's id.
         send: the send that was just accepted; None when a check found the verification.
         lifetime: as for `settle_send`.
+        now: on the record's clock.
     """
     known = record.handle(session.provider, handle)
     mine = [one for one in record.sends if one.session == session.id]
@@ -141,16 +146,17 @@ def adopt(
             sends=0 if send else len(mine),
         )
         record, known = _joined(record, known, lifetime)
-    if send is not None and lifetime is not None and known.first_at + lifetime <= send.at:
-        known = known.but(first_at=send.at, last_at=None)  # what the provider goes on with is not over
     if session.handle is None:
         spent = sum(check.session == session.id for check in record.checks)
         known = known.but(checks=known.checks + spent)
     known = known.but(sends=known.sends + (send is not None), ended=False)
     start = send.at if send else known.first_at
     expires_at = known.first_at + lifetime if lifetime is not None else start + profile.code_lifetime
-    session = session.but(handle=handle, expires_at=expires_at)
-    return with_handle(with_session(record, session), known)
+    record = with_handle(with_session(record, session.but(handle=handle, expires_at=expires_at)), known)
+    if known.purpose != session.purpose or expires_at <= now:
+        # the provider went on with a verification that is another purpose's, or that should be over
+        record = end(record, session, SessionEvent.PROVIDER_LOST_IT, by=send.id if send else "", now=now)
+    return record
 
 
 def left_open(

@@ -173,6 +173,7 @@ def next_actions(
     *,
     now: datetime,
     not_before: datetime | None = None,
+    source: str = "",
 ) -> NextActions:
     """What can be done from here.
 
@@ -182,8 +183,9 @@ def next_actions(
         profile: the policy in force.
         now: on the record's clock.
         not_before: a further bound on the next send: the provider's own window.
+        source: pseudonym of who asks, "" when not told.
     """
-    verdict = decide_send(record, profile, now=now)
+    verdict = decide_send(record, profile, now=now, source=source)
     resend_at: datetime | None = now
     locked_until: datetime | None = None
     if isinstance(verdict, NotYet):

@@ -114,7 +114,13 @@ def test_a_success_clears_the_ladder_and_the_row_and_nothing_else() -> None:
 def test_a_try_is_spent_when_claimed_and_returns_only_when_it_was_never_made() -> None:
     """Invariant 3."""
     record = adopt(
-        reserved(CodeOwner.PROVIDER), DEFAULT, session(CodeOwner.PROVIDER), handle="h", send=None, lifetime=LIFE
+        reserved(CodeOwner.PROVIDER),
+        DEFAULT,
+        session(CodeOwner.PROVIDER),
+        handle="h",
+        send=None,
+        lifetime=LIFE,
+        now=EPOCH,
     )
     live = record.sessions[0]
     record = claim(record, live, now=EPOCH, check="c1", source="")
