@@ -302,7 +302,7 @@ def test_a_broken_provider_fails_exactly_the_check_that_it_breaks(
     broken: type[AsyncDouble], check: str, selected: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     colour = "awaited" if broken is LeavesATaskBehind else "blocking"
-    contract = type("TestBroken", (DoubleContract,), {"awaited": broken, "colours": (colour,), "patience_s": 2.0})
+    contract = type("TestBroken", (DoubleContract,), {"awaited": broken, "colours": (colour,), "patience_s": 4.0})
     assert red_checks(contract, selected, pytester, monkeypatch) == {f"test_{check}"}
 
 

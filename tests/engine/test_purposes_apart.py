@@ -167,7 +167,8 @@ def test_a_lost_answer_and_then_no_store_is_an_unknown_commit() -> None:
 
 
 def test_a_key_that_is_older_than_a_day_passes_no_guard_over() -> None:
-    now, asked = [START], []
+    now = [START]
+    asked: list[SendIntent] = []
 
     class Denies:
         @hookimpl
