@@ -78,7 +78,7 @@ def start(
         terms=setup.providers[route[0]],
         unguarded=unguarded,
     )
-    known = yield from make_way(setup, number.e164, known)
+    known = yield from make_way(setup, entropy, number.e164, known)
     return (yield from deliver(setup, entropy, wish, known))
 
 

@@ -6,7 +6,6 @@ Rules of this file: see `otpcore.flows`. It knows stores and time, and nothing o
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
@@ -98,7 +97,7 @@ def transact(
             outcome; the same record object means that nothing is written. It may be called several times, and
             recognises its own earlier mark in the record: that is how a commit whose answer was lost is neither
             repeated nor forgotten.
-        entropy: of the operation; its jitter spreads competitors.
+        entropy: of the operation; its jitter spreads competitors, and the retries of a store in trouble.
         known: the record as last seen; `EMPTY` without a version to commit against absent first.
 
     Returns:
@@ -124,6 +123,7 @@ def transact(
             doubts += 1
             if doubts > DOUBTS:
                 raise
+            yield Pause(_pause(entropy, attempt))
             seen = yield from _doubted(seen.key)
             continue
         except StoreUnavailable:
@@ -171,7 +171,7 @@ def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
     return Snapshot(current, EMPTY, None)
 
 
-def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
+def make_way(setup: Setup, entropy: Entropy, recipient: str, known: Snapshot) -> Flow[Snapshot]:
     """Before a record is made while a pepper is being rotated: every old place is made to lead to the new one.
 
     So two engines that start with different peppers still meet in one budget.
@@ -183,7 +183,7 @@ def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
         return known
     *old_places, current = places(setup, recipient)
     for old in old_places:
-        for _ in range(1 + DOUBTS):
+        for attempt in range(1 + DOUBTS):
             found = yield from load(old)
             if found.version is not None:
                 return found
@@ -191,8 +191,10 @@ def make_way(setup: Setup, recipient: str, known: Snapshot) -> Flow[Snapshot]:
                 break
             now: datetime = yield ReadClock()
             marker = RecipientRecord(v=SCHEMA, mark_at=now, forward=current)
-            with suppress(CommitUnknown):  # whichever way it went, the next look tells
+            try:
                 yield Commit(found.key, marker.encode(), None, now + FORWARDING)
+            except CommitUnknown:  # whichever way it went, the next look tells
+                yield Pause(_pause(entropy, attempt))
         else:
             raise Busy
     return Snapshot(current, EMPTY, None)

@@ -107,7 +107,7 @@ def test_without_markers_two_budgets_are_made(monkeypatch: pytest.MonkeyPatch) -
     """The planted defect of the tests above."""
     from otpcore.flows import sending
 
-    def no_marker(_setup: Setup, _recipient: str, known: Snapshot) -> Any:
+    def no_marker(_setup: Setup, _entropy: Entropy, _recipient: str, known: Snapshot) -> Any:
         yield from ()
         return known
 
