@@ -2,7 +2,7 @@
 
 Rules of this file: it refuses and never repairs, because two readings of one text are two budgets for one
 person; a text is judged once, before any limiter, log or store. Pure: no clock, no environment, no I/O. No
-message and no `repr` holds more of a number than its last two digits, and nothing is cached, since a number
+message and no `repr` holds more of a number than its last two digits, and nothing of a number is cached, since it
 lives only while a call is in flight. `phonenumbers` is imported where it is used: `import otpcore` stays cheap.
 """
 
@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from otpcore.contract import mask
 from otpcore.errors import ConfigurationError, InvalidNumber
@@ -64,21 +65,22 @@ class LineType(StrEnum):
     UNKNOWN = "unknown"  # of a possible length, in no range that the metadata knows
 
 
-_LINE_TYPES = {
-    0: LineType.FIXED_LINE,
-    1: LineType.MOBILE,
-    2: LineType.FIXED_LINE_OR_MOBILE,
-    3: LineType.TOLL_FREE,
-    4: LineType.PREMIUM_RATE,
-    5: LineType.SHARED_COST,
-    6: LineType.VOIP,
-    7: LineType.PERSONAL_NUMBER,
-    8: LineType.PAGER,
-    9: LineType.UAN,
-    10: LineType.VOICEMAIL,
-    99: LineType.UNKNOWN,
-}
-"""By the values of `phonenumbers.PhoneNumberType`, written out because that module is imported late."""
+_RANGES = (
+    LineType.PREMIUM_RATE,
+    LineType.TOLL_FREE,
+    LineType.SHARED_COST,
+    LineType.VOIP,
+    LineType.PERSONAL_NUMBER,
+    LineType.PAGER,
+    LineType.UAN,
+    LineType.VOICEMAIL,
+    LineType.FIXED_LINE,
+    LineType.MOBILE,
+)
+"""The line types that have a range in the metadata, which has the same names, the one to be asked for first before."""
+
+_Range = tuple[LineType, tuple[int, ...], re.Pattern[str]]
+"""A line type, the lengths of its national numbers, and their digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,10 +260,36 @@ def _judge(e164: str, text: str) -> PhoneNumber:
         italian_leading_zero=True if zeros else None,
         number_of_leading_zeros=zeros if zeros > 1 else None,
     )
-    line_type = _LINE_TYPES.get(phonenumbers.number_type(number), LineType.UNKNOWN)
+    region = phonenumbers.region_code_for_number(number)
+    line_type = LineType.UNKNOWN if region is None else _line_type(national, code, region)
     if line_type is LineType.UNKNOWN:
         _refuse_what_cannot_be(number, e164, text)
-    return PhoneNumber(e164, phonenumbers.region_code_for_number(number) or GLOBAL_REGION, line_type)
+    return PhoneNumber(e164, region or GLOBAL_REGION, line_type)
+
+
+def _line_type(national: str, code: int, region: str) -> LineType:
+    """What `phonenumbers.number_type` would answer, after it had looked the region up once more."""
+    possible, ranges = _plan(code, region)
+    if not possible.fullmatch(national):
+        return LineType.UNKNOWN
+    found = [each for each, lengths, range_ in ranges if len(national) in lengths and range_.fullmatch(national)]
+    if found == [LineType.FIXED_LINE, LineType.MOBILE]:
+        return LineType.FIXED_LINE_OR_MOBILE
+    return found[0] if found else LineType.UNKNOWN
+
+
+@cache
+def _plan(code: int, region: str) -> tuple[re.Pattern[str], tuple[_Range, ...]]:
+    """A region's national numbers, and its ranges in the order of `_RANGES`."""
+    import phonenumbers  # noqa: PLC0415  # see the rules of this file
+
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    every, each = metadata.general_desc, [(line_type, getattr(metadata, line_type)) for line_type in _RANGES]
+    return re.compile(every.national_number_pattern), tuple(
+        (line_type, range_.possible_length or every.possible_length, re.compile(range_.national_number_pattern))
+        for line_type, range_ in each
+        if range_ is not None and range_.national_number_pattern
+    )
 
 
 def _refuse_what_cannot_be(number: phonenumbers.PhoneNumber, e164: str, text: str) -> None:

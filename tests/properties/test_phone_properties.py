@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import random
 import re
+from collections import Counter
+from collections.abc import Iterator
 
 import phonenumbers
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from otpcore import phone
 from otpcore.errors import InvalidNumber
-from otpcore.phone import LineType, canonicalise
+from otpcore.phone import GLOBAL_REGION, LineType, PhoneNumber, canonicalise
 
 CI_EXAMPLES = 10_000
 NIGHTLY_EXAMPLES = 1_000_000
@@ -18,6 +22,9 @@ NIGHTLY_EXAMPLES = 1_000_000
 REGIONS = sorted(phonenumbers.SUPPORTED_REGIONS)
 CALLING_CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 DIGITS = "0123456789"
+
+SHARED_CODES = [code for code, regions in sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE.items()) if len(regions) > 1]
+TYPES = {getattr(phonenumbers.PhoneNumberType, line_type.name): line_type for line_type in LineType}
 
 near_numbers = st.text(DIGITS + "+ .-()", max_size=24)
 e164_shaped = st.builds("+{}{}".format, st.sampled_from(CALLING_CODES), st.text(DIGITS, min_size=4, max_size=13))
@@ -68,17 +75,79 @@ def test_what_is_no_text_is_refused_like_any_other(value: str) -> None:
         canonicalise(value)
 
 
-@given(text=e164_shaped)
-@settings(max_examples=2_000)
-def test_a_number_is_the_one_that_the_library_would_parse(text: str) -> None:
-    """The parser is not run for valid numbers; it would say the same of each of them."""
+def as_the_library_says(text: str) -> PhoneNumber | None:
+    """The straightforward reading of digits in E.164; None for fewer than seven and for what is not written so."""
     try:
-        number = canonicalise(text)
+        parsed = phonenumbers.parse(text)
+    except phonenumbers.NumberParseException:
+        return None
+    possible = phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
+    written = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+    if written != text or len(text) < len("+1234567") or not (possible or phonenumbers.is_valid_number(parsed)):
+        return None
+    region = phonenumbers.region_code_for_number(parsed) or GLOBAL_REGION
+    return PhoneNumber(text, region, TYPES[phonenumbers.number_type(parsed)])
+
+
+def examples() -> list[str]:
+    """The metadata's example of every region and line type, one number of each region that is none, and 001's."""
+    found = [
+        *(phonenumbers.example_number_for_type(region, kind) for region in REGIONS for kind in TYPES),
+        *(phonenumbers.invalid_example_number(region) for region in REGIONS),
+        *map(phonenumbers.example_number_for_non_geo_entity, phonenumbers.COUNTRY_CODES_FOR_NON_GEO_REGIONS),
+    ]
+    return [phonenumbers.format_number(one, phonenumbers.PhoneNumberFormat.E164) for one in found if one is not None]
+
+
+def corpus(rng: random.Random, size: int) -> Iterator[str]:
+    """Texts in E.164: the examples, the same with another digit, and random ones, most under shared calling codes."""
+    known = examples()
+    yield from known
+    for _ in range(size):
+        one, place = rng.choice(known), rng.randrange(2, 9)
+        yield one[:place] + rng.choice(DIGITS) + one[place + 1 :]
+        yield f"+1{rng.randrange(10**10):010}"
+        for codes in (SHARED_CODES, CALLING_CODES):
+            code = str(rng.choice(codes))
+            yield "+" + code + "".join(rng.choices(DIGITS, k=rng.randint(7 - len(code), 15 - len(code))))
+
+
+def as_read(text: str) -> PhoneNumber | None:
+    try:
+        return canonicalise(text)
     except InvalidNumber:
-        return
-    parsed = phonenumbers.parse(text)
-    assert phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164) == number.e164
-    assert phonenumbers.is_valid_number(parsed) is (number.line_type is not LineType.UNKNOWN)
+        return None
+
+
+def agrees_with_the_library(size: int) -> None:
+    seen: Counter[LineType | None] = Counter()
+    for text in corpus(random.Random(1), size):
+        expected = as_the_library_says(text)
+        assert as_read(text) == expected, text
+        seen[expected.line_type if expected else None] += 1
+    assert set(seen) == {None, *LineType}
+
+
+def test_number_region_and_line_type_are_those_of_the_library() -> None:
+    """Of the parser, which is not run for valid numbers, and of its two look-ups of the region, which are one here."""
+    agrees_with_the_library(5_000)
+
+
+@pytest.mark.nightly
+def test_number_region_and_line_type_are_those_of_the_library_at_full_size() -> None:
+    agrees_with_the_library(100_000)
+
+
+@pytest.mark.parametrize(
+    "ranges",
+    [phone._RANGES[::-1], *(tuple(one for one in phone._RANGES if one is not left_out) for left_out in phone._RANGES)],  # pyright: ignore[reportPrivateUsage]  # the defect
+)
+def test_ranges_in_another_order_or_left_out_are_found(
+    ranges: tuple[LineType, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(phone, "_RANGES", ranges)
+    monkeypatch.setattr(phone, "_plan", phone._plan.__wrapped__)  # pyright: ignore[reportPrivateUsage]  # uncached
+    assert any(as_read(text) != as_the_library_says(text) for text in examples())
 
 
 @given(text=st.sampled_from(["+12025550123", "+237671234567", "+61491570006"]), data=st.data())
