@@ -5,8 +5,8 @@ takes the lock again for the last of the tail and the rename. Killed anywhere, i
 and a file at the temporary name, which the next one removes.
 
 Right before the rename it writes a mark behind the last line of the old file, where others look for new lines, and a
-map of what went where. Others who still have that file open move their index by the map, which takes a tenth of
-the time of reading the new file; without the map, they read. A mark without a rename is cut like a torn line.
+map of what went where. Others who still have that file open go on with their index and look lines up in the map
+(`moves.py`); without the map, they read the new file. A mark without a rename is cut like a torn line.
 
 Rules of this file: it reads the old file and writes the new one. Locks, the rename, and what readers do are the
 log's (`log.py`).
@@ -19,16 +19,13 @@ import fcntl
 import logging
 import os
 import stat
-import struct
 import threading
-import zlib
-from array import array
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
 
 from otpcore.errors import StoreError, StoreFormatError
 from otpcore.stores import frames
 from otpcore.stores.frames import Header
+from otpcore.stores.moves import MARK, Moves
 from otpcore.stores.segment import Descriptor, Entry, Segment
 
 if TYPE_CHECKING:
@@ -44,16 +41,10 @@ COMPACT_MIN_LINES: Final = 4096
 SMALL_TAIL: Final = 64 * 1024
 """Bytes that a compaction may leave to copy under the lock."""
 CATCH_UP_ROUNDS: Final = 8
-MAP: Final = struct.Struct("=8sI")
-"""Before the map: its mark, and the CRC-32 of what follows."""
-MAP_MARK: Final = b"\0moved\0\0"
-CRC: Final = struct.Struct("=I")
-WHOLE: Final = struct.Struct("=4Q")
-"""Of the map: end of the snapshot in the old file, where it ends in the new one, end and lines of the new one."""
 BUFFER: Final = 1 << 20
 
-Live = tuple[str, str, Entry]
-"""Table, key and entry of a line that stands for a record."""
+Live = dict[str, dict[str, Entry]]
+"""By table and key, the entries of the lines that stand for a record."""
 
 
 class Compactor:
@@ -137,7 +128,8 @@ class Compactor:
             live, mark = snapshot(old), old.end
         new = create(log.temp, old)
         try:
-            moved, whole = copy_live(old, live, new), [mark, new.end]
+            moves = Moves(mark)
+            copy_live(old, live, new, moves)
             for _ in range(CATCH_UP_ROUNDS):
                 with log.exclusive(heal=False):
                     end = old.end
@@ -149,8 +141,8 @@ class Compactor:
             with log.exclusive(heal=False) as now:
                 if now is old:
                     copy_tail(old, new, mark, old.end)
-                    whole += [new.end, new.index.lines]
-                    log.publish(new, lambda: leave_map(old, WHOLE.pack(*whole) + moved.tobytes()))
+                    moves.end, moves.lines = new.end, new.index.lines
+                    log.publish(new, lambda: leave_map(old, moves.pack()))
                     self.done += 1
                     return True
         except BaseException:
@@ -182,32 +174,34 @@ def create(temp: str, predecessor: Segment | None) -> Segment:
     return new
 
 
-def snapshot(segment: Segment) -> list[Live]:
+def snapshot(segment: Segment) -> Live:
     """The live lines of a segment; the caller holds the mutex."""
-    return [(table, key, entry) for table, entries in segment.index.tables.items() for key, entry in entries.items()]
+    return {table: entries.copy() for table, entries in segment.index.tables.items()}
 
 
-def copy_live(old: Segment, live: Iterable[Live], new: Segment) -> array[int]:
-    """Append the lines of a snapshot, checked, in the order of the old file.
-
-    Returns:
-        For each line its offset in the old file and in the new one.
+def copy_live(old: Segment, live: Live, new: Segment, moves: Moves) -> None:
+    """Append the lines of a snapshot, checked, in the order of the old file, and note in `moves` where they went.
 
     Raises:
         StoreFormatError: a line is no longer what was written.
         OSError: the new file cannot be written.
     """
-    buffer, moved = bytearray(), array("Q")
-    for table, key, entry in sorted(live, key=lambda item: item[2].offset):
+    buffer = bytearray()
+    for offset, table, key, entry in sorted(
+        (old.place(entry.position), table, key, entry)
+        for table, entries in live.items()
+        for key, entry in entries.items()
+    ):
         line = frames.alone(old.line(entry))
         at = new.end + len(buffer)
-        new.index.put(table, key, Entry(at, entry.length, entry.value_at, entry.version, entry.gc_us))
-        moved.extend((entry.offset, at))
+        new.index.put(table, key, entry._replace(position=new.start + at))
+        moves.before.append(offset)
+        moves.after.append(at)
         buffer += line + b"\n"
         if len(buffer) >= BUFFER:
             flush(new, buffer)
     flush(new, buffer)
-    return moved
+    moves.tail = new.end
 
 
 def flush(new: Segment, buffer: bytearray) -> None:
@@ -237,19 +231,19 @@ def copy_tail(old: Segment, new: Segment, start: int, stop: int) -> None:
 
 
 def leave_map(old: Segment, content: bytes) -> None:
-    """Leave the mark and the map behind the last line of the old file; the caller holds the lock and will rename.
+    """Leave the map behind the last line of the old file; the caller holds the lock and will rename.
 
     Raises:
-        OSError: the mark is not there, so others would not notice the rename.
+        OSError: not even its mark is there, so others would not notice the rename.
     """
     os.ftruncate(old.file.fd, old.end)
-    old.write(MAP_MARK, old.end)
+    old.write(content[: len(MARK)], old.end)
     with contextlib.suppress(OSError):  # the others read, then
-        old.write(CRC.pack(zlib.crc32(content)) + content, old.end + len(MAP_MARK))
+        old.write(content[len(MARK) :], old.end + len(MARK))
 
 
 def adopt(old: Segment, new: Segment) -> None:
-    """Move the index of the old file to its successor, if a map says how; else leave it to be read.
+    """Hand the index of the old file on to its successor, if a map says how; else leave it to be read.
 
     Raises:
         OSError: the old file cannot be read.
@@ -258,17 +252,6 @@ def adopt(old: Segment, new: Segment) -> None:
         return
     size = os.fstat(old.file.fd).st_size
     old.follow(size)
-    raw = os.pread(old.file.fd, size - old.end, old.end)
-    if len(raw) < MAP.size + WHOLE.size or MAP.unpack_from(raw) != (MAP_MARK, zlib.crc32(raw[MAP.size :])):
-        return
-    mark, tail_at, end, lines = WHOLE.unpack_from(raw, MAP.size)
-    if end > os.fstat(new.file.fd).st_size:
-        return  # somebody cut it
-    pairs = array("Q", raw[MAP.size + WHOLE.size :])
-    moved = dict(zip(pairs[::2], pairs[1::2], strict=True))
-    for table, entries in old.index.tables.items():
-        new.index.tables[table] = {
-            key: Entry(moved[offset] if offset < mark else offset - mark + tail_at, length, value_at, version, gc_us)
-            for key, (offset, length, value_at, version, gc_us) in entries.items()
-        }
-    new.index.lines, new.end = lines, end
+    moves = Moves.unpack(os.pread(old.file.fd, size - old.end, old.end))
+    if moves is not None and moves.end <= os.fstat(new.file.fd).st_size:  # else somebody cut it
+        new.succeed(old, moves)

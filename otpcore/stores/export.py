@@ -51,21 +51,20 @@ def export_json(path: str | os.PathLike[str], out: str | os.PathLike[str]) -> in
         log.close()
 
 
-def write(log: RecordLog, segment: Segment, live: list[Live], target: str) -> int:
+def write(log: RecordLog, segment: Segment, live: Live, target: str) -> int:
     """Write the documents of a snapshot aside and rename them into place."""
     temp = f"{target}.{os.getpid()}.partial"
     fd = os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         with open(fd, "wb") as file:  # noqa: PTH123 - a descriptor, there is no Path
-            table = None
-            number = 0
-            for name, key, entry in live:  # grouped by table
-                if name != table:
-                    file.write(b"%s%s: {" % (b"{" if table is None else b"}, ", json.dumps(name).encode()))
-                    table, number = name, 0
-                number += 1
-                file.write(b'%s"%d": %s' % (b", " if number > 1 else b"", number, document(log, segment, key, entry)))
-            file.write(b"{}" if table is None else b"}}")
+            between = b"{"
+            for table, entries in live.items():
+                file.write(b"%s%s: {" % (between, json.dumps(table).encode()))
+                for number, (key, entry) in enumerate(entries.items(), 1):
+                    comma = b", " if number > 1 else b""
+                    file.write(b'%s"%d": %s' % (comma, number, document(log, segment, key, entry)))
+                between = b"}, "
+            file.write(b"}}" if live else b"{}")
             file.flush()
             os.fsync(fd)
         Path(temp).replace(target)
@@ -73,7 +72,7 @@ def write(log: RecordLog, segment: Segment, live: list[Live], target: str) -> in
     except BaseException:
         Path(temp).unlink()
         raise
-    return len(live)
+    return sum(map(len, live.values()))
 
 
 def document(log: RecordLog, segment: Segment, key: str, entry: Entry) -> bytes:

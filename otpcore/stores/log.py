@@ -130,7 +130,9 @@ class RecordLog:
             if self._depth == 0 and not self._guarded_refresh(locked=False):
                 with self.exclusive():  # judges and cuts what readers cannot
                     pass
-            yield self.current()
+            segment = self.current()
+            segment.settle()
+            yield segment
 
     def find(self, table: str, key: str) -> tuple[Entry, bytes] | None:
         """The entry and value of a key."""
@@ -187,11 +189,11 @@ class RecordLog:
                 return False
             require_regular(self.path, now.st_mode)
             before, segment = segment, Segment.open(self.path)
+            if self.sync:
+                sync_folder(self.path)  # whoever renamed it may have died before it could
             if before is not None:
                 adopt(before, segment)
             size = os.fstat(segment.file.fd).st_size
-            if self.sync:
-                sync_folder(self.path)  # whoever renamed it may have died before it could
             self._segment = segment
         segment.size = size
         if size == segment.end or segment.follow(size):
@@ -265,6 +267,8 @@ class RecordLog:
     def _begin(self) -> None:
         self._owner = threading.get_ident()
         self._written = None
+        if self._segment is not None:
+            self._segment.settle()
         self._take_lock()
         for _ in range(REOPENINGS):
             if self._guarded_refresh(locked=True, reopen=False):

@@ -26,7 +26,7 @@ from otpcore.stores.tinydb import TinyDBStore
 from tests.benchmarks.cycle import PEPPER, CountingStore, Instant, cycles, folder, number, numbers
 from tests.benchmarks.measuring import Bound, Figure, Side, Sizes, Spread, figure, in_turn, wall
 
-__all__ = ["ROWS", "measure"]
+__all__ = ["ROWS", "Filled", "live_record", "measure"]
 
 ROWS: Final = ("3", "4", "5")
 
@@ -114,7 +114,7 @@ def _count(what: str, trips: int, most: int) -> Figure:
 
 def _records(sizes: Sizes, place: Path) -> list[Figure]:
     few, many, most = sizes.records
-    record = _record()
+    record = live_record()
     stores = {count: Filled(place, count, record) for count in sizes.records}
     stock = _stock(place, many, record)
     share = sizes.commits // SHARES
@@ -178,7 +178,7 @@ class Filled:
         return version
 
 
-def _record() -> bytes:
+def live_record() -> bytes:
     """A record with a live session."""
     store = MemoryStore()
     Engine(store, Instant()).start(number(1))

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import threading
-from array import array
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +15,11 @@ from typing import Any, cast
 import pytest
 
 from otpcore.contract import Conflict, Version
-from otpcore.errors import StoreUnavailable
-from otpcore.stores import compaction, frames, log
+from otpcore.errors import StoreFormatError, StoreUnavailable
+from otpcore.stores import compaction, frames, log, segment
 from otpcore.stores.log import RecordLog
-from otpcore.stores.segment import Segment
+from otpcore.stores.moves import Moves
+from otpcore.stores.segment import Entry, Segment
 from otpcore.stores.tinydb import TinyDBStore
 
 GC_AT = datetime.now(UTC) + timedelta(days=1)
@@ -119,9 +119,9 @@ def check_writes_beside(open_store: Opens, path: Path, monkeypatch: pytest.Monke
         for _ in range(60):  # more than may be left to copy under the lock
             put(other, "beside", number)
 
-    def copy_and_write(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
+    def copy_and_write(old: Segment, live: compaction.Live, new: Segment, moves: Moves) -> None:
         write(0)
-        return copy(old, live, new)
+        copy(old, live, new, moves)
 
     def sync_and_write(fd: int) -> None:
         sync(fd)
@@ -185,8 +185,8 @@ def test_a_reader_that_looks_at_the_size_alone_fails_that(open_store: Opens, mon
         check_followed(open_store)
 
 
-def check_moved_index(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An index that was moved to the new file is the one that reading it gives."""
+def check_followed_by_map(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An index that was taken over is the one that reading the new file gives, and no line is parsed for it."""
     store, ahead, behind = open_store(), open_store(), open_store()
     table = cast("Any", store.db).table("notes")
     ids = table.insert_multiple({"n": number} for number in range(15))
@@ -195,12 +195,11 @@ def check_moved_index(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> Non
     table.remove(doc_ids=ids[3:6])
     copy = compaction.copy_live
 
-    def copy_and_write(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
-        moved = copy(old, live, new)
+    def copy_and_write(old: Segment, live: compaction.Live, new: Segment, moves: Moves) -> None:
+        copy(old, live, new, moves)
         put(ahead, "key1", 100)
         put(ahead, "new", 1)
         table.remove(doc_ids=ids[:2])
-        return moved
 
     with monkeypatch.context() as patch:
         patch.setattr(compaction, "copy_live", copy_and_write)
@@ -218,27 +217,107 @@ def check_moved_index(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> Non
             with monkeypatch.context() as patch:
                 patch.setattr(frames, "parse", counted)
                 parsed.clear()
-                with follower.log.reading() as moved:
-                    assert moved.inode == read.inode
-                    assert (moved.end, moved.index.lines) == (read.end, read.index.lines)
-                    assert moved.index.tables == read.index.tables
+                with follower.log.reading() as followed:
+                    assert followed.inode == read.inode
+                    assert (followed.end, followed.index.lines) == (read.end, read.index.lines)
+                    assert placed(followed) == placed(read)
                 assert len(parsed) <= most + (follower is behind) * 20
 
 
-def test_an_index_is_moved_to_the_new_file(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_moved_index(open_store, monkeypatch)
+def placed(segment: Segment) -> dict[str, dict[str, tuple[int, bytes]]]:
+    """What an index says, in offsets of the file."""
+    return {
+        table: {key: (segment.place(entry.position), segment.value(entry)) for key, entry in entries.items()}
+        for table, entries in segment.index.tables.items()
+    }
 
 
-def test_a_map_that_forgets_the_snapshot_fails_that(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
-    leave_map = compaction.leave_map
+def test_an_index_is_taken_over_by_the_new_file(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_followed_by_map(open_store, monkeypatch)
 
-    def forget(old: Segment, content: bytes) -> None:
-        moved = array("Q", content[compaction.WHOLE.size :])
-        leave_map(old, content[: compaction.WHOLE.size] + array("Q", sorted(moved)).tobytes())
 
-    monkeypatch.setattr(compaction, "leave_map", forget)
-    with pytest.raises((AssertionError, KeyError)):
-        check_moved_index(open_store, monkeypatch)
+def test_a_map_that_forgets_the_tail_fails_that(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    pack = Moves.pack
+
+    def forget(self: Moves) -> bytes:
+        self.tail += 1
+        return pack(self)
+
+    monkeypatch.setattr(Moves, "pack", forget)
+    with pytest.raises((AssertionError, StoreFormatError)):
+        check_followed_by_map(open_store, monkeypatch)
+
+
+def check_settled_by_and_by(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever follows pays for a few entries at a time and reads every record right meanwhile; three files in a row."""
+    monkeypatch.setattr(segment, "SETTLED_AT_ONCE", 3)
+    work, replace = list[str](), Entry._replace
+
+    def counted(self: Entry, **changes: Any) -> Entry:
+        work.append("entry")
+        return replace(self, **changes)
+
+    store, follower = open_store(), open_store()
+    for number in range(40):
+        put(store, f"key{number}", number)
+    listed = follower.scan("", 100)
+    expected = {f"key{number}": number for number in range(40)}
+    with monkeypatch.context() as patch:
+        patch.setattr(Entry, "_replace", counted)
+        for turn in range(3):
+            with monkeypatch.context() as unpatched:
+                unpatched.setattr(Entry, "_replace", replace)
+                assert store.log.compact()
+            work.clear()
+            with follower.log.reading():
+                assert len(work) <= 3
+            for number in range(0, 40, 2 + turn):
+                key = f"key{number}"
+                expected[key] += 100
+                work.clear()
+                put(follower, key, expected[key])
+                assert len(work) <= 3 * 3  # it loads, it loads the version, it commits
+                assert number_of(store, key) == expected[key]
+            assert {key: number_of(follower, key) for key in expected} == expected
+    assert follower.scan("", 100) != listed
+
+
+def test_an_index_that_was_taken_over_is_settled_by_and_by(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_settled_by_and_by(open_store, monkeypatch)
+
+
+def test_settling_all_at_once_fails_that(open_store: Opens, monkeypatch: pytest.MonkeyPatch) -> None:
+    settle = Segment.settle
+
+    def at_once(self: Segment) -> bool:
+        while settle(self):
+            pass
+        return False
+
+    monkeypatch.setattr(Segment, "settle", at_once)
+    with RED:
+        check_settled_by_and_by(open_store, monkeypatch)
+
+
+def test_forgetting_to_settle_before_the_next_file_fails_that(
+    open_store: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Segment, "settle", lambda _self: False)
+    with pytest.raises((AssertionError, StoreFormatError)):
+        check_settled_by_and_by(open_store, monkeypatch)
+
+
+def test_what_was_listed_before_a_compaction_is_read_after_it(open_store: Opens) -> None:
+    store, follower = open_store(), open_store()
+    for number in range(6):
+        put(store, f"key{number}", number)
+    assert store.log.compact()
+    with follower.log.reading() as listed:  # taken over, and not settled when the entries were copied
+        entries = dict(listed.index.tables["records"])
+    assert store.log.compact()
+    assert number_of(follower, "key3") == 3
+    values = {key: json.loads(listed.value(entry))["n"] for key, entry in entries.items()}
+    assert values == {f"key{number}": number for number in range(6)}
 
 
 def spoil_map(content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -350,9 +429,9 @@ def test_one_compaction_at_a_time(open_store: Opens, monkeypatch: pytest.MonkeyP
     put(store, "key", 1)
     copy, answers = compaction.copy_live, list[bool]()
 
-    def copy_and_try(old: Segment, live: list[compaction.Live], new: Segment) -> array[int]:
+    def copy_and_try(old: Segment, live: compaction.Live, new: Segment, moves: Moves) -> None:
         answers.extend([other.log.compact(), store.log.compact()])
-        return copy(old, live, new)
+        copy(old, live, new, moves)
 
     monkeypatch.setattr(compaction, "copy_live", copy_and_try)
     assert store.log.compact()
