@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
@@ -24,22 +24,8 @@ from otpcore.engine.workers import AwaitedProvider, awaited_store
 from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
-from otpcore.ports import (
-    AsyncProvider,
-    AsyncStore,
-    Clock,
-    Provider,
-    Store,
-)
-from otpcore.results import (
-    ByRecipient,
-    CancelResult,
-    CheckResult,
-    ForgetResult,
-    SendResult,
-    StatusResult,
-    UnlockResult,
-)
+from otpcore.ports import AsyncProvider, AsyncStore, Clock, Provider, Store
+from otpcore.results import ByRecipient, CancelResult, CheckResult, ForgetResult, SendResult, StatusResult, UnlockResult
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -153,6 +139,7 @@ class AsyncEngine:
             StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
         return await self._run(
+            "start",
             flows.start(
                 self._setup,
                 self._draw(),
@@ -165,7 +152,10 @@ class AsyncEngine:
                 idempotency_key=idempotency_key,
                 by_recipient=by_recipient,
                 extra=extra,
-            )
+            ),
+            recipient,
+            purpose,
+            region,
         )
 
     async def resend(
@@ -203,6 +193,7 @@ class AsyncEngine:
             StoreError: as for `start`.
         """
         return await self._run(
+            "resend",
             flows.resend(
                 self._setup,
                 self._draw(),
@@ -214,7 +205,8 @@ class AsyncEngine:
                 source=source,
                 idempotency_key=idempotency_key,
                 extra=extra,
-            )
+            ),
+            session,
         )
 
     async def check(
@@ -246,13 +238,12 @@ class AsyncEngine:
             StoreError: nobody was told of a success; a try may be spent, and after CommitUnknown the session.
         """
         return await self._run(
-            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source)
+            "check",
+            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source),
+            session,
         )
 
-    async def cancel(
-        self,
-        session: str | ByRecipient,
-    ) -> CancelResult:
+    async def cancel(self, session: str | ByRecipient) -> CancelResult:
         """End a live session; nothing that was sent is given back.
 
         Args:
@@ -265,12 +256,9 @@ class AsyncEngine:
             UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
-        return await self._run(flows.cancel(self._setup, self._draw(), session))
+        return await self._run("cancel", flows.cancel(self._setup, self._draw(), session), session)
 
-    async def status(
-        self,
-        session: str | ByRecipient,
-    ) -> StatusResult:
+    async def status(self, session: str | ByRecipient) -> StatusResult:
         """How a session stands. Never says that a code was right: only `check` does.
 
         Args:
@@ -283,14 +271,9 @@ class AsyncEngine:
             UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
-        return await self._run(flows.status(self._setup, self._draw(), session))
+        return await self._run("status", flows.status(self._setup, self._draw(), session), session)
 
-    async def forget(
-        self,
-        recipient: str | PhoneNumber,
-        *,
-        region: str | None = None,
-    ) -> ForgetResult:
+    async def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
 
         Args:
@@ -303,14 +286,10 @@ class AsyncEngine:
         Raises:
             StoreError: the sessions may still be there.
         """
-        return await self._run(flows.forget(self._setup, self._draw(), recipient, region=region))
+        flow = flows.forget(self._setup, self._draw(), recipient, region=region)
+        return await self._run("forget", flow, recipient, "", region)
 
-    async def unlock(
-        self,
-        recipient: str | PhoneNumber,
-        *,
-        region: str | None = None,
-    ) -> UnlockResult:
+    async def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
 
         Args:
@@ -323,7 +302,8 @@ class AsyncEngine:
         Raises:
             StoreError: the lock may still be there.
         """
-        return await self._run(flows.unlock(self._setup, self._draw(), recipient, region=region))
+        flow = flows.unlock(self._setup, self._draw(), recipient, region=region)
+        return await self._run("unlock", flow, recipient, "", region)
 
     async def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
@@ -343,8 +323,20 @@ class AsyncEngine:
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))
 
-    async def _run(self, flow: Flow[T]) -> T:
-        if not self._opened:
-            await self._driver.drive(flows.claim_scopes(self._setup))
-            self._opened = True
-        return await self._driver.drive(flow)
+    async def _run(
+        self,
+        operation: str,
+        flow: Flow[T],
+        about: str | PhoneNumber | ByRecipient,
+        purpose: str = "",
+        region: str | None = None,
+    ) -> T:
+        try:
+            if not self._opened:
+                await self._driver.drive(flows.claim_scopes(self._setup))
+                self._opened = True
+            return await self._driver.drive(flow)
+        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
+            with suppress(Exception):
+                await self._driver.drive(flows.failed(self._setup, operation, error, about, purpose, region))
+            raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -21,15 +21,7 @@ from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Provider, Store
-from otpcore.results import (
-    ByRecipient,
-    CancelResult,
-    CheckResult,
-    ForgetResult,
-    SendResult,
-    StatusResult,
-    UnlockResult,
-)
+from otpcore.results import ByRecipient, CancelResult, CheckResult, ForgetResult, SendResult, StatusResult, UnlockResult
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -141,6 +133,7 @@ class Engine:
             StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
         return self._run(
+            "start",
             flows.start(
                 self._setup,
                 self._draw(),
@@ -153,7 +146,10 @@ class Engine:
                 idempotency_key=idempotency_key,
                 by_recipient=by_recipient,
                 extra=extra,
-            )
+            ),
+            recipient,
+            purpose,
+            region,
         )
 
     def resend(
@@ -191,6 +187,7 @@ class Engine:
             StoreError: as for `start`.
         """
         return self._run(
+            "resend",
             flows.resend(
                 self._setup,
                 self._draw(),
@@ -202,7 +199,8 @@ class Engine:
                 source=source,
                 idempotency_key=idempotency_key,
                 extra=extra,
-            )
+            ),
+            session,
         )
 
     def check(
@@ -234,13 +232,12 @@ class Engine:
             StoreError: nobody was told of a success; a try may be spent, and after CommitUnknown the session.
         """
         return self._run(
-            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source)
+            "check",
+            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source),
+            session,
         )
 
-    def cancel(
-        self,
-        session: str | ByRecipient,
-    ) -> CancelResult:
+    def cancel(self, session: str | ByRecipient) -> CancelResult:
         """End a live session; nothing that was sent is given back.
 
         Args:
@@ -253,12 +250,9 @@ class Engine:
             UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
-        return self._run(flows.cancel(self._setup, self._draw(), session))
+        return self._run("cancel", flows.cancel(self._setup, self._draw(), session), session)
 
-    def status(
-        self,
-        session: str | ByRecipient,
-    ) -> StatusResult:
+    def status(self, session: str | ByRecipient) -> StatusResult:
         """How a session stands. Never says that a code was right: only `check` does.
 
         Args:
@@ -271,14 +265,9 @@ class Engine:
             UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
-        return self._run(flows.status(self._setup, self._draw(), session))
+        return self._run("status", flows.status(self._setup, self._draw(), session), session)
 
-    def forget(
-        self,
-        recipient: str | PhoneNumber,
-        *,
-        region: str | None = None,
-    ) -> ForgetResult:
+    def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
 
         Args:
@@ -291,14 +280,10 @@ class Engine:
         Raises:
             StoreError: the sessions may still be there.
         """
-        return self._run(flows.forget(self._setup, self._draw(), recipient, region=region))
+        flow = flows.forget(self._setup, self._draw(), recipient, region=region)
+        return self._run("forget", flow, recipient, "", region)
 
-    def unlock(
-        self,
-        recipient: str | PhoneNumber,
-        *,
-        region: str | None = None,
-    ) -> UnlockResult:
+    def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
 
         Args:
@@ -311,7 +296,8 @@ class Engine:
         Raises:
             StoreError: the lock may still be there.
         """
-        return self._run(flows.unlock(self._setup, self._draw(), recipient, region=region))
+        flow = flows.unlock(self._setup, self._draw(), recipient, region=region)
+        return self._run("unlock", flow, recipient, "", region)
 
     def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
@@ -331,8 +317,20 @@ class Engine:
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))
 
-    def _run(self, flow: Flow[T]) -> T:
-        if not self._opened:
-            self._driver.drive(flows.claim_scopes(self._setup))
-            self._opened = True
-        return self._driver.drive(flow)
+    def _run(
+        self,
+        operation: str,
+        flow: Flow[T],
+        about: str | PhoneNumber | ByRecipient,
+        purpose: str = "",
+        region: str | None = None,
+    ) -> T:
+        try:
+            if not self._opened:
+                self._driver.drive(flows.claim_scopes(self._setup))
+                self._opened = True
+            return self._driver.drive(flow)
+        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
+            with suppress(Exception):
+                self._driver.drive(flows.failed(self._setup, operation, error, about, purpose, region))
+            raise

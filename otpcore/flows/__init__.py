@@ -5,6 +5,7 @@
     cancel, status,
     forget, unlock              `otpcore.flows.ending`
     claim_scopes                `otpcore.flows.opening`, once when an engine first works
+    failed                      `otpcore.flows.finding`, when one of the others raised
 
 A flow is written once and driven twice, by the blocking and by the awaiting engine. What it decides, it
 asks `otpcore.policy`; what changes, it asks `otpcore.ledger`; here is only what happens before what:
@@ -16,6 +17,7 @@ Rules of this package: no clock, no entropy, no I/O: they are effects and argume
 
 from otpcore.flows.checking import check
 from otpcore.flows.ending import cancel, forget, status, unlock
+from otpcore.flows.finding import failed
 from otpcore.flows.opening import claim_scopes
 from otpcore.flows.sending import resend, start
 from otpcore.flows.setup import Flow, ProviderTerms, Setup
@@ -27,6 +29,7 @@ __all__ = [
     "cancel",
     "check",
     "claim_scopes",
+    "failed",
     "forget",
     "resend",
     "start",

@@ -5,12 +5,13 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from otpcore.codes import Entropy, Token
 from otpcore.contract import CodeOwner
 from otpcore.effects import CancelCode
-from otpcore.errors import InvalidNumber
+from otpcore.errors import InvalidNumber, StoreError
 from otpcore.events import Event
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
@@ -81,7 +82,8 @@ def _cancel_at_provider(setup: Setup, entropy: Entropy, session: Session, seen: 
         handle = record.handle(session.provider, session.handle)
         return (record if handle is None or handle.ended else handle_ended(record, session)), None
 
-    _, seen = yield from transact(setup, decide, entropy, known=seen)
+    with suppress(StoreError):  # what was ended here is ended; the verification stays in the record as if not told
+        _, seen = yield from transact(setup, decide, entropy, known=seen)
     return seen
 
 

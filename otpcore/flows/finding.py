@@ -11,14 +11,16 @@ from typing import TypeVar
 
 from otpcore.codes import Token, matches, proof_of
 from otpcore.effects import ReadClock, Tell
+from otpcore.errors import InvalidNumber
 from otpcore.events import Event
 from otpcore.flows.setup import Flow, Setup, event, next_of
-from otpcore.flows.transact import Snapshot
+from otpcore.flows.transact import Snapshot, places
 from otpcore.ledger import catch_up
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.results import (
     Approved,
+    ByRecipient,
     CancelResult,
     CheckResult,
     Ended,
@@ -32,7 +34,7 @@ from otpcore.results import (
     Wait,
 )
 
-__all__ = ["canonical", "find_session", "following_of", "parse_token", "tell"]
+__all__ = ["canonical", "failed", "find_session", "following_of", "parse_token", "tell"]
 
 AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult
 Result = TypeVar("Result", bound=AnyResult)
@@ -99,6 +101,50 @@ def tell(
 
     yield Tell(events)
     return result
+
+
+def failed(
+    setup: Setup,
+    operation: str,
+    error: BaseException,
+    about: str | PhoneNumber | ByRecipient,
+    purpose: str = "",
+    region: str | None = None,
+) -> Flow[None]:
+    """Tell of an operation that raised: one event, whose outcome is the class of the error, and none of its words.
+
+    Args:
+        setup: of the engine.
+        operation: its name.
+        error: what it raised.
+        about: the token, the recipient or the number that it was called with.
+        purpose: as it was called with.
+        region: as it was called with.
+    """
+    at: datetime = yield ReadClock()
+
+    def events() -> tuple[Event, ...]:
+        key, number = _place(setup, about, region)
+        asked = about.purpose if isinstance(about, ByRecipient) else purpose
+        known = asked if asked in setup.purposes else ""  # whatever else was given may be a number
+        name = f"{operation}.{type(error).__name__.lower()}"
+        return (event(setup, name, at=at, key=key, number=number, purpose=known),)
+
+    yield Tell(events)
+
+
+def _place(setup: Setup, about: str | PhoneNumber | ByRecipient, region: str | None) -> tuple[str, str]:
+    """The pseudonym and the number of whom a call was about; "" for what was not told."""
+    if isinstance(about, ByRecipient):
+        return _place(setup, about.number, about.region)
+    token = parse_token(setup, about)
+    if token is not None:
+        return token.key, ""
+    try:
+        number = canonical(about, region).e164
+    except InvalidNumber:
+        return "", ""
+    return places(setup, number)[-1], number
 
 
 def _detail(result: AnyResult) -> dict[str, str]:

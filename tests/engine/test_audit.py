@@ -6,7 +6,6 @@ import json
 import logging
 import random
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -20,24 +19,6 @@ from tests.properties.world import EPOCH, NUMBER, World
 
 OPERATIONS = ("start", "resend", "check", "cancel", "status", "forget", "unlock")
 FACTS = {"send.accepted", "send.definitely_refused", "send.answer_lost", "refund", "lock", "erase", "check.answered"}
-
-
-@pytest.fixture
-def lines() -> Iterator[list[str]]:
-    """What the audit log was told, line by line."""
-    told: list[str] = []
-
-    class Keep(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            told.append(record.getMessage())
-
-    handler = Keep()
-    before = audit.AUDIT.level
-    audit.AUDIT.addHandler(handler)
-    audit.AUDIT.setLevel(logging.INFO)
-    yield told
-    audit.AUDIT.removeHandler(handler)
-    audit.AUDIT.setLevel(before)
 
 
 @pytest.mark.parametrize("owner", list(CodeOwner))

@@ -103,17 +103,25 @@ def test_a_store_is_closed_although_a_provider_fails_to_close() -> None:
 def test_a_vendor_that_opens_later_than_was_reserved_never_lends_its_code_to_another_purpose(lag: int) -> None:
     """Trap 1: the vendor's ten minutes begin up to a deadline after ours."""
     now = [START]
-    provider = FakeProvider(clock=lambda: now[0] + timedelta(seconds=lag))
+
+    def slowly(_request: SendRequest) -> None:
+        now[0] += timedelta(seconds=lag)
+
+    provider = FakeProvider(clock=lambda: now[0])
+    provider.before_send = slowly
     engine = Engine(MemoryStore(), provider, clock=lambda: now[0], purposes=("login", "payment"))
     engine.start(NUMBER, purpose="login")
-    code = provider.code_for(NUMBER) or ""
-    for wait in (600, 1, 5, 10):
-        now[0] += timedelta(seconds=wait)
-        payment = engine.start(NUMBER, purpose="payment")
-        if isinstance(payment, Sent):
-            assert payment.next.expires_at is not None
-            assert payment.next.expires_at > now[0]
-            assert not isinstance(engine.check(payment.session.token or "", code), Approved)
+    code = provider.code_for(NUMBER)
+    for after in (600, 600 + lag, 612):
+        now[0] = START + timedelta(seconds=after)
+        assert isinstance(engine.start(NUMBER, purpose="payment"), Wait)
+    now[0] = START + timedelta(seconds=613)
+    payment = engine.start(NUMBER, purpose="payment")
+    assert isinstance(payment, Sent)
+    assert payment.next.expires_at is not None
+    assert payment.next.expires_at > now[0]
+    assert provider.code_for(NUMBER) != code
+    assert not isinstance(engine.check(payment.session.token or "", code), Approved)
 
 
 def test_a_provider_goes_on_with_a_verification_of_another_purpose_and_the_session_fails() -> None:
@@ -161,9 +169,20 @@ def test_a_lost_answer_and_then_no_store_is_an_unknown_commit() -> None:
             self.gone = True
             raise CommitUnknown
 
-    with pytest.raises(CommitUnknown) as caught:
+    with pytest.raises(CommitUnknown):
         Engine(Fading(), FakeProvider(owner=CodeOwner.CORE)).start(NUMBER)
-    assert caught.value.__cause__ is not caught.value
+
+
+def test_a_stores_own_error_reaches_the_caller_and_is_not_its_own_cause() -> None:
+    class Down(MemoryStore):
+        def commit(
+            self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
+        ) -> Version | Conflict:
+            raise StoreUnavailable from ConnectionError()
+
+    with pytest.raises(StoreUnavailable) as caught:
+        Engine(Down(), FakeProvider(owner=CodeOwner.CORE)).start(NUMBER)
+    assert isinstance(caught.value.__cause__, ConnectionError)
 
 
 def test_a_key_that_is_older_than_a_day_passes_no_guard_over() -> None:

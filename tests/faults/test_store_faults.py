@@ -6,60 +6,20 @@ The store fails at its n-th call and at every one behind it, or loses one answer
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 import pytest
 
-from otpcore.contract import CodeOwner, Conflict, Version, Versioned
-from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
+from otpcore.contract import CodeOwner
+from otpcore.errors import StoreError, StoreFull, StoreUnavailable
 from otpcore.results import Approved, Refused, Sent, Status, Wait, Wrong
 from otpcore.stores.memory import MemoryStore
+from tests.faults.failing import FailingStore
 from tests.storms.arena import Arena, Call, checking, outcomes_of, phone, starting, token_of
 
 Make = Callable[..., Arena]
 
 CALLS = range(1, 7)
 """More than an operation makes."""
-
-
-class FailingStore(MemoryStore):
-    """Fails when told to.
-
-    Attributes:
-        down_from: the number of the first call that fails, counted from when it was set; 0: none.
-        lose: the number of the commit whose answer is lost.
-        applied: whether that commit is applied.
-        error: what a failing call raises.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.down_from = self.lose = self.calls = self.commits = 0
-        self.applied = True
-        self.error: Exception = StoreUnavailable("down")
-
-    def told(self, **settings: Any) -> None:
-        self.calls = self.commits = self.down_from = self.lose = 0
-        vars(self).update(settings)
-
-    def _fail(self) -> None:
-        self.calls += 1
-        if self.down_from and self.calls >= self.down_from:
-            raise self.error
-
-    def load(self, key: str) -> Versioned | None:
-        self._fail()
-        return super().load(key)
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        self._fail()
-        self.commits += 1
-        if self.commits != self.lose:
-            return super().commit(key, data, expect=expect, gc_at=gc_at)
-        if self.applied:
-            super().commit(key, data, expect=expect, gc_at=gc_at)
-        raise CommitUnknown
 
 
 ERRORS = [StoreUnavailable("down"), OSError("the disk is gone"), StoreFull("no room"), ValueError("a bug")]

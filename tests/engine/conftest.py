@@ -1,0 +1,28 @@
+"""What the audit log was told, for the tests of the engines."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from otpcore.engine import audit
+
+
+@pytest.fixture
+def lines() -> Iterator[list[str]]:
+    """What the audit log was told, line by line."""
+    told: list[str] = []
+
+    class Keep(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            told.append(record.getMessage())
+
+    handler = Keep()
+    before = audit.AUDIT.level
+    audit.AUDIT.addHandler(handler)
+    audit.AUDIT.setLevel(logging.INFO)
+    yield told
+    audit.AUDIT.removeHandler(handler)
+    audit.AUDIT.setLevel(before)
