@@ -302,7 +302,10 @@ def test_settling_all_at_once_fails_that(open_store: Opens, monkeypatch: pytest.
 def test_forgetting_to_settle_before_the_next_file_fails_that(
     open_store: Opens, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Segment, "settle", lambda _self: False)
+    def never(_self: Segment) -> bool:
+        return False
+
+    monkeypatch.setattr(Segment, "settle", never)
     with pytest.raises((AssertionError, StoreFormatError)):
         check_settled_by_and_by(open_store, monkeypatch)
 
