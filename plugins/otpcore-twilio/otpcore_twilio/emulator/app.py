@@ -8,7 +8,6 @@ Nothing is logged.
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -20,6 +19,9 @@ from starlette.routing import Route
 from otpcore_twilio.emulator import control, wire
 from otpcore_twilio.emulator.access import Credentials
 from otpcore_twilio.emulator.catalogue import Refusal
+from otpcore_twilio.emulator.clock import Clock
+from otpcore_twilio.emulator.faults import Faults, garbage, spoil
+from otpcore_twilio.emulator.inbox import Bell
 from otpcore_twilio.emulator.magic import Fault
 from otpcore_twilio.emulator.operations import OPERATIONS, Answer, Call, Handler
 from otpcore_twilio.emulator.options import Options
@@ -29,6 +31,7 @@ from otpcore_twilio.emulator.transport import FaultyResponse
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
 
@@ -42,15 +45,19 @@ class Account:
         options: as given.
         credentials: made at the start.
         world: touch it only while holding `lock`.
-        lock: guards `world` and the clock.
+        lock: guards `world`.
+        clock: its time.
+        faults: what waits to be spoiled.
+        bell: rings for each message.
         service_sid: a service that exists from the start.
     """
 
     def __init__(self, options: Options | None = None, *, clock: Callable[[], datetime] | None = None) -> None:
         self.options = options or Options()
         self.lock = threading.Lock()
-        self._clock = clock or _utc_now
-        self._ahead = timedelta(0)
+        self.clock = Clock(clock)
+        self.faults = Faults({handler.__name__ for _, _, handler in OPERATIONS}, self.options.faults)
+        self.bell = Bell()
         entropy = Entropy(self.options.seed)
         self.credentials = Credentials.make(entropy)
         self.world = World(self.options, entropy)
@@ -58,19 +65,7 @@ class Account:
 
     def now(self) -> datetime:
         """The time of this account, aware UTC."""
-        return self._clock() + self._ahead
-
-    def advance(self, seconds: float) -> datetime:
-        """Move this account's clock forward and return its new time.
-
-        Raises:
-            ValueError: `seconds` is negative, or more than a year.
-        """
-        if not 0 <= seconds <= control.LONGEST_ADVANCE_S:
-            raise ValueError(f"the clock moves forward by 0 to {control.LONGEST_ADVANCE_S} s")
-        with self.lock:
-            self._ahead += timedelta(seconds=seconds)
-            return self.now()
+        return self.clock.now()
 
 
 def asgi(account: Account) -> Starlette:
@@ -84,10 +79,6 @@ def asgi(account: Account) -> Starlette:
     )
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 def _by_path() -> dict[str, dict[str, Handler]]:
     found: dict[str, dict[str, Handler]] = {}
     for method, path, handler in OPERATIONS:
@@ -97,11 +88,24 @@ def _by_path() -> dict[str, dict[str, Handler]]:
 
 def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Request], Awaitable[Response]]:
     async def endpoint(request: Request) -> Response:
+        form = _pairs(await request.body())
+        handler = handlers["GET" if request.method == "HEAD" else request.method]
+        path = request.url.path
+        scenario = account.faults.take(handler.__name__, path, lambda: _recipient(account, request, form))
+        if scenario is None:
+            return serve(request, handler, form)
+        return await spoil(
+            scenario,
+            lambda: serve(request, handler, form),
+            lambda code: _refused(Refusal(code, path), account.options, request),
+            request.receive,
+        )
+
+    def serve(request: Request, handler: Handler, form: Mapping[str, str]) -> Response:
         try:
             account.credentials.admit(request.headers.get("authorization"))
-            form = _pairs(await request.body())
-            handler = handlers["GET" if request.method == "HEAD" else request.method]
             with account.lock:
+                sent = account.world.sent
                 answer = handler(
                     Call(
                         world=account.world,
@@ -114,11 +118,20 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
                         now=account.now(),
                     )
                 )
+                if account.world.sent != sent:
+                    account.bell.ring()
         except Refusal as refusal:
             return _refused(refusal, account.options, request)
         return _response(answer)
 
     return endpoint
+
+
+def _recipient(account: Account, request: Request, form: Mapping[str, str]) -> str | None:
+    """Whom a request is about: `To`, or the recipient of the verification that it names."""
+    named = form.get("To") or form.get("VerificationSid") or request.path_params.get("sid") or ""
+    with account.lock:
+        return account.world.recipient_of(named) or named
 
 
 def _pairs(body: bytes) -> dict[str, str]:
@@ -134,11 +147,10 @@ def _refused(refusal: Refusal, options: Options, request: Request) -> Response:
 
 
 def _response(answer: Answer) -> Response:
-    if answer.fault is Fault.GARBAGE_503:
-        page = "<html><head><title>503</title></head><body><h1>503 Service Unavailable</h1></body></html>"
-        return Response(page, 503, media_type="text/html")
+    if answer.fault is Fault.GARBAGE:
+        return garbage(503)
     if answer.fault is not None:
-        return FaultyResponse(answer.fault, answer.status, answer.body)
+        return FaultyResponse(answer.fault, JSONResponse(answer.body, answer.status))
     if answer.body is None:
         return Response(status_code=answer.status)
     return JSONResponse(answer.body, answer.status)

@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from otpcore_twilio.emulator.loopback import is_loopback
 from otpcore_twilio.emulator.options import Options
-from otpcore_twilio.emulator.serving import is_loopback, serve
+from otpcore_twilio.emulator.serving import serve
 
 __all__ = ["app", "load"]
 

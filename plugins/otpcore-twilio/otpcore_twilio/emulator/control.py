@@ -8,13 +8,14 @@ Rule of this file: HTTP to `Account`; the page itself is in `page`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from otpcore_twilio.emulator import page, wire
+from otpcore_twilio.emulator.clock import LONGEST_ADVANCE_S
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from otpcore_twilio.emulator.app import Account
     from otpcore_twilio.emulator.records import Message
 
-__all__ = ["LONGEST_ADVANCE_S", "routes"]
-
-LONGEST_ADVANCE_S: Final = 366 * 86_400
+__all__ = ["routes"]
 
 
 class _Advance(BaseModel):
@@ -60,7 +59,7 @@ def routes(account: Account) -> list[Route]:
             if step is None or content_type != "application/json":
                 wanted = f'send application/json, {{"advance_s": 0 to {LONGEST_ADVANCE_S}}}'
                 return _json({"message": wanted}, 422)
-            account.advance(step.advance_s)
+            account.clock.advance(step.advance_s)
         return _json({"now": wire.instant(account.now())})
 
     async def numbers(request: Request) -> Response:  # noqa: ARG001  # Starlette's signature

@@ -1,7 +1,8 @@
 """Magic numbers: recipients whose verification fails in a chosen way. Twilio has none for Verify; these are ours.
 
 The last four digits of a number that answers with an error are the last four of its code
-(+1 500 555 0203 answers 60203). The rest are faults of the transport.
+(+1 500 555 0203 answers 60203); but 60008, which shares them with 20008, has 6008. The rest are faults of the
+transport, and messages that do not arrive.
 
 Rule of this file: data. What an entry means is carried out by `operations` and `app`.
 """
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["MAGIC", "Fault", "Magic", "Operation"]
+__all__ = ["DELIVERIES", "MAGIC", "Delivery", "Fault", "Magic", "Operation"]
 
 
 class Operation(StrEnum):
@@ -33,8 +34,8 @@ class Fault(StrEnum):
     """Nothing is answered; the connection stays open until the client leaves."""
     RESET = "reset"
     """The connection is reset before a byte of the answer."""
-    GARBAGE_503 = "garbage_503"
-    """503 with an HTML page, as a proxy in between would send."""
+    GARBAGE = "garbage"
+    """An HTML page, as a proxy in between would send; 503."""
     TRUNCATED = "truncated"
     """The header promises more bytes than come, then the connection ends."""
 
@@ -67,15 +68,21 @@ _PREFIX = "+1500555"
 
 _CREATE_ERRORS = (
     20003, 20008, 20404, 20429, 20500,
-    21211, 21408, 21608, 21610, 21612, 21614, 25109,
-    60200, 60202, 60203, 60204, 60212, 60217, 60220, 60223, 60238, 60410, 60413, 60605,
+    21211, 21215, 21216, 21408, 21608, 21610, 21612, 21614, 25109, 30450,
+    60001, 60006, 60200, 60201, 60202, 60203, 60204, 60206, 60207, 60208, 60209, 60210, 60211, 60212, 60213, 60214,
+    60217, 60220, 60221, 60222, 60223, 60224, 60226, 60227, 60228, 60229, 60238,
+    60308, 60310, 60408, 60410, 60413, 60519, 60550, 60605,
 )  # fmt: skip
-_CHECK_ERRORS = (20003, 20404, 20429, 20500, 60200, 60202, 60203)
+_CHECK_ERRORS = (
+    20003, 20008, 20404, 20429, 20500, 25109,
+    60200, 60202, 60203, 60204, 60212, 60221, 60308, 60310, 60410, 60413, 60519,
+)  # fmt: skip
 
 
 def _table() -> dict[str, Magic]:
     rows = [Magic(f"{_PREFIX}{code % 10_000:04}", Operation.CREATE, code) for code in _CREATE_ERRORS]
     rows.append(Magic(f"{_PREFIX}0205", Operation.CREATE, 60205, channels=frozenset({"sms"})))
+    rows.append(Magic(f"{_PREFIX}6008", Operation.CREATE, 60008))
     rows += [Magic(f"{_PREFIX}9{code % 1000:03}", Operation.CHECK, code) for code in _CHECK_ERRORS]
     for first, operation in ((7, Operation.CREATE), (8, Operation.CHECK)):
         for last, fault in enumerate(Fault, start=1):
@@ -87,3 +94,28 @@ def _table() -> dict[str, Magic]:
 MAGIC: Final[Mapping[str, Magic]] = MappingProxyType(_table())
 """The default numbers. On create: an error by code, 7001..7004 a fault before the request takes effect, 7101..7104
 after it. On check: 9 and the last three digits of the code, 8001..8004, 8101..8104. A landline (0205) takes calls."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What becomes of a message on its way.
+
+    Attributes:
+        statuses: the words of Twilio's message status, in the order in which they are reported.
+        error_code: comes with `undelivered` and `failed`.
+    """
+
+    statuses: tuple[str, ...] = ("sent", "delivered")
+    error_code: int | None = None
+
+
+_UNDELIVERED = ("sent", "undelivered")
+
+DELIVERIES: Final[Mapping[str, Delivery]] = MappingProxyType(
+    {
+        f"{_PREFIX}3000": Delivery(("sent",)),
+        f"{_PREFIX}3001": Delivery(("failed",), 30001),
+        **{f"{_PREFIX}{code % 10_000}": Delivery(_UNDELIVERED, code) for code in range(30003, 30009)},
+    }
+)
+"""Numbers whose verification is accepted and whose message does not arrive; 3000 is never heard of again."""

@@ -6,14 +6,15 @@ variant as its default and the source beside it, never a constant elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
+from urllib.parse import urlsplit
 
-from otpcore_twilio.emulator.magic import MAGIC, Magic
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from otpcore_twilio.emulator.faults import Scenario
+from otpcore_twilio.emulator.loopback import is_loopback
+from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Magic
 
 __all__ = ["Options"]
 
@@ -44,6 +45,10 @@ class Options:
         retry_after_codes: the codes that bring a Retry-After header; only that of 20429 is documented.
         http_statuses: HTTP status by error code, over the dictionary's; for codes whose page states none.
         magic: numbers that fail in a chosen way.
+        faults: what is spoiled from the start; `Emulator.faults` takes more.
+        callback_url: where the status of each message is told, an http URL of this machine; None: nowhere.
+        callback_public_url: what is signed in its place, if the receiver is known by another URL.
+        deliveries: recipients whose messages do not arrive.
         inbox_size: messages kept; the oldest go first.
     """
 
@@ -63,6 +68,10 @@ class Options:
     retry_after_codes: frozenset[int] = frozenset({20429})
     http_statuses: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     magic: Mapping[str, Magic] = field(default_factory=lambda: MAGIC)
+    faults: tuple[Scenario, ...] = ()
+    callback_url: str | None = None
+    callback_public_url: str | None = None
+    deliveries: Mapping[str, Delivery] = field(default_factory=lambda: DELIVERIES)
     inbox_size: int = 10_000
 
     def __post_init__(self) -> None:
@@ -71,3 +80,7 @@ class Options:
             raise ValueError(f"channels that the emulator does not offer: {', '.join(sorted(unknown))}")
         if min(self.validity_s, self.max_sends, self.max_checks, self.inbox_size) < 1:
             raise ValueError("validity_s, max_sends, max_checks and inbox_size are at least 1")
+        if self.callback_url is not None:
+            parts = urlsplit(self.callback_url)
+            if parts.scheme != "http" or not is_loopback(parts.hostname or ""):
+                raise ValueError("callback_url is an http URL of this machine; another one is only signed")

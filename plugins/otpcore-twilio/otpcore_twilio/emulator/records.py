@@ -67,6 +67,7 @@ class Message:
     """What the recipient got.
 
     Attributes:
+        number: counts the messages of the account from 1, those that the inbox no longer holds too.
         sid: that of the attempt (VL…).
         verification_sid: VE….
         to: E.164 number or e-mail address.
@@ -76,6 +77,7 @@ class Message:
         at: aware UTC.
     """
 
+    number: int
     sid: str
     verification_sid: str
     to: str

@@ -6,7 +6,6 @@ Rule of this file: the server's life; no behaviour of Twilio.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import socket
 import threading
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from otpcore_twilio.emulator.app import Account, asgi
+from otpcore_twilio.emulator.loopback import is_loopback
 from otpcore_twilio.emulator.transport import OpenProtocol
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from otpcore_twilio.emulator.options import Options
     from otpcore_twilio.emulator.records import Message
 
-__all__ = ["Emulator", "is_loopback", "serve"]
+__all__ = ["Emulator", "serve"]
 
 _KEEP_ALIVE_S = 300
 """Longer than any test leaves a pooled connection idle, so that no request meets a connection just closed."""
@@ -90,7 +90,7 @@ class Emulator:
         Raises:
             ValueError: `seconds` is out of these bounds.
         """
-        self.account.advance(seconds)
+        self.account.clock.advance(seconds)
 
 
 class _Server(uvicorn.Server):
@@ -108,16 +108,6 @@ class _Server(uvicorn.Server):
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
         await super().shutdown(sockets)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @contextlib.contextmanager

@@ -33,12 +33,14 @@ class World:
     Attributes:
         services: by SID, oldest first.
         messages: oldest first, the newest `Options.inbox_size` of them.
+        sent: how many messages there ever were.
     """
 
     def __init__(self, options: Options, entropy: Entropy) -> None:
         self.options = options
         self.services: dict[str, Service] = {}
         self.messages: deque[Message] = deque(maxlen=options.inbox_size)
+        self.sent = 0
         self._entropy = entropy
         self._validity = timedelta(seconds=options.validity_s)
         self._shown = _SHOWN_WHEN_EXPIRED if options.fetch_when_expired == "expired" else timedelta(0)
@@ -115,7 +117,8 @@ class World:
         found.attempts.append(attempt)
         found.updated_at = now
         text = _text(service, name or service.friendly_name, found.code, channel)
-        self.messages.append(Message(attempt.sid, found.sid, to, channel, found.code, text, now))
+        self.sent += 1
+        self.messages.append(Message(self.sent, attempt.sid, found.sid, to, channel, found.code, text, now))
         return found
 
     def target(self, service: Service, *, now: datetime, sid: str | None = None, to: str | None = None) -> Verification:
@@ -191,6 +194,11 @@ class World:
         found.status = status
         found.updated_at = now
         return found
+
+    def recipient_of(self, sid: str) -> str | None:
+        """Whom a verification is about, if there is one of this SID."""
+        found = self._verifications.get(sid)
+        return None if found is None else found.to
 
     # -- within
 

@@ -7,7 +7,6 @@ An ASGI application cannot reach its connection; the uvicorn protocol here puts 
 from __future__ import annotations
 
 import asyncio
-import json
 import socket
 import struct
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -49,13 +48,12 @@ class FaultyResponse(Response):
     """Carries out a fault instead of answering.
 
     Args:
-        fault: any but GARBAGE_503, which is an ordinary answer.
-        status: of the answer that a TRUNCATED one begins.
-        content: its body.
+        fault: any but GARBAGE, which is an ordinary answer.
+        proper: what a TRUNCATED answer begins.
     """
 
-    def __init__(self, fault: Fault, status: int, content: object) -> None:
-        super().__init__(json.dumps(content), status, media_type="application/json")
+    def __init__(self, fault: Fault, proper: Response) -> None:
+        super().__init__(proper.body, proper.status_code, media_type="application/json")
         self._fault = fault
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
