@@ -38,6 +38,7 @@ from otpcore.policy import PROFILES, Profile, profile_named
 __all__ = [
     "Settings",
     "check_production",
+    "data_folder",
     "load_or_create_pepper",
     "load_plugin_settings",
     "load_settings",
@@ -63,8 +64,12 @@ def _listed(given: object) -> object:
     return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
 
-def _data_folder() -> Path:
-    """Where this platform keeps a program's data (XDG Base Directory 0.8: a relative path there is ignored)."""
+def data_folder() -> Path:
+    """Where this platform keeps a program's data: the store's file, and a made pepper, unless a setting says otherwise.
+
+    `$XDG_DATA_HOME/otpcore`, else `~/.local/share/otpcore` (XDG Base Directory 0.8: a relative path in the variable
+    is ignored); on macOS `~/Library/Application Support/otpcore`.
+    """
     if sys.platform == "darwin":
         return Path("~/Library/Application Support/otpcore").expanduser()
     configured = Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser()
@@ -103,7 +108,7 @@ class Settings(BaseSettings):
     allow_regions: Names | None = Field(default=None, description="the only regions served; unset: all but 001")
     deny_regions: Names = Field(default=(), description="regions that are never served")
     provider_timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one provider call may take")
-    data_dir: Path = Field(default_factory=_data_folder, description="where a made pepper is kept by default")
+    data_dir: Path = Field(default_factory=data_folder, description="where a made pepper is kept by default")
 
     @field_validator("profile")
     @classmethod

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from otpcore.contract import Conflict, Durability, StoreCapabilities, Version, Versioned
 from otpcore.hookspecs import StoreType, hookimpl
@@ -128,15 +128,21 @@ class TinyDBStore:
         self.log.close()
 
 
+def _default_path() -> Path:
+    from otpcore.settings import data_folder  # noqa: PLC0415  # settings cost a quarter of a second
+
+    return data_folder() / "otpcore.otpdb"
+
+
 class TinyDBSettings(BaseModel):
     """Settings of the embedded store.
 
     Attributes:
-        path: of the file; `~` is expanded.
+        path: of the file; `~` is expanded. By default `otpcore.otpdb` in `otpcore.settings.data_folder`.
         sync: an acknowledged commit survives power loss of the machine.
     """
 
-    path: Path = Path("~/.local/share/otpcore/otpcore.otpdb")
+    path: Path = Field(default_factory=_default_path)
     sync: bool = True
 
 

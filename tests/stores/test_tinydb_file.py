@@ -17,6 +17,7 @@ import tinydb
 
 from otpcore.contract import Conflict, Version
 from otpcore.errors import ConfigurationError, StoreFormatError, StoreUnavailable, UsageError
+from otpcore.settings import data_folder
 from otpcore.stores import log, place
 from otpcore.stores import tinydb as module
 from otpcore.stores.export import export_json
@@ -393,7 +394,7 @@ def test_an_export_onto_the_store_or_of_nothing_is_refused(store: TinyDBStore, p
 def test_it_registers_itself_with_settings_that_need_nothing(path: Path) -> None:
     (kind,) = otpcore_stores()
     assert kind.name == "tinydb"
-    assert kind.settings() == TinyDBSettings(path=Path("~/.local/share/otpcore/otpcore.otpdb"), sync=True)
+    assert kind.settings() == TinyDBSettings(path=data_folder() / "otpcore.otpdb", sync=True)
     store = kind.build(TinyDBSettings(path=path, sync=False))
     assert isinstance(store, TinyDBStore)
     assert not store.log.sync

@@ -16,6 +16,7 @@ from otpcore.errors import ConfigurationError
 from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES
 from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings
+from otpcore.stores.tinydb import TinyDBSettings
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "settings.md"
 SECRET = "s3cr3t-value-of-an-operator"
@@ -153,8 +154,18 @@ def test_the_data_folder_follows_the_platform(monkeypatch: pytest.MonkeyPatch, s
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", said)
     assert load_settings().data_dir == folder
+    assert load_plugin_settings("tinydb", TinyDBSettings).path == folder / "otpcore.otpdb"
     monkeypatch.setattr("sys.platform", "darwin")
-    assert load_settings().data_dir == Path.home() / "Library/Application Support/otpcore"
+    folder = Path.home() / "Library/Application Support/otpcore"
+    assert load_settings().data_dir == folder
+    assert TinyDBSettings().path == folder / "otpcore.otpdb"
+
+
+def test_a_store_that_was_given_its_place_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", "/srv/data")
+    monkeypatch.setenv("OTPCORE_TINYDB_PATH", "/var/lib/app/codes.otpdb")
+    assert load_plugin_settings("tinydb", TinyDBSettings).path == Path("/var/lib/app/codes.otpdb")
+    assert TinyDBSettings(path=Path("here.otpdb")).path == Path("here.otpdb")
 
 
 # --- production ---------------------------------------------------------------------------------
