@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
+
+from msgspec import structs
 
 from otpcore.codes import Entropy, check_idempotency_key
 from otpcore.contract import NO_EXTRA
@@ -18,12 +21,15 @@ from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
-from otpcore.flows.transact import load, locate, make_way, places
+from otpcore.flows.transact import Snapshot, load, locate, make_way, places
 from otpcore.flows.wish import Wish
+from otpcore.model import Session
 from otpcore.phone import PhoneNumber, decide_destination
 from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
 
 __all__ = ["resend", "start"]
+
+Stopped = TypeVar("Stopped", Refused, Wait, Refused | Wait)
 
 
 def start(
@@ -132,12 +138,13 @@ def resend(
     serves = [terms.name] if terms is not None and channel in terms.capabilities.channels else []
     hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
     if hopeless is not None:
-        hopeless = replace(hopeless, next=(yield from following_of(setup, known, found)))
+        hopeless = yield from _followed(setup, known, found, hopeless)
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
     if setup.plugged and found.is_live and not unguarded:
         held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
         if held is not None:
+            held = yield from _followed(setup, known, found, held)
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
     wish = Wish(
         operation="resend",
@@ -154,6 +161,14 @@ def resend(
         unguarded=unguarded,
     )
     return (yield from deliver(setup, entropy, wish, known))
+
+
+def _followed(setup: Setup, known: Snapshot, session: Session, answer: Stopped) -> Flow[Stopped]:
+    """The answer, with what the session's holder can do next."""
+    following = yield from following_of(setup, known, session)
+    if isinstance(answer, Wait):
+        following = structs.replace(following, resend_at=answer.until)
+    return replace(answer, next=following)
 
 
 # --- before the record -----------------------------------------------------------------------
