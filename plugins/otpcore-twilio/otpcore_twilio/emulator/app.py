@@ -7,6 +7,7 @@ Nothing is logged.
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
@@ -18,6 +19,7 @@ from starlette.routing import Route
 
 from otpcore_twilio.emulator import control, wire
 from otpcore_twilio.emulator.access import Credentials
+from otpcore_twilio.emulator.callbacks import Callbacks
 from otpcore_twilio.emulator.catalogue import Refusal
 from otpcore_twilio.emulator.clock import Clock
 from otpcore_twilio.emulator.faults import Faults, garbage, spoil
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from otpcore_twilio.emulator.keeping import Keeper
+
 __all__ = ["Account", "asgi"]
 
 
@@ -43,29 +47,49 @@ class Account:
 
     Attributes:
         options: as given.
-        credentials: made at the start.
+        credentials: as given, or made at the start.
         world: touch it only while holding `lock`.
         lock: guards `world`.
         clock: its time.
         faults: what waits to be spoiled.
         bell: rings for each message.
+        callbacks: tell the status of each message.
+        entropy: makes codes and SIDs; under `lock` too.
+        keeper: keeps all of this in a file, if it is kept.
         service_sid: a service that exists from the start.
     """
 
-    def __init__(self, options: Options | None = None, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        options: Options | None = None,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
         self.options = options or Options()
         self.lock = threading.Lock()
         self.clock = Clock(clock)
         self.faults = Faults({handler.__name__ for _, _, handler in OPERATIONS}, self.options.faults)
         self.bell = Bell()
-        entropy = Entropy(self.options.seed)
-        self.credentials = Credentials.make(entropy)
-        self.world = World(self.options, entropy)
+        self.keeper: Keeper | None = None
+        self.entropy = Entropy(self.options.seed)
+        self.credentials = credentials or Credentials.make(self.entropy)
+        self.callbacks = Callbacks(self.options, self.credentials)
+        self.world = World(self.options, self.entropy)
         self.service_sid = self.world.add_service("otpcore", now=self.now()).sid
 
     def now(self) -> datetime:
         """The time of this account, aware UTC."""
         return self.clock.now()
+
+    async def kept(self) -> None:
+        """Wait until what has changed is in the file, if there is one.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        if self.keeper is not None:
+            await asyncio.shield(asyncio.wrap_future(self.keeper.save()))  # one writing serves many requests
 
 
 def asgi(account: Account) -> Starlette:
@@ -93,13 +117,16 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
         path = request.url.path
         scenario = account.faults.take(handler.__name__, path, lambda: _recipient(account, request, form))
         if scenario is None:
-            return serve(request, handler, form)
-        return await spoil(
-            scenario,
-            lambda: serve(request, handler, form),
-            lambda code: _refused(Refusal(code, path), account.options, request),
-            request.receive,
-        )
+            answer = serve(request, handler, form)
+        else:
+            answer = await spoil(
+                scenario,
+                lambda: serve(request, handler, form),
+                lambda code: _refused(Refusal(code, path), account.options, request),
+                request.receive,
+            )
+        await account.kept()
+        return answer
 
     def serve(request: Request, handler: Handler, form: Mapping[str, str]) -> Response:
         try:
@@ -120,6 +147,7 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
                 )
                 if account.world.sent != sent:
                     account.bell.ring()
+                    account.callbacks.announce(account.world.messages[-1])
         except Refusal as refusal:
             return _refused(refusal, account.options, request)
         return _response(answer)

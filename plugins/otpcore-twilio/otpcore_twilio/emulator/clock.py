@@ -28,7 +28,7 @@ class Clock:
         self._source = source or _utc_now
         self._lock = threading.Lock()
         self._setting: tuple[timedelta, datetime | None] = timedelta(0), None
-        """How far ahead, and where it stands if it stands; replaced whole, so that `now` needs no lock."""
+        """Replaced whole, so that `now` needs no lock."""
 
     def now(self) -> datetime:
         """The time, aware UTC."""
@@ -66,12 +66,15 @@ class Clock:
             if stopped_at is not None:
                 self._setting = ahead + (stopped_at - self._source()), None
 
-    def resume(self, at: datetime, *, running: bool) -> None:
-        """Go on from a kept time; if that has passed while nobody looked, a running clock is not set back."""
+    @property
+    def setting(self) -> tuple[timedelta, datetime | None]:
+        """How far it is ahead of its source, and the reading of the source at which it was stopped, if it stands."""
+        return self._setting
+
+    def resume(self, ahead: timedelta, stopped_at: datetime | None) -> None:
+        """Take a setting over."""
         with self._lock:
-            source = self._source()
-            ahead = max(at - source, timedelta(0)) if running else at - source
-            self._setting = ahead, None if running else source
+            self._setting = ahead, stopped_at
 
 
 def _utc_now() -> datetime:

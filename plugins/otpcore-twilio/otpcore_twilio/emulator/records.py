@@ -18,7 +18,17 @@ class Entropy:
     """Codes and SIDs: from the operating system, or the same ones for the same seed."""
 
     def __init__(self, seed: int | None) -> None:
-        self._random = secrets.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # asked for
+        self._random: random.Random = secrets.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # asked for
+
+    def kept(self) -> tuple[object, ...] | None:
+        """Where a seeded source stands; None: the operating system has no place."""
+        return None if isinstance(self._random, random.SystemRandom) else self._random.getstate()
+
+    def resume(self, kept: tuple[object, ...] | None) -> None:
+        """Go on from there."""
+        self._random = secrets.SystemRandom() if kept is None else random.Random()  # noqa: S311  # asked for
+        if kept is not None:
+            self._random.setstate(kept)
 
     def sid(self, prefix: str) -> str:
         """Two letters and 32 hexadecimal digits."""

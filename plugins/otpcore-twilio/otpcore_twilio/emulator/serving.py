@@ -14,13 +14,19 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from otpcore_twilio.emulator.app import Account, asgi
+from otpcore_twilio.emulator.inbox import messages, wait_for_messages
+from otpcore_twilio.emulator.keeping import kept
 from otpcore_twilio.emulator.loopback import is_loopback
 from otpcore_twilio.emulator.transport import OpenProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from datetime import datetime
+    from pathlib import Path
 
+    from otpcore_twilio.emulator.callbacks import Callbacks
+    from otpcore_twilio.emulator.clock import Clock
+    from otpcore_twilio.emulator.faults import Faults
     from otpcore_twilio.emulator.options import Options
     from otpcore_twilio.emulator.records import Message
 
@@ -67,10 +73,35 @@ class Emulator:
             "OTPCORE_TWILIO_ORIGIN": self.url,
         }
 
-    def inbox(self, to: str | None = None) -> tuple[Message, ...]:
-        """The messages, oldest first: all of them, or those of one recipient."""
-        with self.account.lock:
-            return tuple(message for message in self.account.world.messages if to is None or message.to == to)
+    @property
+    def clock(self) -> Clock:
+        """The emulator's time: moved, stopped, started."""
+        return self.account.clock
+
+    @property
+    def faults(self) -> Faults:
+        """Takes what shall go wrong."""
+        return self.account.faults
+
+    @property
+    def callbacks(self) -> Callbacks:
+        """What was told to `Options.callback_url`."""
+        return self.account.callbacks
+
+    def inbox(self, to: str | None = None, *, after: int = 0) -> tuple[Message, ...]:
+        """The messages, oldest first: all of them, those of one recipient, those with a number greater than `after`."""
+        return messages(self.account, to, after)
+
+    def wait_for_message(self, to: str | None = None, *, after: int = 0, timeout_s: float = 10) -> Message:
+        """The oldest of those messages, which may still be on its way.
+
+        Raises:
+            TimeoutError: none came in `timeout_s` seconds.
+        """
+        found = wait_for_messages(self.account, to, after, timeout_s)
+        if not found:
+            raise TimeoutError(f"no message came in {timeout_s} s")
+        return found[0]
 
     def latest_code(self, to: str) -> str:
         """The code of the newest message to a recipient.
@@ -78,19 +109,14 @@ class Emulator:
         Raises:
             LookupError: there is no message.
         """
-        with self.account.lock:
-            for message in reversed(self.account.world.messages):
-                if message.to == to:
-                    return message.code
-        raise LookupError("no message was sent to this recipient")
+        found = messages(self.account, to)
+        if not found:
+            raise LookupError("no message was sent to this recipient")
+        return found[-1].code
 
     def advance(self, seconds: float) -> None:
-        """Move the emulator's clock forward, by at most a year.
-
-        Raises:
-            ValueError: `seconds` is out of these bounds.
-        """
-        self.account.clock.advance(seconds)
+        """Move the clock forward; short for `clock.advance`."""
+        self.clock.advance(seconds)
 
 
 class _Server(uvicorn.Server):
@@ -118,27 +144,33 @@ def serve(
     host: str = "127.0.0.1",
     remote: bool = False,
     clock: Callable[[], datetime] | None = None,
+    state: Path | None = None,
 ) -> Generator[Emulator]:
-    """Serve a fresh account until the block ends.
+    """Serve an account until the block ends: a fresh one, or the one in a file.
 
     Args:
         options: how it behaves.
         port: 0: a free one.
         host: a numeric address or localhost.
         remote: allows a host that other machines can reach. They would read every code.
-        clock: gives the time; the system's by default. `Emulator.advance` adds to it.
+        clock: gives the time; the system's by default. `Emulator.clock` adds to it.
+        state: a file that keeps the account: begun here if it is not there, and continued by the next emulator. A
+            request is answered when what it changed is in the file. Of a continued account, `Options.seed` has no
+            effect any more.
 
     Yields:
         The handle. The server listens before it is given.
 
     Raises:
         ValueError: `host` is not a loopback address and `remote` is not set.
-        OSError: the address cannot be bound.
+        OSError: the address cannot be bound, or the file cannot be written.
+        StateFileError: the file is not the state of an emulator, or another one uses it. A ValueError.
     """
     if not remote and not is_loopback(host):
         raise ValueError(f"{host} is not a loopback address; the emulator shows every code to whoever can reach it")
-    account = Account(options, clock=clock)
-    with _listen(host, port) as listener:
+    with contextlib.ExitStack() as stack:
+        account = Account(options, clock=clock) if state is None else stack.enter_context(kept(state, options, clock))
+        listener = stack.enter_context(_listen(host, port))
         bound: int = listener.getsockname()[1]
         config = uvicorn.Config(
             asgi(account),

@@ -200,6 +200,10 @@ class World:
         found = self._verifications.get(sid)
         return None if found is None else found.to
 
+    def index(self) -> None:
+        """Find the newest verification of each recipient again, after the others were put back."""
+        self._newest = {(each.service_sid, each.to): each for each in self._verifications.values()}
+
     # -- within
 
     def _find(

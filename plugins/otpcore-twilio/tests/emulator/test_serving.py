@@ -147,8 +147,8 @@ class _Careless(Emulator):
 
     __slots__ = ()
 
-    def inbox(self, to: str | None = None) -> tuple[Message, ...]:
-        return tuple(message for message in self.account.world.messages if to in {None, message.to})
+    def inbox(self, to: str | None = None, *, after: int = 0) -> tuple[Message, ...]:
+        return tuple(each for each in self.account.world.messages if to in {None, each.to} and each.number > after)
 
 
 def _use_everything(bench: Bench, emulator: Emulator) -> None:
