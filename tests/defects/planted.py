@@ -1,6 +1,6 @@
 """The planted defects, by the numbers of the requirements: a sentence, how it is planted, and who must turn red.
 
-Rules of this file: a row is (number, sentence, patch, body). What needs a server or an HTTP surface is listed in
+Rules of this file: a row is (name, sentence, patch, body). What needs a server or an HTTP surface is listed in
 `COMES_WITH` and not counted.
 """
 
@@ -11,7 +11,7 @@ import operator
 import re
 import threading
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -27,36 +27,20 @@ from otpcore.results import Refused
 from otpcore.stores.memory import MemoryStore
 from tests.crash.flow_torn import RollsBack, World, tries_stay_spent
 from tests.defects import bodies as small
-from tests.defects.planting import Planter
+from tests.defects.planting import Defect, Planter
 from tests.storms import bodies_checks as checks
 from tests.storms import bodies_sends as sends
 from tests.storms.arena import NaiveStore
 
-__all__ = ["COMES_WITH", "DEFECTS", "Defect"]
-
-
-@dataclass(frozen=True, slots=True)
-class Defect:
-    """One row.
-
-    Attributes:
-        number, sentence: of the requirements.
-        plant: makes the exchanges.
-        body: is green without the defect, and red with it.
-    """
-
-    number: int
-    sentence: str
-    plant: Callable[[Planter], None]
-    body: Callable[[], None]
+__all__ = ["COMES_WITH", "DEFECTS"]
 
 
 COMES_WITH: Final = {
-    23: ("Redis write without TTL after delete", "the Redis store"),
-    25: ("first X-Forwarded-For", "the HTTP service"),
-    26: ("missing header: no limit", "the HTTP service"),
-    27: ("webhook 500 = sent", "the HTTP providers"),
-    28: ("redirects followed", "the HTTP providers"),
+    "23": ("Redis write without TTL after delete", "the Redis store"),
+    "25": ("first X-Forwarded-For", "the HTTP service"),
+    "26": ("missing header: no limit", "the HTTP service"),
+    "27": ("webhook 500 = sent", "the HTTP providers"),
+    "28": ("redirects followed", "the HTTP providers"),
 }
 
 
@@ -271,20 +255,20 @@ def torn_checks() -> None:
 
 
 DEFECTS: Final = (
-    Defect(1, "check-then-increment", lambda p: p.put(MEMORY, NaiveStore), starts_at_once),
-    Defect(2, "atomic increment without guard", increment_without_guard, starts_at_once),
+    Defect("1", "check-then-increment", lambda p: p.put(MEMORY, NaiveStore), starts_at_once),
+    Defect("2", "atomic increment without guard", increment_without_guard, starts_at_once),
     Defect(
-        3,
+        "3",
         "increment in the caller's transaction that rolls back",
         lambda p: p.put("tests.crash.flow_torn.MemoryStore", RollsBack),
         torn_checks,
     ),
-    Defect(4, "counter saved from a parsed copy", saved_from_a_copy, wrong_checks_at_once),
-    Defect(5, "counter returned as str", lambda p: p.put(MEMORY, TextCounters), starts_at_once),
-    Defect(6, "success without guard", lambda p: p.put(MEMORY, NaiveStore), right_codes_at_once),
-    Defect(7, "resend resets tries", reserving(lambda _, __, after: after.but(checks=())), resends_amid_checks),
+    Defect("4", "counter saved from a parsed copy", saved_from_a_copy, wrong_checks_at_once),
+    Defect("5", "counter returned as str", lambda p: p.put(MEMORY, TextCounters), starts_at_once),
+    Defect("6", "success without guard", lambda p: p.put(MEMORY, NaiveStore), right_codes_at_once),
+    Defect("7", "resend resets tries", reserving(lambda _, __, after: after.but(checks=())), resends_amid_checks),
     Defect(
-        8,
+        "8",
         "new session resets phone failures",
         reserving(
             lambda before, session, after: (
@@ -294,47 +278,50 @@ DEFECTS: Final = (
         small.failures_count_across_sessions,
     ),
     Defect(
-        9,
+        "9",
         "send then count",
         lambda p: p.put("tests.defects.bodies.MUTANT", "send-then-count"),
         small.counted_before_sent,
     ),
     Defect(
-        10,
+        "10",
         "refund on timeout",
         lambda p: p.swap(answers.send_failed, taken_as_not_sent),
         answers_lost,
     ),
-    Defect(11, "double refund", double_refund, a_refusal_told_often),
-    Defect(12, "`>` for `>=`", off_by_one, small.limits_are_exact),
-    Defect(13, "success clears quota", success_clears_quota, small.successes_leave_the_daily_cap),
-    Defect(14, "limiter before canonicaliser", limiter_before_canonicaliser, spellings),
+    Defect("11", "double refund", double_refund, a_refusal_told_often),
+    Defect("12", "`>` for `>=`", off_by_one, small.limits_are_exact),
+    Defect("13", "success clears quota", success_clears_quota, small.successes_leave_the_daily_cap),
+    Defect("14", "limiter before canonicaliser", limiter_before_canonicaliser, spellings),
     Defect(
-        15,
+        "15",
         r"`\d`/`isdigit` for the code",
         lambda p: p.swap(codes.is_code, any_digits),
         small.malformed_codes_cost_nothing,
     ),
-    Defect(16, "`strip()` on the code", stripped, small.malformed_codes_cost_nothing),
-    Defect(17, "`==` compare", lambda p: p.swap(codes.matches, operator.eq), small.comparisons_take_constant_time),
-    Defect(18, "early return for unknown session", early_return, small.unknown_sessions_cost_the_same_work),
+    Defect("16", "`strip()` on the code", stripped, small.malformed_codes_cost_nothing),
+    Defect("17", "`==` compare", lambda p: p.swap(codes.matches, operator.eq), small.comparisons_take_constant_time),
+    Defect("18", "early return for unknown session", early_return, small.unknown_sessions_cost_the_same_work),
     Defect(
-        19,
+        "19",
         "naive local time",
         lambda p: p.default(Engine.__init__, "clock", lambda: datetime.now().replace(tzinfo=UTC)),  # noqa: DTZ005  # the defect
         small.times_are_utc,
     ),
-    Defect(20, "`count == 4`", count_equals_four, small.cycles_follow_the_ladder),
-    Defect(21, "stale object returned after reset", stale_object, small.cycles_follow_the_ladder),
+    Defect("20", "`count == 4`", count_equals_four, small.cycles_follow_the_ladder),
+    Defect("21", "stale object returned after reset", stale_object, small.cycles_follow_the_ladder),
     Defect(
-        22,
+        "22",
         'key joined with ":"',
         lambda p: p.swap(vars(codes)["_pack"], joined),
         small.code_parts_do_not_collide,
     ),
     Defect(
-        24, "JSON write in place", lambda p: p.put("tests.defects.bodies.KIND", "stock"), small.writes_leave_old_or_new
+        "24",
+        "JSON write in place",
+        lambda p: p.put("tests.defects.bodies.KIND", "stock"),
+        small.writes_leave_old_or_new,
     ),
-    Defect(29, "code in the error body", code_in_the_answer, small.answers_hold_no_code),
-    Defect(30, "dummy number by default", dummy_code, small.no_code_is_built_in),
+    Defect("29", "code in the error body", code_in_the_answer, small.answers_hold_no_code),
+    Defect("30", "dummy number by default", dummy_code, small.no_code_is_built_in),
 )

@@ -1,18 +1,26 @@
-"""How a defect is planted: a function or class is exchanged wherever the package has bound it.
+"""What a planted defect is, and how it is planted: a function or class is exchanged wherever it is bound.
 
 Rules of this file: every exchange is undone; an exchange that finds nothing is an error, for a defect that is not
 planted is caught by nobody.
 """
 
 from __future__ import annotations
+import __future__
 
 import importlib
+import inspect
+import re
 import sys
+import textwrap
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Self
+from typing import Any, Final, Self
 
-__all__ = ["Planter"]
+__all__ = ["Defect", "Planter", "reworded"]
+
+PLACES: Final = re.compile(r"(otpcore|otpcore_twilio|tests(?!\.defects))(\.|$)")
+"""The modules that bind what is exchanged; those here keep the originals."""
 
 
 class Planter:
@@ -29,11 +37,11 @@ class Planter:
             self._undo.pop()()
 
     def swap(self, original: object, planted: object) -> None:
-        """Exchange an object in every module of the package that has it by any name."""
+        """Exchange an object in every module of the packages, and of the tests, that has it by any name."""
         places = [
             (module, name)
             for module in list(sys.modules.values())
-            if module.__name__.partition(".")[0] == "otpcore"
+            if PLACES.match(module.__name__)
             for name, value in list(vars(module).items())
             if value is original
         ]
@@ -41,6 +49,26 @@ class Planter:
         for module, name in places:
             self._undo.append(partial(setattr, module, name, original))
             setattr(module, name, planted)
+
+    def reword(self, function: Any, old: str, new: str) -> None:
+        """Exchange a function, or a method, for one whose source says `new` wherever it said `old`."""
+        source = textwrap.dedent(inspect.getsource(function))
+        assert old in source, f"{function.__qualname__} does not say {old!r}"
+        module, scope = sys.modules[function.__module__], dict[str, Any]()
+        source = "\n" * (function.__code__.co_firstlineno - 1) + source.replace(old, new)
+        flags = __future__.annotations.compiler_flag
+        exec(compile(source, inspect.getfile(function), "exec", flags), vars(module), scope)
+        owner, _, name = function.__qualname__.rpartition(".")
+        if owner:
+            self.attribute(getattr(module, owner), name, scope[name])
+        else:
+            self.swap(function, scope[name])
+
+    def attribute(self, owner: type, name: str, planted: object) -> None:
+        """Exchange what a class has by this name."""
+        original = vars(owner)[name]
+        self._undo.append(partial(setattr, owner, name, original))
+        setattr(owner, name, planted)
 
     def put(self, place: str, planted: object) -> None:
         """Exchange a module's attribute: `package.module.name`."""
@@ -56,3 +84,33 @@ class Planter:
         original = defaults[argument]
         self._undo.append(lambda: defaults.__setitem__(argument, original))
         defaults[argument] = planted
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """One row of a list of planted defects.
+
+    Attributes:
+        name: a number of the requirements' list; I and T with the number of an invariant or a trap of the design;
+            R for what a review found.
+        sentence: what is wrong with it.
+        plant: makes the exchanges.
+        body: is green without the defect, and red with it.
+        red: how the body fails; by another error than its assertions where the defect is that one is raised.
+    """
+
+    name: str
+    sentence: str
+    plant: Callable[[Planter], None]
+    body: Callable[[], None]
+    red: type[Exception] = AssertionError
+
+
+def reworded(*changes: tuple[Any, str, str]) -> Callable[[Planter], None]:
+    """A patch of functions by their words: (function, what it says, what it says instead)."""
+
+    def plant(planter: Planter) -> None:
+        for function, old, new in changes:
+            planter.reword(function, old, new)
+
+    return plant

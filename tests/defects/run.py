@@ -1,6 +1,7 @@
-"""`python -m tests.defects.run [number …]`: plant each defect and judge that its body turns red.
+"""`python -m tests.defects.run [name …]`: plant each defect and judge that its body turns red.
 
-A defect is caught when its body is green without it and fails by an assertion with it. Exit status 1 when one is not.
+A defect is caught when its body is green without it and fails with it, by an assertion unless the defect says
+otherwise. Exit status 1 when one is not.
 """
 
 from __future__ import annotations
@@ -8,8 +9,12 @@ from __future__ import annotations
 import sys
 import time
 
-from tests.defects.planted import COMES_WITH, DEFECTS, Defect
-from tests.defects.planting import Planter
+import pytest
+
+from tests.defects import invariants, planted, reviews, traps
+from tests.defects.planting import Defect, Planter
+
+ALL = (*planted.DEFECTS, *invariants.DEFECTS, *traps.DEFECTS, *reviews.DEFECTS)
 
 
 def judge(defect: Defect) -> str:
@@ -22,16 +27,16 @@ def judge(defect: Defect) -> str:
         with Planter() as planter:
             defect.plant(planter)
             defect.body()
-    except AssertionError:
+    except (defect.red, pytest.fail.Exception):
         return "caught"
     except Exception as error:  # noqa: BLE001  # the defect broke the body instead of its assertion
         return f"broken: {type(error).__name__} {error}"
     return "NOT CAUGHT"
 
 
-def main(numbers: list[int]) -> int:
-    """Judge the defects of these numbers, or all, and print a table."""
-    judged = [defect for defect in DEFECTS if not numbers or defect.number in numbers]
+def main(names: list[str]) -> int:
+    """Judge the defects of these names, or all, and print a table."""
+    judged = [defect for defect in ALL if not names or defect.name in names]
     caught = 0
     for defect in judged:
         began = time.perf_counter()
@@ -39,15 +44,15 @@ def main(numbers: list[int]) -> int:
         caught += verdict == "caught"
         took = time.perf_counter() - began
         print(
-            f"{defect.number:>2}  {defect.sentence:<54}  {defect.body.__name__:<38}  {took:5.1f} s  {verdict}",
+            f"{defect.name:>4}  {defect.sentence:<66}  {defect.body.__name__[:44]:<44}  {took:5.1f} s  {verdict}",
             flush=True,
         )
-    for number, (sentence, where) in COMES_WITH.items():
-        if not numbers:
-            print(f"{number:>2}  {sentence:<54}  comes with {where}")
+    for name, (sentence, where) in planted.COMES_WITH.items():
+        if not names:
+            print(f"{name:>4}  {sentence:<66}  comes with {where}")
     print(f"{caught} of {len(judged)} planted defects caught")
-    return 0 if caught == len(judged) else 1
+    return 0 if judged and caught == len(judged) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main([int(each) for each in sys.argv[1:]]))
+    sys.exit(main(sys.argv[1:]))

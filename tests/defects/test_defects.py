@@ -5,11 +5,21 @@ Rules of this file: it runs the command in a process of its own, where nothing p
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import cast
 
+import pytest
+
+from tests.defects import reviews
+from tests.defects.invariants import PLANTED
 from tests.defects.planted import COMES_WITH, DEFECTS
+from tests.defects.run import ALL
+from tests.engine import test_guards_and_holders as holders
+from tests.engine import test_purposes_apart as purposes
 
 ROOT = Path(__file__).parents[2]
 
@@ -19,20 +29,38 @@ def test_every_planted_defect_is_caught() -> None:
         [sys.executable, "-m", "tests.defects.run"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.splitlines()[-1] == f"{len(DEFECTS)} of {len(DEFECTS)} planted defects caught"
+    assert ran.stdout.splitlines()[-1] == f"{len(ALL)} of {len(ALL)} planted defects caught"
 
 
 def test_the_list_is_that_of_the_requirements() -> None:
-    numbers = [defect.number for defect in DEFECTS]
-    assert sorted(numbers + list(COMES_WITH)) == list(range(1, 31))
+    numbers = [int(each) for each in (*(defect.name for defect in DEFECTS), *COMES_WITH)]
+    assert sorted(numbers) == list(range(1, 31))
     assert len(DEFECTS) >= 20
+
+
+def test_every_invariant_has_a_planted_defect() -> None:
+    names = [defect.name for defect in ALL]
+    own = {int(match[1]) for match in map(re.compile(r"I(\d+)").match, names) if match}
+    assert own.isdisjoint(PLANTED)
+    assert own | set(PLANTED) == set(range(1, 17))
+    assert set(PLANTED.values()) <= set(names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("module", [purposes, holders], ids=lambda module: module.__name__)
+def test_whatever_a_review_found_has_a_planted_defect(module: ModuleType) -> None:
+    bodies = [cast("FunctionType", defect.body) for defect in reviews.DEFECTS]
+    run = {body.__name__ for body in bodies} | {name for body in bodies for name in body.__code__.co_names}
+    tests = {name for name in vars(module) if name.startswith("test_")}
+    assert tests
+    assert not tests - run
 
 
 def test_a_defect_that_nothing_catches_is_told() -> None:
     code = (
         "import sys; from tests.defects import run, planted; "
-        "harmless = planted.Defect(99, 'harmless', lambda p: None, planted.starts_at_once); "
-        "run.DEFECTS = (harmless,); sys.exit(run.main([]))"
+        "harmless = run.Defect('99', 'harmless', lambda p: None, planted.starts_at_once); "
+        "run.ALL = (harmless,); sys.exit(run.main([]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
