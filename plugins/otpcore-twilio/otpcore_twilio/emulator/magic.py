@@ -115,7 +115,7 @@ DELIVERIES: Final[Mapping[str, Delivery]] = MappingProxyType(
     {
         f"{_PREFIX}3000": Delivery(("sent",)),
         f"{_PREFIX}3001": Delivery(("failed",), 30001),
-        **{f"{_PREFIX}{code % 10_000}": Delivery(_UNDELIVERED, code) for code in range(30003, 30009)},
+        **{f"{_PREFIX}3{code % 1000:03}": Delivery(_UNDELIVERED, code) for code in range(30003, 30009)},
     }
 )
 """Numbers whose verification is accepted and whose message does not arrive; 3000 is never heard of again."""
