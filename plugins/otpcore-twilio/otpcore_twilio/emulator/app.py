@@ -25,7 +25,7 @@ from otpcore_twilio.emulator.clock import Clock
 from otpcore_twilio.emulator.faults import Faults, garbage, spoil
 from otpcore_twilio.emulator.inbox import Bell
 from otpcore_twilio.emulator.magic import Fault
-from otpcore_twilio.emulator.operations import OPERATIONS, Answer, Call, Handler
+from otpcore_twilio.emulator.operations import OPEN, OPERATIONS, Answer, Call, Handler
 from otpcore_twilio.emulator.options import Options
 from otpcore_twilio.emulator.records import Entropy
 from otpcore_twilio.emulator.state import World
@@ -130,7 +130,8 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
 
     def serve(request: Request, handler: Handler, form: Mapping[str, str]) -> Response:
         try:
-            account.credentials.admit(request.headers.get("authorization"))
+            if handler not in OPEN:
+                account.credentials.admit(request.headers.get("authorization"))
             with account.lock:
                 sent = account.world.sent
                 answer = handler(
@@ -181,6 +182,8 @@ def _response(answer: Answer) -> Response:
         return FaultyResponse(answer.fault, JSONResponse(answer.body, answer.status))
     if answer.body is None:
         return Response(status_code=answer.status)
+    if isinstance(answer.body, str):
+        return Response(answer.body, answer.status, media_type="text/plain")
     return JSONResponse(answer.body, answer.status)
 
 

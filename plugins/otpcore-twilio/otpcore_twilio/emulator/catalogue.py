@@ -34,6 +34,7 @@ class ErrorType:
 
 ERRORS: Final[Mapping[int, ErrorType]] = MappingProxyType(
     {
+        20001: ErrorType(400, "Missing required parameter {} in the post body"),  # captured 2025
         20003: ErrorType(401, "Authenticate"),
         20004: ErrorType(405, "Method not allowed"),
         20008: ErrorType(403, "Resource not accessible with Test Account Credentials"),
@@ -83,6 +84,7 @@ ERRORS: Final[Mapping[int, ErrorType]] = MappingProxyType(
         60228: ErrorType(400, "Template not found", status_is_guess=True),
         60229: ErrorType(400, "Translation of the template not found", status_is_guess=True),
         60238: ErrorType(403, "Verification creation blocked", status_is_guess=True),
+        60252: ErrorType(400, "Templates are invalid"),
         60308: ErrorType(429, "Max challenge attempts reached"),
         60310: ErrorType(429, "Max factor attempts reached"),
         60408: ErrorType(400, "Only the SMS channel supports TemplateSid", status_is_guess=True),
@@ -103,8 +105,10 @@ class Refusal(Exception):
         code: a key of `ERRORS`, or None: a bare 429 without a code.
         detail: completes the message (a path, a parameter).
         retry_after_s: what a Retry-After header would say, if the options ask for one.
+        reached: the programmable rate limit that was reached, named in a header.
     """
 
     code: int | None
     detail: str = ""
     retry_after_s: int = field(default=1, kw_only=True)
+    reached: str = field(default="", kw_only=True)

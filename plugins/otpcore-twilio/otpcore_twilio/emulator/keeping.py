@@ -14,7 +14,6 @@ import fcntl
 import json
 import os
 import threading
-from collections import deque
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -25,7 +24,7 @@ from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
 from otpcore_twilio.emulator.access import Credentials
 from otpcore_twilio.emulator.app import Account
-from otpcore_twilio.emulator.records import Message, Service, Verification
+from otpcore_twilio.emulator.records import Holdings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -36,10 +35,7 @@ __all__ = ["DERIVED", "KEPT", "Keeper", "Snapshot", "StateFileError", "kept"]
 
 KEPT: Final[Mapping[str, TypeAdapter[Any]]] = MappingProxyType(
     {
-        "services": TypeAdapter(dict[str, Service]),
-        "messages": TypeAdapter(deque[Message]),
-        "sent": TypeAdapter(int),
-        "_verifications": TypeAdapter(dict[str, Verification]),
+        "held": TypeAdapter(Holdings),
     }
 )
 """The attributes of `World` that are in the file, and their shape."""
@@ -120,7 +116,6 @@ class Snapshot(BaseModel):
         with account.lock:
             for name, value in self.world.items():
                 setattr(account.world, name, value)
-            account.world.messages = deque(account.world.messages, maxlen=account.options.inbox_size)
             account.world.index()
 
 

@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 from otpcore_twilio.emulator.faults import Scenario
 from otpcore_twilio.emulator.loopback import is_loopback
 from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Magic
+from otpcore_twilio.emulator.templates import TEMPLATES, Template
 
 __all__ = ["Options"]
 
-_OFFERED = frozenset({"sms", "call", "whatsapp", "email", "auto"})
+_OFFERED = frozenset({"sms", "call", "whatsapp", "email", "sna", "auto"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +31,9 @@ class Options:
         validity_s: how long a code lives; Twilio changes it only through its support, 120 to 86,400 s.
         max_sends: sends of one verification.
         max_checks: checks of one verification.
-        channels: what the account may use, of sms, call, whatsapp, email (a Mailer exists) and auto (goes out
-            as sms).
+        channels: what the account may use, of sms, call, whatsapp, email (every service has a mailer), sna and auto
+            (goes out as sna if the account has it, else as sms).
+        templates: the message templates of the account.
         check_status: HTTP status of a check; the specification declares both, captures show 200.
         check_when_locked: a check after the limit; a live test of 2026 saw 60202, the documentation says 404.
         create_when_locked: code of a send after the limit of checks; both were seen, the 429 is agreed.
@@ -40,8 +42,21 @@ class Options:
         fetch_when_approved: whether an approved verification is gone (a live test) or shown as `approved`.
         unassignable: how a number that no plan can assign (+1 999 555 1234) is answered: as an invalid parameter
             (one live test) or like any other.
-        poll_code: code of the 429 that too many fetches of one verification get; None: a body without a code. The
-            documentation states the limits (60 a minute, 180 an hour, 250 a day), no code.
+        poll_code: code of the 429 that too many fetches of one verification get, or requests to the safe list or the
+            attempts; None: a body without a code. The documentation states the limits (60 a minute, 180 an hour, 250
+            a day; 30 a minute; 100 a minute), no code.
+        rate_limit_code: code of the 429 that a full bucket of a programmable rate limit causes; the specification's
+            only example has 20429, 60203 is what limits of sending have otherwise.
+        max_rate_limits: rate limits of one service; Twilio states that there is a maximum (60207), not which.
+        max_buckets: buckets of one rate limit; as above (60210).
+        unused_sna: `sna` and `sna_attempts_error_codes` of verifications by another channel: absent (captures of 2024),
+            null (2022), or `[]` for the latter (the specification's examples).
+        unsupported_locale: a language that Verify does not have: an invalid parameter (its page), or 404 (the page of
+            languages).
+        missing_translation: a language that the template does not have: its default one (the specification), or the
+            error 60229 of the dictionary.
+        template_elsewhere: a template that does not serve the channel: the default message goes out (page of the
+            warning 60327, 2026), or the request is refused (60227, 60408 of the dictionary, 2023).
         retry_after_codes: the codes that bring a Retry-After header; only that of 20429 is documented.
         http_statuses: HTTP status by error code, over the dictionary's; for codes whose page states none.
         magic: numbers that fail in a chosen way.
@@ -65,6 +80,14 @@ class Options:
     fetch_when_approved: Literal["gone", "approved"] = "gone"
     unassignable: Literal["refused", "accepted"] = "refused"
     poll_code: int | None = 20429
+    templates: tuple[Template, ...] = TEMPLATES
+    rate_limit_code: Literal[20429, 60203] = 20429
+    max_rate_limits: int = 20
+    max_buckets: int = 10
+    unused_sna: Literal["absent", "null", "empty"] = "absent"
+    unsupported_locale: Literal[60200, 20404] = 60200
+    missing_translation: Literal["default", 60229] = "default"
+    template_elsewhere: Literal["default", "refused"] = "default"
     retry_after_codes: frozenset[int] = frozenset({20429})
     http_statuses: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     magic: Mapping[str, Magic] = field(default_factory=lambda: MAGIC)
@@ -78,8 +101,10 @@ class Options:
         unknown = self.channels - _OFFERED
         if unknown:
             raise ValueError(f"channels that the emulator does not offer: {', '.join(sorted(unknown))}")
-        if min(self.validity_s, self.max_sends, self.max_checks, self.inbox_size) < 1:
-            raise ValueError("validity_s, max_sends, max_checks and inbox_size are at least 1")
+        sizes = ("validity_s", "max_sends", "max_checks", "inbox_size", "max_rate_limits", "max_buckets")
+        small = [name for name in sizes if getattr(self, name) < 1]
+        if small:
+            raise ValueError(f"at least 1: {', '.join(small)}")
         if self.callback_url is not None:
             parts = urlsplit(self.callback_url)
             if parts.scheme != "http" or not is_loopback(parts.hostname or ""):

@@ -1,17 +1,30 @@
-"""What Twilio keeps a record of: a service, a verification, an attempt, the message that a person gets.
+"""What Twilio keeps a record of: services, verifications, attempts, limits, the messages that people get.
 
-Rule of this file: values and the source of their secrets; what happens to them is in `state`.
+`Holdings` has all of it. Rule of this file: plain data (texts, numbers, instants, lists, tables by SID), so that the
+whole can be written as JSON and read again; and the one source of secrets. What happens to it is in `state`.
 """
 
 from __future__ import annotations
 
 import random
 import secrets
-from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime
 
-__all__ = ["Attempt", "Entropy", "Message", "Service", "Verification"]
+__all__ = [
+    "Attempt",
+    "Bucket",
+    "Entropy",
+    "Holdings",
+    "Message",
+    "MessagingConfiguration",
+    "RateLimit",
+    "SafeNumber",
+    "Send",
+    "Service",
+    "SilentTry",
+    "Verification",
+]
 
 
 class Entropy:
@@ -45,12 +58,19 @@ class Entropy:
 
 @dataclass(slots=True)
 class Service:
-    """A Verify Service; the defaults are Twilio's."""
+    """A Verify Service; the defaults are Twilio's.
+
+    Attributes:
+        serial: its place among all records of the account, as of every record that is listed.
+        mailer_sid: a mailer, which Twilio accepts and never shows; without one there is no e-mail.
+        nested: by the group of the body (push, totp, whatsapp, passkeys, relying_party), what was set in it.
+    """
 
     sid: str
     friendly_name: str
     created_at: datetime
     updated_at: datetime
+    serial: int = 0
     code_length: int = 6
     lookup_enabled: bool = False
     psd2_enabled: bool = False
@@ -61,15 +81,99 @@ class Service:
     custom_code_enabled: bool = False
     default_template_sid: str | None = None
     verify_event_subscription_enabled: bool = False
+    mailer_sid: str | None = None
+    nested: dict[str, dict[str, str | int | bool | None]] = field(
+        default_factory=dict[str, dict[str, str | int | bool | None]]
+    )
+
+
+@dataclass(slots=True)
+class RateLimit:
+    """A programmable rate limit of a service.
+
+    Attributes:
+        uses: by value, the instants of the requests that counted, oldest first; the value used last comes last.
+    """
+
+    sid: str
+    service_sid: str
+    unique_name: str
+    description: str | None
+    created_at: datetime
+    updated_at: datetime
+    serial: int
+    uses: dict[str, list[datetime]] = field(default_factory=dict[str, list[datetime]])
+
+
+@dataclass(slots=True)
+class Bucket:
+    """At most `max` requests of one value in `interval_s` seconds."""
+
+    sid: str
+    rate_limit_sid: str
+    max: int
+    interval_s: int
+    created_at: datetime
+    updated_at: datetime
+    serial: int
+
+
+@dataclass(slots=True)
+class MessagingConfiguration:
+    """The messaging service that sends to one country."""
+
+    service_sid: str
+    country: str
+    messaging_service_sid: str
+    created_at: datetime
+    updated_at: datetime
+    serial: int
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One send."""
+class SafeNumber:
+    """A number that no check of risk holds up."""
 
     sid: str
+    phone_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """One send, as its verification shows it."""
+
+    attempt_sid: str
     channel: str
     at: datetime
+
+
+@dataclass(slots=True)
+class Attempt:
+    """One send, as the log of attempts shows it; it outlives its verification.
+
+    Attributes:
+        expires_at: when its code stops being valid.
+        message_status: of the message, or of the call.
+        error_code: why it was not delivered, digits.
+        converted: the person typed the code, or the application reported it.
+        tags: as given with the request.
+    """
+
+    sid: str
+    service_sid: str
+    verification_sid: str
+    to: str
+    channel: str
+    created_at: datetime
+    updated_at: datetime
+    expires_at: datetime
+    code_length: int
+    locale: str
+    serial: int
+    message_status: str = "delivered"
+    error_code: str | None = None
+    converted: bool = False
+    tags: dict[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +202,32 @@ class Message:
 
 
 @dataclass(slots=True)
+class SilentTry:
+    """One silent network authentication.
+
+    Attributes:
+        attempt_sid: VL….
+        key: stands in the URL that the phone opens.
+        client_token: what the URL's answer hands out, if the check has to bring it.
+        code: why it has not succeeded; None once the carrier has confirmed the number.
+        opened: a URL works once.
+    """
+
+    attempt_sid: str
+    key: str = field(repr=False)
+    client_token: str | None = field(repr=False)
+    code: int | None
+    opened: bool = False
+
+
+@dataclass(slots=True)
 class Verification:
-    """One verification. Status: pending, approved, canceled, max_attempts_reached or expired."""
+    """One verification. Status: pending, approved, canceled, max_attempts_reached or expired.
+
+    Attributes:
+        looked_up: the carrier of the number was asked for.
+        polls: when it was fetched, the newest 250.
+    """
 
     sid: str
     service_sid: str
@@ -108,13 +236,46 @@ class Verification:
     created_at: datetime
     updated_at: datetime
     status: str = "pending"
-    attempts: list[Attempt] = field(default_factory=list[Attempt])
+    sends: list[Send] = field(default_factory=list[Send])
     checks: int = 0
     amount: str | None = None
     payee: str | None = None
-    polls: deque[datetime] = field(default_factory=lambda: deque(maxlen=250))
+    looked_up: bool = False
+    silent: list[SilentTry] = field(default_factory=list[SilentTry])
+    polls: list[datetime] = field(default_factory=list[datetime])
 
     @property
     def channel(self) -> str:
         """That of the newest send."""
-        return self.attempts[-1].channel
+        return self.sends[-1].channel
+
+
+@dataclass(slots=True)
+class Holdings:
+    """Everything that one account holds. Tables are by SID, oldest first.
+
+    Attributes:
+        messages: oldest first.
+        sent: how many messages there ever were.
+        configurations: by "VA… country".
+        safe_numbers: by number.
+        requests: by resource, when it was asked for, for those that Twilio limits.
+        serial: the place of the newest record.
+    """
+
+    services: dict[str, Service] = field(default_factory=dict[str, Service])
+    verifications: dict[str, Verification] = field(default_factory=dict[str, Verification])
+    attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
+    messages: list[Message] = field(default_factory=list[Message])
+    sent: int = 0
+    rate_limits: dict[str, RateLimit] = field(default_factory=dict[str, RateLimit])
+    buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
+    configurations: dict[str, MessagingConfiguration] = field(default_factory=dict[str, MessagingConfiguration])
+    safe_numbers: dict[str, SafeNumber] = field(default_factory=dict[str, SafeNumber])
+    requests: dict[str, list[datetime]] = field(default_factory=dict[str, list[datetime]])
+    serial: int = 0
+
+    def next_serial(self) -> int:
+        """The place of one more record."""
+        self.serial += 1
+        return self.serial

@@ -52,7 +52,7 @@ def test_a_wrong_parameter_is_refused_and_changes_nothing(bench: Bench, wrong: d
 
 def test_a_service_needs_a_name(bench: Bench) -> None:
     bench.client.request("POST", f"{bench.emulator.url}/v2/Services", data={"CodeLength": 6})
-    assert bench.last == (400, 60200)
+    assert bench.last == (400, 20001)
 
 
 def test_the_sdk_walks_through_the_pages(bench: Bench) -> None:

@@ -9,7 +9,7 @@ import gc
 import logging
 import socket
 import threading
-from collections import Counter, deque
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -118,7 +118,7 @@ def test_of_many_simultaneous_sends_as_many_are_accepted_as_the_limit_says(
     assert len(emulator.inbox(TO)) == limit
 
 
-class _Watched(deque[Message]):
+class _Watched(list[Message]):
     """An inbox that notices whoever touches it without the lock."""
 
     def __init__(self, account: Account) -> None:
@@ -152,7 +152,7 @@ class _Careless(Emulator):
 
 
 def _use_everything(bench: Bench, emulator: Emulator) -> None:
-    emulator.account.world.messages = _Watched(emulator.account)
+    emulator.account.world.held.messages = _Watched(emulator.account)
     bench.send()
     assert len(emulator.inbox()) == len(emulator.inbox(TO)) == 1
     assert emulator.latest_code(TO)

@@ -118,7 +118,7 @@ def test_no_error_repeats_a_code_that_somebody_typed(bench: Bench) -> None:
     assert "98765432100" not in bench.http.answers[-1].text
 
 
-@pytest.mark.parametrize("path", ["/v2/Nothing", "/v2/Services/VA0/Entities"])
+@pytest.mark.parametrize("path", ["/v2/Nothing", "/v2/Services/VA0/Nothing"])
 def test_an_unknown_path_is_refused_in_twilios_words(bench: Bench, path: str) -> None:
     bench.client.request("GET", bench.emulator.url + path)
     assert bench.last == (404, 20404)
