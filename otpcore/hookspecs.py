@@ -77,7 +77,8 @@ class CommandGroup:
     """A group of commands that a plugin adds to the command line.
 
     Attributes:
-        path: where it hangs, ("emulator", "twilio") for `otpcore emulator twilio`.
+        path: where it hangs: ("pigeon",) for `otpcore pigeon`, ("emulator", "twilio") for `otpcore emulator twilio`.
+            Words of lower-case letters, digits and hyphens. What the core or another plugin has is not given away.
         load: returns the Typer application; called when the group is used, so that heavy imports wait.
         summary: one line of help.
     """
@@ -138,4 +139,8 @@ def otpcore_observe(event: Event) -> None:
 
 @hookspec
 def otpcore_commands() -> Iterable[CommandGroup]:  # type: ignore[empty-body]  # a specification has no body
-    """Name the command groups that this plugin brings. Called when the command line starts."""
+    """Name the command groups that this plugin brings.
+
+    Called by `otpcore --help`, `otpcore plugins` and `otpcore doctor`, and when a word is typed that is no command
+    of the core.
+    """

@@ -11,7 +11,7 @@ import difflib
 import inspect
 import logging
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -20,6 +20,7 @@ import pluggy
 
 import otpcore.hookspecs
 from otpcore.errors import RefusedPlugin, UnknownPlugin
+from otpcore.groups import Brought, hang
 from otpcore.hookspecs import PROJECT, CommandGroup, Event, Guard, ProviderType, SendIntent, StoreType, Verdict
 from otpcore.installed import PluginInfo, PluginState, failure, installed_plugins
 
@@ -123,23 +124,26 @@ class Plugins:
         """
         return self._one("store", name, self._stores)
 
-    def commands(self) -> Sequence[CommandGroup]:
+    def commands(self, *, own: Collection[str] = (), shared: Collection[str] = ()) -> Sequence[Brought]:
         """The command groups of the active plugins, by path; the first plugin to claim a path has it.
 
-        A plugin that fails, or claims what another has, is left out with a warning in `listing`.
+        A plugin that fails, or claims what another or the core has, is left out with a warning in `listing`.
+
+        Args:
+            own: first words under which the core alone has commands.
+            shared: first words of the core under which groups may hang.
         """
-        groups: dict[tuple[str, ...], tuple[str, CommandGroup]] = {}
+        brought: list[Brought] = []
         for impl in reversed(self._implementations("otpcore_commands")):
+            info = self._infos[impl.plugin_name]
             try:
-                brought = _typed(impl.function(), CommandGroup)
-            except Exception as error:  # noqa: BLE001  # a plugin may raise anything; the others must go on
-                self._warn(impl.plugin_name, f"otpcore_commands failed: {failure(error)}")
-                continue
-            for group in brought:
-                owner, _ = groups.setdefault(group.path, (impl.plugin_name, group))
-                if groups[group.path][1] is not group:
-                    self._warn(impl.plugin_name, f"The command {' '.join(group.path)!r} belongs to {owner}.")
-        return tuple(groups[path][1] for path in sorted(groups))
+                brought += [(info, group) for group in _typed(impl.function(), CommandGroup)]
+            except (Exception, SystemExit) as error:  # noqa: BLE001  # a plugin may raise anything; the others go on
+                self._warn(info.name, f"otpcore_commands failed: {failure(error)}")
+        hanging, refused = hang(brought, own=own, shared=shared)
+        for info, why in refused:
+            self._warn(info.name, why)
+        return hanging
 
     def guard_send(self, intent: SendIntent) -> Verdict | None:
         """The strictest verdict of all guards: DENY over HOLD over ALLOW, of several HOLDs the longest.

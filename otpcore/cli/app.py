@@ -27,10 +27,8 @@ CODES: Final = "\n".join(f"{code.value}  {code.meaning}" for code in Exit)
 USAGE: Final[Any] = typer.BadParameter.__base__
 """What every typing mistake is raised as; the class has moved between releases of Typer."""
 
-
-BRANCH: Final = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
-
 app = typer.Typer(
+    cls=branches.Branches,
     invoke_without_command=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -101,7 +99,7 @@ def _policy(context: typer.Context) -> None:
     _help_without_command(context)
 
 
-@app.command(add_help_option=False, context_settings=BRANCH)
+@app.command(add_help_option=False, context_settings=branches.PASS_ON)
 def emulator(context: typer.Context) -> int:
     """Run an emulator of a vendor. A plugin brings it: `otpcore emulator twilio --help`."""
     shell = shell_of(context)

@@ -21,6 +21,7 @@ from typing import Any, Final, cast
 
 from pydantic import BaseModel, SecretStr
 
+from otpcore.cli.branches import groups_of
 from otpcore.cli.places import obstacle
 from otpcore.cli.variables import unknown_variables
 from otpcore.codes import Keys
@@ -150,7 +151,7 @@ def _variables(strange: Mapping[str, str | None]) -> Finding:
 
 
 def _plugins(parts: Parts) -> Finding:
-    parts.plugins.commands()
+    groups_of(parts.plugins)  # so that what is wrong with them is in the listing
     listing = parts.plugins.listing()
     broken = [f"{info.name}: {info.why}" for info in listing if info.state is PluginState.QUARANTINED]
     odd = [f"{info.name}: {warning}" for info in listing for warning in info.warnings]

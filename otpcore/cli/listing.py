@@ -11,6 +11,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from otpcore.cli.branches import groups_of
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, shell_of
 from otpcore.installed import PluginInfo, PluginState
@@ -34,7 +35,7 @@ def plugins(context: typer.Context, *, as_json: AsJson = False) -> int:
     settings = load_settings(env_file=shell.env_file)
     registry = Plugins(allow=settings.plugins, block=settings.plugins_blocked)
     registry.discover()
-    registry.commands()  # so that what is wrong with them is in the listing
+    groups_of(registry)  # so that what is wrong with them is in the listing
     listing = registry.listing()
     kinds = [("store", kind.name, kind.summary) for kind in registry.stores.values()]
     kinds += [("provider", kind.name, kind.summary) for kind in registry.providers.values()]

@@ -1,4 +1,4 @@
-"""No code, token or pepper is ever an argument of a process: every user of a machine could read it there."""
+"""H10: no code, token or pepper is ever an argument of a process: every user of a machine could read it there."""
 
 from __future__ import annotations
 
@@ -82,6 +82,7 @@ def whole_session(folder: Path, *, careless: bool) -> tuple[list[str], list[str]
 
 @pytest.mark.parametrize("careless", [False, True], ids=["the command line", "the planted defect"])
 def test_no_secret_is_among_the_arguments_of_any_process(careless: bool, tmp_path: Path) -> None:
+    """H10: 0 while a person starts and checks; one when a helper is handed the code."""
     secrets, seen = whole_session(tmp_path, careless=careless)
     mine = [line for line in seen if "otpcore.cli" in line]
     assert any("check" in line for line in mine)  # it was watched while it ran

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,6 +13,7 @@ import pytest
 from otpcore.errors import UnknownPlugin
 from otpcore.hookspecs import PROJECT
 from otpcore.plugins import PluginInfo, Plugins, PluginState
+from tests.distributions import Install, installing
 
 GOOD = """
     from pydantic import BaseModel
@@ -27,31 +27,12 @@ GOOD = """
         return [ProviderType({name!r}, "for a test", Nothing, lambda settings: None)]
 """
 
-Install = Callable[..., None]
-
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Install a distribution with one module of the given source; give entry points as text to break them."""
-    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
-    made: list[str] = []
-
-    def make(distribution: str, source: str, *, entry: str, version: str = "1.0", text: str | None = None) -> None:
-        module = distribution.replace("-", "_")
-        (tmp_path / f"{module}.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        metadata = tmp_path / f"{module}-{version}.dist-info"
-        metadata.mkdir()
-        (metadata / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: {distribution}\nVersion: {version}\n", encoding="utf-8"
-        )
-        entries = text or f"[{PROJECT}]\n{entry} = {module}\n"
-        (metadata / "entry_points.txt").write_bytes(entries.encode("latin-1"))
-        made.append(module)
-        importlib.invalidate_caches()
-
-    yield make
-    for module in made:
-        sys.modules.pop(module, None)
+def install(tmp_path: Path) -> Iterator[Install]:
+    """Install a distribution with one module, for one test."""
+    with installing(tmp_path) as make:
+        yield make
 
 
 def discovered(*allow: str, block: tuple[str, ...] = ()) -> Plugins:
