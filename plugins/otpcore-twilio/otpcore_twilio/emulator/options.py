@@ -80,7 +80,7 @@ class Options:
     fetch_when_approved: Literal["gone", "approved"] = "gone"
     unassignable: Literal["refused", "accepted"] = "refused"
     poll_code: int | None = 20429
-    templates: tuple[Template, ...] = TEMPLATES
+    templates: tuple[Template, ...] = field(default_factory=lambda: TEMPLATES)
     rate_limit_code: Literal[20429, 60203] = 20429
     max_rate_limits: int = 20
     max_buckets: int = 10

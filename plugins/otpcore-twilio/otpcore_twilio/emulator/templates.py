@@ -9,6 +9,7 @@ Rule of this file: data and pure functions; no state, no form fields.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Literal
@@ -16,8 +17,6 @@ from typing import TYPE_CHECKING, Final, Literal
 from otpcore_twilio.emulator.catalogue import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from otpcore_twilio.emulator.options import Options
 
 __all__ = [
