@@ -12,13 +12,10 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
 from otpcore.contract import mask
 from otpcore.errors import ConfigurationError, InvalidNumber
-
-if TYPE_CHECKING:
-    import phonenumbers
 
 __all__ = [
     "GLOBAL_REGION",
@@ -77,10 +74,31 @@ _RANGES = (
     LineType.FIXED_LINE,
     LineType.MOBILE,
 )
-"""The line types that have a range in the metadata, which has the same names, the one to be asked for first before."""
+"""Those with a range of their own in the metadata, by its names; a number in two of them is of the earlier one."""
 
-_Range = tuple[LineType, tuple[int, ...], re.Pattern[str]]
-"""A line type, the lengths of its national numbers, and their digits."""
+
+class _Plan(NamedTuple):
+    """What the metadata says of a region's national numbers.
+
+    Attributes:
+        leading: how they begin, where that tells them from others of a shared calling code.
+        every: the digits of all.
+        ranges: a line type, the lengths of its numbers and their digits, in the order of `_RANGES`.
+    """
+
+    leading: re.Pattern[str] | None
+    every: re.Pattern[str]
+    ranges: tuple[tuple[LineType, tuple[int, ...], re.Pattern[str]], ...]
+
+    def line_type(self, national: str) -> LineType:
+        """That of a national number, with its leading zeros."""
+        if not self.every.fullmatch(national):
+            return LineType.UNKNOWN
+        length = len(national)
+        found = [each for each, lengths, digits in self.ranges if length in lengths and digits.fullmatch(national)]
+        if found == [LineType.FIXED_LINE, LineType.MOBILE]:
+            return LineType.FIXED_LINE_OR_MOBILE
+        return found[0] if found else LineType.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +270,49 @@ def _judge(e164: str, text: str) -> PhoneNumber:
     else:
         raise _invalid(text, "starts with a calling code that no region has")
     national = e164[1 + width :]
+    region, line_type = _place(code, national)
+    if line_type is LineType.UNKNOWN:
+        _refuse_what_cannot_be(code, national, e164, text)
+    return PhoneNumber(e164, region, line_type)
+
+
+def _place(code: int, national: str) -> tuple[str, LineType]:
+    """What `phonenumbers.region_code_for_number` and `number_type` would answer; there, the one repeats the other."""
+    import phonenumbers  # noqa: PLC0415  # see the rules of this file
+
+    regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE[code]
+    if len(regions) == 1:
+        return regions[0], _plan(code, regions[0]).line_type(national)
+    for region in regions:
+        plan = _plan(code, region)
+        if plan.leading is None:
+            if (line_type := plan.line_type(national)) is not LineType.UNKNOWN:
+                return region, line_type
+        elif plan.leading.match(national):
+            return region, plan.line_type(national)
+    return GLOBAL_REGION, LineType.UNKNOWN
+
+
+@cache
+def _plan(code: int, region: str) -> _Plan:
+    """The numbering plan of a region, or of the services that a calling code belongs to alone."""
+    import phonenumbers  # noqa: PLC0415  # see the rules of this file
+
+    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
+    every, each = metadata.general_desc, [(line_type, getattr(metadata, line_type)) for line_type in _RANGES]
+    ranges = tuple(
+        (line_type, range_.possible_length or every.possible_length, re.compile(range_.national_number_pattern))
+        for line_type, range_ in each
+        if range_ is not None and range_.national_number_pattern
+    )
+    leading = None if metadata.leading_digits is None else re.compile(metadata.leading_digits)
+    return _Plan(leading, re.compile(every.national_number_pattern), ranges)
+
+
+def _refuse_what_cannot_be(code: int, national: str, e164: str, text: str) -> None:
+    """Refuse a number of no known range whose length is wrong, or that holds more than the number."""
+    import phonenumbers  # noqa: PLC0415  # see the rules of this file
+
     significant = national.lstrip("0") or "0"
     zeros = len(national) - len(significant)
     number = phonenumbers.PhoneNumber(
@@ -260,42 +321,6 @@ def _judge(e164: str, text: str) -> PhoneNumber:
         italian_leading_zero=True if zeros else None,
         number_of_leading_zeros=zeros if zeros > 1 else None,
     )
-    region = phonenumbers.region_code_for_number(number)
-    line_type = LineType.UNKNOWN if region is None else _line_type(national, code, region)
-    if line_type is LineType.UNKNOWN:
-        _refuse_what_cannot_be(number, e164, text)
-    return PhoneNumber(e164, region or GLOBAL_REGION, line_type)
-
-
-def _line_type(national: str, code: int, region: str) -> LineType:
-    """What `phonenumbers.number_type` would answer, after it had looked the region up once more."""
-    possible, ranges = _plan(code, region)
-    if not possible.fullmatch(national):
-        return LineType.UNKNOWN
-    found = [each for each, lengths, range_ in ranges if len(national) in lengths and range_.fullmatch(national)]
-    if found == [LineType.FIXED_LINE, LineType.MOBILE]:
-        return LineType.FIXED_LINE_OR_MOBILE
-    return found[0] if found else LineType.UNKNOWN
-
-
-@cache
-def _plan(code: int, region: str) -> tuple[re.Pattern[str], tuple[_Range, ...]]:
-    """A region's national numbers, and its ranges in the order of `_RANGES`."""
-    import phonenumbers  # noqa: PLC0415  # see the rules of this file
-
-    metadata: Any = phonenumbers.PhoneMetadata.metadata_for_region_or_calling_code(code, region)
-    every, each = metadata.general_desc, [(line_type, getattr(metadata, line_type)) for line_type in _RANGES]
-    return re.compile(every.national_number_pattern), tuple(
-        (line_type, range_.possible_length or every.possible_length, re.compile(range_.national_number_pattern))
-        for line_type, range_ in each
-        if range_ is not None and range_.national_number_pattern
-    )
-
-
-def _refuse_what_cannot_be(number: phonenumbers.PhoneNumber, e164: str, text: str) -> None:
-    """Refuse a number of no known range whose length is wrong, or that holds more than the number."""
-    import phonenumbers  # noqa: PLC0415  # see the rules of this file
-
     match phonenumbers.is_possible_number_with_reason(number):
         case phonenumbers.ValidationResult.IS_POSSIBLE:
             pass
