@@ -22,11 +22,14 @@ import stat
 import threading
 from typing import TYPE_CHECKING, Final
 
+from msgspec.structs import replace
+
 from otpcore.errors import StoreError, StoreFormatError
 from otpcore.stores import frames
+from otpcore.stores.descriptor import Descriptor
 from otpcore.stores.frames import Header
 from otpcore.stores.moves import MARK, Moves
-from otpcore.stores.segment import Descriptor, Entry, Segment
+from otpcore.stores.segment import Entry, Segment
 
 if TYPE_CHECKING:
     from otpcore.stores.log import RecordLog
@@ -194,7 +197,7 @@ def copy_live(old: Segment, live: Live, new: Segment, moves: Moves) -> None:
     ):
         line = frames.alone(old.line(entry))
         at = new.end + len(buffer)
-        new.index.put(table, key, entry._replace(position=new.start + at))
+        new.index.put(table, key, replace(entry, position=new.start + at))
         moves.before.append(offset)
         moves.after.append(at)
         buffer += line + b"\n"

@@ -23,10 +23,10 @@ import re
 import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from json.encoder import encode_basestring_ascii
 from typing import Final, NamedTuple, cast
 
-from pydantic_core import from_json
+import msgspec
 
 from otpcore.errors import StoreFormatError
 
@@ -66,6 +66,8 @@ NEVER: Final = 2**63
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
+RAW: Final = msgspec.json.Decoder(msgspec.Raw)
+"""Looks whether bytes are JSON, and makes nothing of it."""
 CRC_END: Final = len('["00000000",')
 STRING: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 LINE: Final = re.compile(
@@ -130,9 +132,11 @@ def micros(at: datetime) -> int:
 
 def wrap(data: bytes) -> bytes:
     """The value that stands for `data`: itself where it is a one-line JSON object, else a string of base64."""
-    if data.startswith(b"{") and b"\n" not in data:
-        with contextlib.suppress(ValueError):  # not UTF-8, not JSON, or nested deeper than a reader would bear
-            from_json(data, allow_inf_nan=False)  # a third of the time that `json` takes
+    if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
+        with contextlib.suppress(ValueError, RecursionError):  # no JSON, no UTF-8, or nested deeper than readers bear
+            RAW.decode(data)
+            if not data.isascii():
+                data.decode()
             return data
     return b'"%s"' % base64.b64encode(data)
 
@@ -142,19 +146,13 @@ def unwrap(value: bytes) -> bytes:
     return value if value.startswith(b"{") else base64.b64decode(value[1:-1])
 
 
-@lru_cache(maxsize=8192)  # the same keys come again: a start and its checks
-def quoted(name: str) -> bytes:
-    """The JSON string of a table or key."""
-    return json.dumps(name).encode()
-
-
 def encode(record: Record, more: int) -> tuple[bytes, int]:
     """The line, newline included, and where the value starts in it."""
     gc = b"null" if record.gc_us >= NEVER else b"%d" % record.gc_us
     head = b'%d,%s,%s,"%s",%s,' % (
         more,
-        quoted(record.table),
-        quoted(record.key),
+        encode_basestring_ascii(record.table).encode(),
+        encode_basestring_ascii(record.key).encode(),
         record.version.encode(),
         gc,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 
-from otpcore.stores.segment import Descriptor
+from otpcore.stores.descriptor import Descriptor
 
 __all__ = ["HostLock"]
 

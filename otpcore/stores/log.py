@@ -26,15 +26,14 @@ import weakref
 from collections.abc import Callable, Generator, Sequence
 from typing import Final
 
-from otpcore.errors import StoreFormatError, StoreUnavailable
-from otpcore.stores import frames
+from otpcore.errors import StoreUnavailable
 from otpcore.stores.compaction import COMPACT_MIN_LINES, Compactor, adopt, create
 from otpcore.stores.frames import Record
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.place import prepare, require_regular, sync_folder
 from otpcore.stores.segment import Entry, LogStats, Segment
 
-__all__ = ["LogStats", "RecordLog", "new_version"]
+__all__ = ["LogStats", "RecordLog"]
 
 logger = logging.getLogger("otpcore.stores")
 
@@ -42,11 +41,6 @@ LOOK_EVERY: Final = 1.0
 """Seconds after which the inode is looked at in any case: somebody may have put another file there."""
 REOPENINGS: Final = 3
 """How often a writer that finds a new file gives the lock back before it reads it while others wait."""
-
-
-def new_version() -> str:
-    """A token that never comes again: 96 random bits, so no counter can be set back by a restore or a fork."""
-    return os.urandom(12).hex()
 
 
 class RecordLog:
@@ -127,18 +121,24 @@ class RecordLog:
         """
         self._heal()
         with self._mutex:
-            if self._depth == 0 and not self._guarded_refresh(locked=False):
-                with self.exclusive():  # judges and cuts what readers cannot
-                    pass
-            segment = self.current()
-            segment.settle()
-            yield segment
+            yield self._seen()
 
     def find(self, table: str, key: str) -> tuple[Entry, bytes] | None:
-        """The entry and value of a key."""
-        with self.reading() as segment:
-            entry = segment.index.tables.get(table, {}).get(key)
+        """The entry and value of a key; raises as `reading` does."""
+        self._heal()
+        with self._mutex:
+            segment = self._seen()
+            entries = segment.index.tables.get(table)
+            entry = None if entries is None else entries.get(key)
             return None if entry is None else (entry, self.value(segment, entry))
+
+    def _seen(self) -> Segment:
+        if self._depth == 0 and not self._guarded_refresh(locked=False):
+            with self.exclusive():  # judges and cuts what readers cannot
+                pass
+        segment = self.current()
+        segment.settle()
+        return segment
 
     def value(self, segment: Segment, entry: Entry) -> bytes:
         """The value of an entry of `segment`.
@@ -167,9 +167,11 @@ class RecordLog:
 
     def refresh(self, *, locked: bool, reopen: bool = True) -> bool:
         """Follow the file to its end; False: only a holder of the lock can, or a new file was not to be opened."""
-        if self._in_filler():
+        segment = self._segment
+        # Followed to filler, it is the file: a compaction writes over the filler before it renames. Since Linux 6.13
+        # a look at an inode's times makes the next write record new ones, and the sync after it a third slower.
+        if segment is not None and segment.in_filler() and time.monotonic() < self._look_at:
             return True
-        self._look_at = time.monotonic() + LOOK_EVERY
         try:
             now = os.stat(self.path)  # noqa: PTH116 - the hot path; a Path costs more than the call
         except FileNotFoundError:
@@ -183,6 +185,7 @@ class RecordLog:
             return True
         if now is None:
             raise StoreUnavailable(f"{self.path} was removed while it was in use")
+        self._look_at = time.monotonic() + LOOK_EVERY
         segment, size = self._segment, now.st_size
         if segment is None or now.st_ino != segment.inode or size < segment.end:
             if not reopen:
@@ -202,34 +205,8 @@ class RecordLog:
             self._cut(segment, size)
         return locked
 
-    def _in_filler(self) -> bool:
-        """Whether the lines were followed to filler, without asking for the inode.
-
-        A compaction writes over the filler before it renames, so this is the file. Since Linux 6.13 a look at an
-        inode's times makes the next write record new ones, and the sync after it a third slower.
-        """
-        segment = self._segment
-        return (
-            segment is not None
-            and segment.end < segment.size
-            and segment.follow(segment.size)
-            and segment.end < segment.size
-            and time.monotonic() < self._look_at
-            and os.access(self.path, os.F_OK)
-        )
-
     def _cut(self, segment: Segment, size: int) -> None:
-        """Remove what a writer that died or failed left after the last complete batch."""
-        rest = os.pread(segment.file.fd, size - segment.end, segment.end)
-        damaged = frames.find_damage(rest, segment.end)
-        if damaged is not None:
-            raise StoreFormatError(
-                f"line {segment.index.lines + 2 + damaged} of {self.path} is damaged and intact lines follow it,"
-                " so this is no interrupted write; see 'A damaged line' in the documentation of the embedded store"
-            )
-        os.ftruncate(segment.file.fd, segment.end)
-        segment.size = segment.end
-        cut = len(rest.rstrip(b"\n"))
+        cut = segment.cut(size, self.path)
         self._cuts += 1
         self._cut_bytes += cut
         logger.warning("cut %d bytes of an unfinished write off the end of %s", cut, self.path)
@@ -244,21 +221,47 @@ class RecordLog:
             StoreUnavailable, StoreFormatError: the file cannot be used.
             CommitUnknown: at the exit: the disk did not confirm what was appended.
         """
+        segment = self.enter(heal=heal)
+        try:
+            yield segment
+        except BaseException:
+            self.leave()
+            raise
+        self.finish()
+
+    def enter(self, *, heal: bool = True) -> Segment:
+        """Begin what `exclusive` does; `leave` or `finish` follows, whatever happens. Raises as `exclusive` does."""
         if heal:
             self._heal()
-        with self._mutex:
-            self._depth += 1
-            try:
-                if self._depth == 1:
-                    self._begin()
-                yield self.current()
-                written = self._written if self._depth == 1 else None
-                end = written.end if written is not None else 0
-            finally:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._owner = 0
-                    self.lock.release()
+        self._mutex.acquire()
+        self._depth += 1
+        try:
+            if self._depth == 1:
+                self._begin()
+            return self.current()
+        except BaseException:
+            self.leave()
+            raise
+
+    def leave(self) -> Segment | None:
+        """Let others write.
+
+        Returns:
+            The segment that was written and is to be synced; None: nothing was, or the outermost `leave` is to come.
+        """
+        self._depth -= 1
+        written = None
+        if self._depth == 0:
+            self._owner = 0
+            written, self._written = self._written, None
+            self.lock.release()
+        self._mutex.release()
+        return written
+
+    def finish(self) -> None:
+        """Leave, and wait for the disk."""
+        end = self._written.end if self._written is not None else 0
+        written = self.leave()
         if written is not None:
             if self.sync:
                 written.datasync(end)

@@ -16,19 +16,22 @@ changes the index or the end is called under the log's mutex; `datasync` and `li
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Self
+from typing import Final, Self
+
+import msgspec
+from msgspec.structs import replace
 
 from otpcore.errors import CommitUnknown, StoreFormatError
 from otpcore.stores import frames
+from otpcore.stores.descriptor import Descriptor, write_all
 from otpcore.stores.frames import Header, Record
 from otpcore.stores.moves import Moves
 
-__all__ = ["Descriptor", "Entry", "Index", "LogStats", "Segment", "write_all"]
+__all__ = ["Entry", "Index", "LogStats", "Segment"]
 
 CHUNK: Final = 1 << 20
 TAIL: Final = 512
@@ -41,25 +44,7 @@ SETTLED_AT_ONCE: Final = 256
 """Entries of an index that was taken over which an operation brings up to date: some 0.2 ms."""
 
 
-class Descriptor:
-    """An open file descriptor that is closed with its last user."""
-
-    __slots__ = ("fd",)
-
-    def __init__(self, fd: int) -> None:
-        self.fd = fd
-
-    def close(self) -> None:
-        """Close it now; harmless when closed."""
-        fd, self.fd = self.fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class Entry(NamedTuple):
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """Where the live line of a key lies.
 
     Attributes:
@@ -209,6 +194,10 @@ class Segment:
                 span *= 2  # a batch longer than the chunk
         return True
 
+    def in_filler(self) -> bool:
+        """Follow to the end of the lines; whether filler is behind them, as far as the size is known."""
+        return self.end < self.size and self.follow(self.size) and self.end < self.size
+
     def _only_filler(self, size: int) -> bool:
         """Whether nothing follows the end; looked at once, because only a power loss leaves gaps."""
         if not self._filler_seen:
@@ -245,11 +234,32 @@ class Segment:
         for key in keys[-SETTLED_AT_ONCE:]:
             entry = entries.get(key)
             if entry is not None and entry.position < self.start:
-                entries[key] = entry._replace(position=self.start + self.place(entry.position))
+                entries[key] = replace(entry, position=self.start + self.place(entry.position))
         del keys[-SETTLED_AT_ONCE:]
         if not keys:
             self._unsettled.pop()
         return True
+
+    def cut(self, size: int, path: str) -> int:
+        """Remove what a writer that died or failed left behind the last complete batch. The caller holds the lock.
+
+        Returns:
+            Its length in bytes, without filler.
+
+        Raises:
+            OSError: it cannot be removed.
+            StoreFormatError: it is no interrupted write.
+        """
+        rest = os.pread(self.file.fd, size - self.end, self.end)
+        damaged = frames.find_damage(rest, self.end)
+        if damaged is not None:
+            raise StoreFormatError(
+                f"line {self.index.lines + 2 + damaged} of {path} is damaged and intact lines follow it,"
+                " so this is no interrupted write; see 'A damaged line' in the documentation of the embedded store"
+            )
+        os.ftruncate(self.file.fd, self.end)
+        self.size = self.end
+        return len(rest.rstrip(b"\n"))
 
     def line(self, entry: Entry) -> bytes:
         """The line of an entry, without its newline, checked again.
@@ -326,17 +336,3 @@ class Segment:
                 self.failed = True
                 raise CommitUnknown(f"the disk did not confirm a write: {error.strerror}") from error
             self._synced = max(goal, end)
-
-
-def write_all(fd: int, data: bytes) -> None:
-    """Write all of `data`, however often the system takes only a part.
-
-    Raises:
-        OSError: a part may be written.
-    """
-    written = os.write(fd, data)
-    while written < len(data):
-        step = os.write(fd, memoryview(data)[written:])
-        if step == 0:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        written += step

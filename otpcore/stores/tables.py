@@ -24,10 +24,10 @@ from tinydb.table import Table
 from otpcore.errors import ConfigurationError
 from otpcore.stores import frames
 from otpcore.stores.frames import Record
-from otpcore.stores.log import RecordLog, new_version
+from otpcore.stores.log import RecordLog
 from otpcore.stores.segment import Entry, Segment
 
-__all__ = ["LogDB", "LogStorage", "LogTable", "decode"]
+__all__ = ["LogDB", "LogStorage", "LogTable", "decode", "new_version"]
 
 Doc = dict[str, Any]
 WHOLE_FILE: Final = (
@@ -40,6 +40,11 @@ def decode(value: bytes) -> Doc:
     """The document that a value stands for; bytes that are no JSON object show as `{"base64": …}`."""
     doc: object = json.loads(value)
     return cast("Doc", doc) if isinstance(doc, dict) else {"base64": doc}
+
+
+def new_version() -> str:
+    """A token that never comes again: 96 random bits, so no counter can be set back by a restore or a fork."""
+    return os.urandom(12).hex()
 
 
 class Docs(MutableMapping[str, Any]):

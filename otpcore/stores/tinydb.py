@@ -22,8 +22,8 @@ from otpcore.hookspecs import StoreType, hookimpl
 from otpcore.stores import frames
 from otpcore.stores.export import export_json
 from otpcore.stores.frames import Record
-from otpcore.stores.log import LogStats, RecordLog, new_version
-from otpcore.stores.tables import LogDB
+from otpcore.stores.log import LogStats, RecordLog
+from otpcore.stores.tables import LogDB, new_version
 
 __all__ = ["RECORDS", "TinyDBSettings", "TinyDBStore", "export_json", "otpcore_stores"]
 
@@ -80,16 +80,27 @@ class TinyDBStore:
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         """See `Store.commit`."""
-        gc_us = frames.micros(gc_at)
-        value = frames.DELETED if data is None else frames.wrap(data)
-        version = new_version()
-        with self.log.exclusive() as segment:
-            entry = segment.index.tables.get(RECORDS, {}).get(key)
+        record = Record(
+            RECORDS,
+            key,
+            new_version(),
+            frames.micros(gc_at),
+            frames.DELETED if data is None else frames.wrap(data),
+        )
+        segment = self.log.enter()  # the hot path: a context manager costs as much as the lock
+        lost = None
+        try:
+            entries = segment.index.tables.get(RECORDS)
+            entry = None if entries is None else entries.get(key)
             if (None if entry is None else entry.version) != expect:
-                return Conflict(self.load(key))
-            if entry is not None or data is not None:
-                self.log.append([Record(RECORDS, key, version, gc_us, value)])
-        return Version(version)
+                lost = Conflict(self.load(key))
+            elif entry is not None or data is not None:
+                self.log.append((record,))
+        except BaseException:
+            self.log.leave()
+            raise
+        self.log.finish()
+        return Version(record.version) if lost is None else lost
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`. Goes in batches; other writers get the lock between them."""

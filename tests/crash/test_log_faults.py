@@ -14,10 +14,11 @@ import pytest
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.stores import frames, segment
+from otpcore.stores.descriptor import Descriptor
 from otpcore.stores.frames import Record
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.log import RecordLog
-from otpcore.stores.segment import Descriptor, Segment
+from otpcore.stores.segment import Segment
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.log_files import GC_AT, data_of, leave_room, lines_of, put
 

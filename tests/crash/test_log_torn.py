@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
-from otpcore.stores import frames
+from otpcore.stores import frames, log
 from otpcore.stores.frames import Record
 from otpcore.stores.segment import Segment
 from otpcore.stores.tinydb import TinyDBStore
@@ -168,9 +169,11 @@ def test_a_line_that_changes_in_place_is_not_answered(store: TinyDBStore, path: 
         store.load("key")
 
 
-def test_a_removed_file_is_not_begun_anew(store: TinyDBStore, path: Path) -> None:
+def test_a_removed_file_is_not_begun_anew(store: TinyDBStore, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     put(store, "key", b'{"n":1}')
     path.unlink()
+    a_second_later = time.monotonic() + log.LOOK_EVERY
+    monkeypatch.setattr("otpcore.stores.log.time.monotonic", lambda: a_second_later)
     with pytest.raises(StoreUnavailable, match="removed"):
         store.load("key")
     with pytest.raises(StoreUnavailable, match="removed"):
