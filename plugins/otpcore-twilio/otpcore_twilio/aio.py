@@ -6,21 +6,12 @@ Rules of this file: the order of things, no decisions; values are translated in 
 
 from __future__ import annotations
 
-import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from otpcore.ports import (
-    Accepted,
-    CheckAnswer,
-    CheckRequest,
-    Failure,
-    ProviderCapabilities,
-    SendRequest,
-)
+from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, SendRequest
 from otpcore_twilio import translate
-from otpcore_twilio.attempt import Attempt, under_way
-from otpcore_twilio.settings import Origin, TwilioSettings
-from otpcore_twilio.verify import capabilities_of
+from otpcore_twilio.account import Account
+from otpcore_twilio.settings import Origin
 
 if TYPE_CHECKING:
     from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
@@ -28,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTwilioProvider"]
 
 
-class AsyncTwilioProvider:
+class AsyncTwilioProvider(Account["AsyncDeadlineHttpClient"]):
     """Twilio Verify.
 
     Implements `AsyncProvider`, `AsyncChecks`, `AsyncCancels` and `HasNativeClient`. One instance serves any number
@@ -40,20 +31,6 @@ class AsyncTwilioProvider:
     Raises:
         ConfigurationError: something is missing or misshapen; names it and its environment variable.
     """
-
-    def __init__(self, settings: TwilioSettings) -> None:
-        self._credentials = settings.credentials()
-        self._origin = Origin.parse(settings.origin)
-        self._settings = settings
-        self._capabilities = capabilities_of(settings, self._origin)
-        self._lock = threading.Lock()
-        self._client: Any = None
-        self._transport: AsyncDeadlineHttpClient | None = None
-
-    @property
-    def capabilities(self) -> ProviderCapabilities:
-        """See `AsyncProvider.capabilities`."""
-        return self._capabilities
 
     async def send(self, request: SendRequest) -> Accepted | Failure:
         """Create the verification of a number, or send its code again where one is live."""
@@ -95,25 +72,7 @@ class AsyncTwilioProvider:
         if self._transport is not None:
             await self._transport.close()
 
-    @property
-    def native_client(self) -> Any:
-        """The `twilio.rest.Client`, made at first use; its calls keep the deadline of the settings."""
-        with self._lock:
-            if self._client is None:
-                from twilio.rest import Client  # type: ignore[import-untyped]  # noqa: PLC0415  # no types; 230 ms, at first use
+    def _make_transport(self, origin: Origin, timeout_s: float) -> AsyncDeadlineHttpClient:
+        from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient  # noqa: PLC0415  # brings the SDK
 
-                from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient  # noqa: PLC0415  # brings the SDK
-
-                given = self._credentials
-                self._transport = AsyncDeadlineHttpClient(self._origin, self._settings.timeout_s)
-                self._client = Client(given.username, given.password, given.account_sid, http_client=self._transport)
-            return self._client
-
-    def _service(self) -> Any:
-        return self.native_client.verify.v2.services(self._settings.service_sid)
-
-    def _attempt(self, timeout_s: float) -> Any:
-        return under_way(Attempt.lasting(min(timeout_s, self._settings.timeout_s)))
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({self._settings.service_sid})"
+        return AsyncDeadlineHttpClient(origin, timeout_s)

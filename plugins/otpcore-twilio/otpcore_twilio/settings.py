@@ -6,7 +6,6 @@ environment variables, never a value.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
+from otpcore_twilio.loopback import is_loopback
 
 __all__ = ["Credentials", "Origin", "TwilioSettings"]
 
@@ -54,7 +54,7 @@ class Origin:
             raise ConfigurationError("origin: give scheme, host and optional port, nothing else")
         if parts.username is not None or parts.password is not None or not text.isascii() or not text.isprintable():
             raise ConfigurationError("origin: no user information, no unusual characters")
-        loopback = _is_loopback(host)
+        loopback = is_loopback(host)
         if parts.scheme == "http" and not loopback:
             raise ConfigurationError("origin: plain http is allowed only to a loopback address")
         return cls(parts.scheme, parts.netloc, loopback)
@@ -69,15 +69,6 @@ class Origin:
         if self.loopback or (parts.hostname or "").partition(".")[0] == "verify":
             return urlunsplit((self.scheme, self.netloc, parts.path, parts.query, ""))
         return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

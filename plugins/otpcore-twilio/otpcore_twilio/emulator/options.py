@@ -13,9 +13,9 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from otpcore_twilio.emulator.faults import Scenario
-from otpcore_twilio.emulator.loopback import is_loopback
 from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Magic
 from otpcore_twilio.emulator.templates import TEMPLATES, Template
+from otpcore_twilio.loopback import is_loopback
 
 __all__ = ["Options"]
 

@@ -1,0 +1,92 @@
+"""What both colours of the provider are made of: the settings, the SDK's client, and what the account can do.
+
+Rules of this file: nothing is sent here; the methods that send are in `verify` and `aio`. The SDK is imported at
+first use.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import AbstractContextManager
+from datetime import timedelta
+from typing import Any, Generic, TypeVar
+
+from otpcore.ports import CodeOwner, ProviderCapabilities, ProviderLimit, ResendSemantics
+from otpcore_twilio.attempt import Attempt, under_way
+from otpcore_twilio.settings import Origin, TwilioSettings
+
+__all__ = ["Account"]
+
+WINDOW = timedelta(seconds=600)
+"""Life of a verification, and the window of its sends, from the first one (Verify documentation, November 2026)."""
+
+MAX_SENDS = 5
+"""Sends to one number in the window, the sixth is error 60203 (the same source)."""
+
+T = TypeVar("T")
+
+
+def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabilities:
+    """What an instance with these settings can do."""
+    owners = {CodeOwner.PROVIDER, CodeOwner.CORE} if settings.custom_code_enabled else {CodeOwner.PROVIDER}
+    return ProviderCapabilities(
+        frozenset(owners),
+        frozenset({"sms", "call", "whatsapp"}),
+        resend=ResendSemantics.SAME_CODE,
+        limit=ProviderLimit(MAX_SENDS, WINDOW),
+        code_lifetime=WINDOW,
+        check_by_recipient=True,
+        simulated=origin.loopback and origin.scheme == "http",
+        stands_in=origin.loopback and origin.scheme == "http",
+        scope=settings.service_sid,
+    )
+
+
+class Account(Generic[T]):
+    """One Verify service of one account, and the SDK's client for it over a transport `T`.
+
+    Args:
+        settings: account, service, credentials.
+
+    Raises:
+        ConfigurationError: something is missing or misshapen; names it and its environment variable.
+    """
+
+    def __init__(self, settings: TwilioSettings) -> None:
+        self._credentials = settings.credentials()
+        self._origin = Origin.parse(settings.origin)
+        self._settings = settings
+        self._capabilities = capabilities_of(settings, self._origin)
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._transport: T | None = None
+
+    @property
+    def capabilities(self) -> ProviderCapabilities:
+        """See `Provider.capabilities`."""
+        return self._capabilities
+
+    @property
+    def native_client(self) -> Any:
+        """The `twilio.rest.Client`, made at first use; its calls keep the deadline of the settings."""
+        with self._lock:
+            if self._client is None:
+                from twilio.rest import Client  # type: ignore[import-untyped]  # noqa: PLC0415  # no types; 230 ms, at first use
+
+                given = self._credentials
+                transport: Any = self._make_transport(self._origin, self._settings.timeout_s)
+                self._transport = transport
+                self._client = Client(given.username, given.password, given.account_sid, http_client=transport)
+            return self._client
+
+    def _make_transport(self, origin: Origin, timeout_s: float) -> T:
+        raise NotImplementedError
+
+    def _service(self) -> Any:
+        return self.native_client.verify.v2.services(self._settings.service_sid)
+
+    def _attempt(self, timeout_s: float) -> AbstractContextManager[Attempt]:
+        return under_way(Attempt.lasting(min(timeout_s, self._settings.timeout_s)))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._settings.service_sid})"
