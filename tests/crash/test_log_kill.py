@@ -1,4 +1,4 @@
-"""Writers of the embedded store's file are killed at any byte or call, and race; stock storage is the control."""
+"""D4, D5: writers of the embedded store's file are killed at any byte or call, and race; stock storage is the control."""
 
 from __future__ import annotations
 

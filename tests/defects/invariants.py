@@ -17,7 +17,7 @@ from otpcore import codes, ledger, results
 from otpcore.contract import Accepted, Failure, SendEffect
 from otpcore.engine import answers, awaiting, driving
 from otpcore.flows import checking, delivering, sending, setup, transact
-from otpcore.ledger import sends, sessions
+from otpcore.ledger import clock, sends, sessions
 from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
 from otpcore_twilio.attempt import WireFailure
 from otpcore_twilio.transport import DeadlineHttpClient
@@ -28,6 +28,7 @@ from tests.engine import test_once_on_the_wire as wire
 from tests.engine import test_strangers as strangers
 from tests.engine.colours import COLOURS
 from tests.engine.test_clock_set_back import waits
+from tests.engine.test_lifetimes import codes_end_in_time
 from tests.engine.test_nothing_readable import nothing_is_readable_of_either_owner
 from tests.flows import test_codes_bound as bound
 from tests.flows import test_sending as sent
@@ -70,7 +71,7 @@ def code_is_logged(plant: Planter) -> None:
 
 
 def number_is_audited(plant: Planter) -> None:
-    event = setup.event
+    event: Any = setup.event
 
     def planted(*args: Any, number: str = "", **more: Any) -> Any:
         shown: dict[str, Any] = {"to": number} if number else {}
@@ -176,6 +177,11 @@ def blocking_wire() -> None:
     wire_is_asked_once(awaiting=False)
 
 
+def lost_sends_keep_their_step() -> None:
+    for awaited in (False, True):
+        assert asyncio.run(wire.lost_sends("a 500", 5, awaiting=awaited)) == (0, 0)
+
+
 def awaited_wire() -> None:
     wire_is_asked_once(awaiting=True)
 
@@ -236,6 +242,16 @@ DEFECTS: Final = (
         test_ledger_time.test_each_generation_of_a_code_has_a_lifetime_of_its_own,
     ),
     Defect(
+        "I8d",
+        "a code is right at its end",
+        reworded(
+            (vars(checking)["_compare"], "now < one.expires_at", "now <= one.expires_at"),
+            (vars(checking)["_try"], "now >= session.expires_at", "now > session.expires_at"),
+            (clock.catch_up, "now >= session.expires_at", "now > session.expires_at"),
+        ),
+        codes_end_in_time,
+    ),
+    Defect(
         "I9a",
         "the code is stored",
         reworded((vars(delivering)["_renewed"], "digest=code_digest(mac, generation)", "digest=made")),
@@ -293,4 +309,5 @@ DEFECTS: Final = (
         blocking_wire,
     ),
     Defect("I16d", "the awaited transport retries", broken_requests_are_repeated, awaited_wire),
+    Defect("I16e", "a lost send is made again on a real wire", lost_sends_are_repeated, lost_sends_keep_their_step),
 )

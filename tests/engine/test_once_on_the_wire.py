@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from otpcore import AsyncEngine, Engine, Sent
+from otpcore import AsyncEngine, Engine, SendState, Sent, Wait
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
-from otpcore.conformance.provider.misbehaving import Scenario, cut, cut_mid_body, reply, serve
+from otpcore.conformance.provider.misbehaving import Scenario, cut, cut_mid_body, drip_headers, reply, serve
 from otpcore.providers.fake import Exchange
 from otpcore.stores.memory import MemoryStore
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
@@ -31,13 +31,13 @@ def pending(_request: WireRequest) -> WireAnswer:
     return WireAnswer.of_json(201, {"sid": SID, "status": "pending"})
 
 
-def an_engine(origin: str, *, awaiting: bool) -> Engine | AsyncEngine:
+def an_engine(origin: str, *, awaiting: bool, timeout_s: float = 8.0) -> Engine | AsyncEngine:
     settings = TwilioSettings(
         account_sid="AC" + "0" * 32, auth_token=SecretStr("t" * 32), service_sid="VA" + "1" * 32, origin=origin
     )
     if awaiting:
-        return AsyncEngine(MemoryStore(), AsyncTwilioProvider(settings))
-    return Engine(MemoryStore(), TwilioProvider(settings))
+        return AsyncEngine(MemoryStore(), AsyncTwilioProvider(settings), timeout_s=timeout_s)
+    return Engine(MemoryStore(), TwilioProvider(settings), timeout_s=timeout_s)
 
 
 def requests_of(scenario: Scenario, *, awaiting: bool) -> list[int]:
@@ -92,3 +92,40 @@ def provider_is_called_once(colour: str) -> None:
 def test_an_engine_calls_a_provider_that_fails_once(colour: str) -> None:
     """Invariant 16: whatever it raises, for a send as for a check."""
     provider_is_called_once(colour)
+
+
+# --- and a lost send keeps its step ----------------------------------------------------------------
+
+UNKNOWN = {name: LOST[name] for name in ("a reset", "a torn answer", "a 500", "a 503")} | {"slow loris": drip_headers}
+HASTY_S = 0.4
+"""The deadline of calls that meet a server which never ends its answer."""
+
+
+async def lost_sends(name: str, count: int, *, awaiting: bool) -> tuple[int, int]:
+    """Starts whose answers are lost, each asked for twice: what was not kept as unknown, and requests too many."""
+    odd = 0
+    with MisbehavingServer(pending) as server:
+        timeout_s = HASTY_S if name == "slow loris" else 8.0
+        engine: Any = an_engine(server.origin, awaiting=awaiting, timeout_s=timeout_s)
+
+        async def started(number: str) -> Any:
+            answer = engine.start(number)
+            return await answer if awaiting else answer
+
+        await started(phone(0))  # the SDK is loaded at first use, and that is no part of the deadline
+        server.scenario = UNKNOWN[name]
+        for each in range(1, count + 1):
+            sent, again = await started(phone(each)), await started(phone(each))
+            odd += not (isinstance(sent, Sent) and sent.state is SendState.UNKNOWN and isinstance(again, Wait))
+        duplicates = len(server.requests) - 1 - count
+        closed = engine.close()
+        await closed if awaiting else None
+    return odd, duplicates
+
+
+@pytest.mark.parametrize("awaiting", [False, True], ids=["blocking", "awaiting"])
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_send_whose_answer_is_lost_keeps_its_step_and_is_made_once(name: str, awaiting: bool) -> None:
+    """S6, invariant 1: a thousand lost answers of a real server, 0 duplicates; of the slow one there are few."""
+    count = 3 if name == "slow loris" else 125
+    assert asyncio.run(lost_sends(name, count, awaiting=awaiting)) == (0, 0)

@@ -292,7 +292,7 @@ class Service(RuleBasedStateMachine):
 
     @invariant()
     def no_more_sends_than_the_daily_cap_whatever_happens(self) -> None:
-        """Invariants 2 and 6, S2: successes do not lift the cap."""
+        """Invariants 2 and 6, S2, S14: neither a success nor any other end lifts the cap."""
         if self.sends:
             assert sum(when > self.sends[-1][0] - DAY for when, _ in self.sends) <= self.profile.daily_cap
 

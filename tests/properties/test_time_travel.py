@@ -56,6 +56,8 @@ def test_after_any_jump_a_wait_is_no_longer_than_its_step(owner: CodeOwner, step
     if jump < timedelta(0):
         assert isinstance(result, Wait)
         assert result.retry_after_s <= DEFAULT.ladder[steps - 1].total_seconds()
+        unset = -jump if jump >= -timedelta(seconds=5) else timedelta(0)  # then the record's clock counts
+        assert result.until - world.now <= DEFAULT.ladder[steps - 1] + unset
     sends = len(world.vendor.outbox)
     assert sends <= steps + (jump > timedelta(0))
 

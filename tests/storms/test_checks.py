@@ -61,6 +61,7 @@ def test_the_failures_of_a_phone_are_bounded_across_its_sessions(arena_of: Make,
 
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_answers_too_often_every_time(arena_of: Make, kind: str) -> None:
+    """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
             bodies.no_more_answers_than_tries(arena_of(kind, memory=NaiveStore), sessions=1)
@@ -68,6 +69,7 @@ def test_a_store_without_a_guard_answers_too_often_every_time(arena_of: Make, ki
 
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_approves_twice_every_time(arena_of: Make, kind: str) -> None:
+    """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
             bodies.one_success_a_session(arena_of(kind, memory=NaiveStore), sessions=1)

@@ -79,6 +79,7 @@ def test_spellings_and_users_share_one_budget(arena_of: Make, kind: str) -> None
 
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_sends_too_often_every_time(arena_of: Make, kind: str) -> None:
+    """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
             bodies.one_send_of_many_starts(arena_of(kind, memory=NaiveStore), phones=1)

@@ -1,4 +1,4 @@
-"""Requirements P1 to P3 by examples: each text is one number or is refused, and nothing is repaired."""
+"""Requirements P1, P2 and P3 by examples: each text is one number or is refused, and nothing is repaired."""
 
 from __future__ import annotations
 
@@ -212,6 +212,7 @@ def test_a_plain_spelling_is_its_e164(text: str, region: str | None, expected: s
 
 @pytest.mark.parametrize(("text", "region"), REFUSED)
 def test_what_is_not_plainly_a_number_is_refused(text: str, region: str | None) -> None:
+    """P2: 0 repaired."""
     with pytest.raises(InvalidNumber):
         canonicalise(text, region=region)
 

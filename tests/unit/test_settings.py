@@ -177,6 +177,7 @@ def test_a_store_that_was_given_its_place_stays_there(monkeypatch: pytest.Monkey
 def test_production_refuses_exactly_what_is_made_for_demonstrations(
     production: bool, simulated: bool, profile: str
 ) -> None:
+    """H9: each setting of production, provider and profile."""
     settings = load_settings(production=production, profile=profile)
     owners, channels = frozenset({CodeOwner.CORE}), frozenset({"sms"})
     providers = {
