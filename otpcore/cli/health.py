@@ -300,17 +300,8 @@ def _together(parts: Parts, store: Store, provider: Provider) -> Finding:
     """Whether an engine accepts these parts together."""
     settings = parts.settings
     try:
-        Engine(
-            store,
-            {settings.provider: provider},
-            pepper=bytes(range(32)),  # nothing is made with it: whether there is one was looked at before
-            tenant=settings.tenant,
-            profile=settings.policy(),
-            purposes=settings.purposes,
-            destinations=settings.destinations(),
-            code_owner=settings.code_owner,
-            timeout_s=settings.provider_timeout_s,
-        )
+        # nothing is made with this pepper: whether there is one was looked at before
+        Engine(store, {settings.provider: provider}, pepper=bytes(range(32)), **parts.terms)
     except OtpcoreError as error:
         return Finding("engine", Level.BAD, str(error))
     return Finding("engine", Level.GOOD, f"Policy {settings.profile}, purposes {', '.join(settings.purposes)}.")

@@ -61,6 +61,18 @@ class Parts:
         """Where a pepper that is made on this machine is kept: beside the store's file."""
         return (self.store_path.parent if self.store_path else self.settings.data_dir) / "pepper"
 
+    @property
+    def terms(self) -> dict[str, Any]:
+        """What the settings say of the engine itself, by the names of its arguments."""
+        return {
+            "tenant": self.settings.tenant,
+            "profile": self.settings.policy(),
+            "purposes": self.settings.purposes,
+            "destinations": self.settings.destinations(),
+            "code_owner": self.settings.code_owner,
+            "timeout_s": self.settings.provider_timeout_s,
+        }
+
     def pepper(self, store: Store | AsyncStore) -> bytes | None:
         """The pepper for this store; on one machine it is made at the first use."""
         return pepper_for(self.settings, store.capabilities, beside=self.store_path)
@@ -175,13 +187,8 @@ def _opened(
             {name: provider},
             pepper=parts.pepper(store),
             previous_peppers=settings.previous(),
-            tenant=settings.tenant,
-            profile=settings.policy(),
-            purposes=settings.purposes,
-            destinations=settings.destinations(),
-            code_owner=settings.code_owner,
             plugins=parts.plugins,
-            timeout_s=settings.provider_timeout_s,
+            **parts.terms,
         )
     except BaseException:
         for each in opened:

@@ -40,10 +40,15 @@ from otpcore.effects import (
     Tell,
 )
 from otpcore.errors import CommitUnknown, OtpcoreError
-from otpcore.flows import Flow, ProviderTerms, Setup
+from otpcore.flows import Flow, ProviderTerms, Setup, start
 from otpcore.model import RecipientRecord
 from otpcore.policy import DEFAULT, Profile
+from otpcore.results import Sent
 
+CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
+KEY = "6f1c2a34-9b7d-4e58-8a10-3c5d7e9fb214"
+"""An idempotency key."""
+MINUTE = timedelta(minutes=1)
 NUMBER = "+12025550123"
 OTHER_NUMBER = "+12025550124"
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -187,6 +192,13 @@ class Page:
         found = [RecipientRecord.decode(each.data) for each in self.records.values()]
         (only,) = [each for each in found if each.forward is None]
         return only
+
+
+def started(page: Page, owner: CodeOwner = CORE, seed: int = 1, **asked: Any) -> Sent:
+    """The answer to a start that sends."""
+    result = page.run(start(setup(owner), entropy(seed), NUMBER, **asked))
+    assert isinstance(result, Sent)
+    return result
 
 
 def losing(page: Page, place: int, *, applied: bool) -> Callable[[Effect], None]:

@@ -3,38 +3,33 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 
 from otpcore import Ended, NotFound, Refusal, Refused, Sent, Wait, WaitReason
 from otpcore.codes import make_code
-from otpcore.contract import Accepted, CodeOwner, Versioned
+from otpcore.contract import Accepted, Versioned
 from otpcore.effects import Effect, SendCode
 from otpcore.flows import cancel, check, resend, start
 from otpcore.model import SessionStatus
 from tests.flows.script import (
+    CORE,
+    KEY,
+    MINUTE,
     NO_ANSWER,
     NOT_SENT,
     NOW,
     NUMBER,
     OTHER_NUMBER,
+    PROVIDER,
     Page,
     entropy,
     setup,
+    started,
 )
 from tests.numbers import phone
 
-CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
 OWNERS = pytest.mark.parametrize("owner", [CORE, PROVIDER])
-KEY = "6f1c2a34-9b7d-4e58-8a10-3c5d7e9fb214"
-MINUTE = timedelta(minutes=1)
-
-
-def started(page: Page, owner: CodeOwner = CORE, seed: int = 1, **asked: Any) -> Sent:
-    result = page.run(start(setup(owner), entropy(seed), NUMBER, **asked))
-    assert isinstance(result, Sent)
-    return result
 
 
 # --- refunds -----------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,27 +15,22 @@ from otpcore.events import Guard, Verdict
 from otpcore.flows import cancel, check, forget, resend, start
 from otpcore.model import RecipientRecord, SessionStatus
 from tests.flows.script import (
+    CORE,
+    MINUTE,
     NO_ANSWER,
     NOT_SENT,
     NOW,
     NUMBER,
     OTHER_NUMBER,
+    PROVIDER,
     Page,
     entropy,
     losing,
     setup,
+    started,
 )
 
-CORE, PROVIDER = CodeOwner.CORE, CodeOwner.PROVIDER
 OWNERS = pytest.mark.parametrize("owner", [CORE, PROVIDER])
-KEY = "6f1c2a34-9b7d-4e58-8a10-3c5d7e9fb214"
-MINUTE = timedelta(minutes=1)
-
-
-def started(page: Page, owner: CodeOwner = CORE, seed: int = 1, **asked: Any) -> Sent:
-    result = page.run(start(setup(owner), entropy(seed), NUMBER, **asked))
-    assert isinstance(result, Sent)
-    return result
 
 
 # --- the order of effects ----------------------------------------------------------------------
