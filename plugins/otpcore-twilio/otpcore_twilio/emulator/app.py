@@ -99,7 +99,7 @@ def asgi(account: Account) -> Starlette:
     ]
     return Starlette(
         routes=[*routes, *control.routes(account)],
-        exception_handlers={HTTPException: _plain_error(account)},
+        exception_handlers={HTTPException: _plain_error(account), OSError: _not_kept},
     )
 
 
@@ -185,6 +185,10 @@ def _response(answer: Answer) -> Response:
     if isinstance(answer.body, str):
         return Response(answer.body, answer.status, media_type="text/plain")
     return JSONResponse(answer.body, answer.status)
+
+
+def _not_kept(_: Request, error: Exception) -> Response:
+    return JSONResponse({"message": f"the state could not be written: {getattr(error, 'strerror', '')}"}, 500)
 
 
 def _plain_error(account: Account) -> Callable[[Request, Exception], Response]:

@@ -3,45 +3,33 @@
 The file is JSON, whole at every instant: a new one is written beside it, flushed, and takes its place. A request is
 answered when what it changed is there; those that arrive during one writing share the next.
 
-Rules of this file: what is kept and how; no behaviour of Twilio. Every attribute of `World` is either in `KEPT` or in
-`DERIVED`. The file holds codes and credentials: mode 0600, and no error shows its content.
+Rules of this file: what is kept and how; no behaviour of Twilio. The file holds codes and credentials: mode 0600, and
+no error shows its content.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import threading
 from concurrent.futures import Future
 from datetime import datetime, timedelta
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from otpcore_twilio.emulator.access import Credentials
 from otpcore_twilio.emulator.app import Account
 from otpcore_twilio.emulator.records import Holdings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
 
     from otpcore_twilio.emulator.options import Options
 
-__all__ = ["DERIVED", "KEPT", "Keeper", "Snapshot", "StateFileError", "kept"]
-
-KEPT: Final[Mapping[str, TypeAdapter[Any]]] = MappingProxyType(
-    {
-        "held": TypeAdapter(Holdings),
-    }
-)
-"""The attributes of `World` that are in the file, and their shape."""
-
-DERIVED: Final = frozenset({"options", "_entropy", "_validity", "_shown", "_newest"})
-"""Those that are given, or follow from the others."""
+__all__ = ["Keeper", "Snapshot", "StateFileError", "kept"]
 
 
 class StateFileError(ValueError):
@@ -58,7 +46,7 @@ class Snapshot(BaseModel):
         ahead_s: how far its clock is ahead of the system's.
         stopped_at: the system's time at which its clock was stopped, if it stands.
         random: where a seeded source of codes and SIDs stands.
-        world: by attribute of `World`.
+        held: everything else.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -69,44 +57,36 @@ class Snapshot(BaseModel):
     ahead_s: float
     stopped_at: datetime | None
     random: tuple[int, tuple[int, ...], float | None] | None
-    world: dict[str, Any]
+    held: Holdings
 
     @classmethod
     def read(cls, path: Path) -> Snapshot | None:
         """The content of a file, or None where there is none.
 
         Raises:
-            StateFileError: it is not the state of an emulator.
+            StateFileError: it is not the state of an emulator, or of another version.
             OSError: it cannot be read.
         """
         try:
-            data = path.read_bytes()
+            return cls.model_validate_json(path.read_bytes())
         except FileNotFoundError:
             return None
-        try:
-            found = cls.model_validate_json(data)
-            if not set(found.world) <= set(KEPT):
-                raise StateFileError(f"{path} was written by another version of the emulator")
-            found.world = {name: KEPT[name].validate_python(value) for name, value in found.world.items()}
         except ValidationError:
-            raise StateFileError(f"{path} is not the state of an emulator") from None
-        return found
+            raise StateFileError(f"{path} is not a state that this version of the emulator can continue") from None
 
-    @staticmethod
-    def take(account: Account) -> bytes:
+    @classmethod
+    def take(cls, account: Account) -> bytes:
         """The account as it is; the caller holds its lock."""
         ahead, stopped_at = account.clock.setting
-        world = {name: adapter.dump_python(getattr(account.world, name), mode="json") for name, adapter in KEPT.items()}
-        told = {
-            "format": 1,
-            "credentials": TypeAdapter(Credentials).dump_python(account.credentials),
-            "service_sid": account.service_sid,
-            "ahead_s": ahead.total_seconds(),
-            "stopped_at": stopped_at and stopped_at.isoformat(),
-            "random": account.entropy.kept(),
-            "world": world,
-        }
-        return json.dumps(told, separators=(",", ":")).encode()
+        told = cls.model_construct(
+            credentials=account.credentials,
+            service_sid=account.service_sid,
+            ahead_s=ahead.total_seconds(),
+            stopped_at=stopped_at,
+            random=account.entropy.kept(),
+            held=account.world.held,
+        )
+        return told.model_dump_json().encode()
 
     def restore(self, account: Account) -> None:
         """Make an account, which has these credentials, what it was."""
@@ -114,8 +94,7 @@ class Snapshot(BaseModel):
         account.clock.resume(timedelta(seconds=self.ahead_s), self.stopped_at)
         account.entropy.resume(self.random)
         with account.lock:
-            for name, value in self.world.items():
-                setattr(account.world, name, value)
+            account.world.held = self.held
             account.world.index()
 
 

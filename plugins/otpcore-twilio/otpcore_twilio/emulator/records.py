@@ -10,6 +10,7 @@ import random
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 __all__ = [
     "Attempt",
@@ -33,11 +34,11 @@ class Entropy:
     def __init__(self, seed: int | None) -> None:
         self._random: random.Random = secrets.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # asked for
 
-    def kept(self) -> tuple[object, ...] | None:
+    def kept(self) -> tuple[Any, ...] | None:
         """Where a seeded source stands; None: the operating system has no place."""
         return None if isinstance(self._random, random.SystemRandom) else self._random.getstate()
 
-    def resume(self, kept: tuple[object, ...] | None) -> None:
+    def resume(self, kept: tuple[Any, ...] | None) -> None:
         """Go on from there."""
         self._random = secrets.SystemRandom() if kept is None else random.Random()  # noqa: S311  # asked for
         if kept is not None:
