@@ -29,6 +29,7 @@ __all__ = [
     "integer",
     "invalid",
     "json_map",
+    "number",
     "one_of",
     "recipient",
     "required",
@@ -165,11 +166,18 @@ def json_map(name: str, value: str) -> dict[str, object]:
     return cast("dict[str, object]", found)
 
 
+def number(name: str, value: str) -> str:
+    """E.164, whether or not a plan can assign it."""
+    if not _E164.fullmatch(value):
+        raise invalid(name, value)
+    return value
+
+
 def recipient(call: Call, name: str, value: str) -> str:
     """The value if it can be a recipient at all: a number, or an e-mail address."""
-    number = _E164.fullmatch(value) is not None
-    if number and value.startswith("+1") and call.world.options.unassignable == "refused":
-        number = _NANP.fullmatch(value) is not None
-    if not number and not _EMAIL.fullmatch(value):
+    dialled = _E164.fullmatch(value) is not None
+    if dialled and value.startswith("+1") and call.world.options.unassignable == "refused":
+        dialled = _NANP.fullmatch(value) is not None
+    if not dialled and not _EMAIL.fullmatch(value):
         raise invalid(name, value)
     return value

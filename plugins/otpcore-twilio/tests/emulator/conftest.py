@@ -1,4 +1,8 @@
-"""An emulator on a free port, and the official SDK in front of it."""
+"""An emulator on a free port, and the official SDK in front of it.
+
+What every test here causes is held against Twilio's OpenAPI document when the test ends, where that document is: it
+lies beside the repository and is no part of it. Where it is not, a skipped test says so.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import contextlib
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest, MockResponse
 from twilio.base.exceptions import TwilioRestException  # type: ignore[import-untyped]  # the SDK carries no types
 from twilio.http.http_client import TwilioHttpClient  # type: ignore[import-untyped]  # the SDK carries no types
 from twilio.rest import Client  # type: ignore[import-untyped]  # the SDK carries no types
@@ -19,6 +28,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 TO = "+12025550123"
+SHARED = Path(__file__).parents[5] / "shared" / "twilio"
+
+
+@cache
+def document() -> OpenAPI:
+    return OpenAPI.from_file_path(str(SHARED / "twilio_verify_v2.openapi.json"))
+
+
+def hold(method: str, url: str, status: int, body: str) -> None:
+    """Raise OpenAPIError unless the document allows this answer. Of errors it has one: 429 to a send.
+
+    The document names Twilio's own host, the emulator has another; that is all that is exchanged.
+    """
+    parts = urlsplit(url)
+    told = status < 400 or (status == 429 and method == "POST" and parts.path.endswith("/Verifications"))
+    if not told or not parts.path.startswith("/v2/") or body.startswith("<html>"):  # a fault that was ordered
+        return
+    request = MockRequest("https://verify.twilio.com", method.lower(), parts.path)
+    response = MockResponse(body.encode(), status_code=status, content_type="application/json")
+    document().validate_response(request, response)
 
 
 class Recorder(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
@@ -38,6 +67,9 @@ class Recorder(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no ty
     def close(self) -> None:
         assert self.session is not None
         self.session.close()
+        if SHARED.exists():
+            for (method, url), answer in zip(self.asked, self.answers, strict=True):
+                hold(method, url, answer.status_code, answer.text)
 
 
 @dataclass
@@ -113,6 +145,12 @@ def bench_of() -> Iterator[Callable[..., Bench]]:
             return Bench(emulator, http, client)
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def judge() -> Callable[[str, str, int, str], None]:
+    """What every test here is held against at its end."""
+    return hold
 
 
 @pytest.fixture

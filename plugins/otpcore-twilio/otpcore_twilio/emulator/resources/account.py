@@ -13,7 +13,7 @@ from otpcore_twilio.emulator.catalogue import Refusal
 from otpcore_twilio.emulator.limiting import note_request
 from otpcore_twilio.emulator.paging import page_of
 from otpcore_twilio.emulator.records import SafeNumber
-from otpcore_twilio.emulator.request import Answer, invalid, recipient, required
+from otpcore_twilio.emulator.request import Answer, number, required
 
 if TYPE_CHECKING:
     from otpcore_twilio.emulator.request import Call, Handler
@@ -68,11 +68,8 @@ def _note(call: Call) -> None:
 def create_safe_number(call: Call) -> Answer:
     """POST /v2/SafeList/Numbers."""
     _note(call)
-    given = required(call.form, "PhoneNumber")
-    number = recipient(call, "PhoneNumber", given)
-    if "@" in number:
-        raise invalid("PhoneNumber", given)
-    safe = call.world.held.safe_numbers.setdefault(number, SafeNumber(call.world.sid("GN"), number))
+    given = number("PhoneNumber", required(call.form, "PhoneNumber"))
+    safe = call.world.held.safe_numbers.setdefault(given, SafeNumber(call.world.sid("GN"), given))
     return Answer(201, _safe_body(safe, call))
 
 

@@ -1,0 +1,149 @@
+"""Twilio's own examples, beside the repository: every request is accepted, every answer has the example's shape.
+
+An example names resources that do not exist here (VEaaaa…) and a code that nobody sent; a stage makes the resources,
+and only their SIDs are exchanged. A custom code makes the example's code the right one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import requests
+
+from otpcore_twilio.emulator import Options, Scenario
+from otpcore_twilio.emulator.templates import Template, Translation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.emulator.conftest import Bench
+
+EXAMPLES = Path(__file__).parents[5] / "shared" / "twilio" / "oai_examples.json"
+BESIDE = re.compile("Entit|Factor|Challenge|Passkey|AccessToken|Form|Notification|Webhook")
+TEMPLATE = Template(
+    "HJ" + "a" * 32,
+    "Of the example",
+    {"en": Translation("Your {{AppName}} code is {{code}}. Contact: {{Contact}}", "approved")},
+)
+CHANNELS = frozenset({"sms", "call", "whatsapp", "email", "sna", "auto"})
+
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not EXAMPLES.exists(), reason="no examples beside the repository: none is played"),
+]
+
+
+def examples() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(EXAMPLES.read_text()) if EXAMPLES.exists() else []
+    return [example for example in found if not BESIDE.search(example["operationId"])]
+
+
+class Stage:
+    """The resources that an example speaks of."""
+
+    def __init__(self, bench: Bench, example: dict[str, Any]) -> None:
+        self._bench = bench
+        self._name: str = example["operationId"]
+        self._form: dict[str, Any] = dict(example["request_form"] or {})
+        self._path: str = example["path"]
+
+    def request(self) -> tuple[str, dict[str, Any]]:
+        """Path and form that mean the resources of this stage."""
+        service = self._bench.service
+        names = {"ServiceSid": self._bench.emulator.service_sid}
+        if "RateLimit" in self._path or "RateLimits" in self._form:
+            limit = service.rate_limits.create(unique_name="my_rate_limit_key")
+            names["RateLimitSid"] = limit.sid
+            names["Sid"] = limit.sid
+            if "Buckets" in self._path:
+                names["Sid"] = service.rate_limits(limit.sid).buckets.create(max=5, interval=30).sid
+        elif self._path == "/v2/Services/{Sid}":
+            names["Sid"] = self._bench.emulator.service_sid
+        elif "MessagingConfigurations" in self._path and self._name != "CreateMessagingConfiguration":
+            names["Country"] = service.messaging_configurations.create("CA", "MG" + "a" * 32).country
+        elif "SafeList" in self._path and self._name == "FetchSafelist":
+            names["PhoneNumber"] = self._bench.v2.safelist.create("+18001234567").phone_number
+        elif "Attempts" in self._path or "{Sid}" in self._path:
+            sent = self._bench.send()
+            names["Sid"] = sent.send_code_attempts[-1]["attempt_sid"] if "Attempts" in self._path else sent.sid
+        elif self._name == "CreateVerificationCheck":
+            self._send_first()
+        return re.sub(r"\{(\w+)\}", lambda match: names[match[1]], self._path), self._form
+
+    def _send_first(self) -> None:
+        """The verification that the example checks."""
+        service, to = self._bench.service, self._form["To"]
+        if "Code" not in self._form:
+            sent = self._bench.send(to, "sna")
+            requests.get(sent.sna["url"], timeout=10).raise_for_status()
+        else:
+            service.update(custom_code_enabled=True)
+            sent = self._bench.send(to, "email" if "@" in to else "sms", custom_code=self._form["Code"])
+        if "VerificationSid" in self._form:
+            self._form["VerificationSid"] = sent.sid
+
+
+def shape(value: Any) -> Any:
+    """What a body is made of: its keys, and for a list the shape of its first element."""
+    if isinstance(value, dict):
+        return {key: shape(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [shape(one) for one in value[:1]]
+    return None if value is None else type(value).__name__
+
+
+def differences(ours: Any, theirs: Any, where: str = "body") -> list[str]:
+    """Where two shapes differ; what is null or empty on one side may be anything on the other."""
+    if ours in (None, [], {}) or theirs in (None, [], {}):
+        return []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        if where.endswith("translations"):  # by language
+            return differences(next(iter(ours.values())), next(iter(theirs.values())), where + ".*")
+        keys = [f"{where}: {key}" for key in sorted(set(ours) ^ set(theirs))]
+        return keys + [
+            one
+            for key in sorted(set(ours) & set(theirs))
+            for one in differences(ours[key], theirs[key], f"{where}.{key}")
+        ]
+    if isinstance(ours, list) and isinstance(theirs, list):
+        return differences(ours[0], theirs[0], where + "[]")
+    return [] if ours == theirs else [f"{where}: {ours} is not {theirs}"]
+
+
+@pytest.mark.parametrize("example", examples(), ids=lambda example: f"{example['operationId']}-{example['example']}")
+def test_an_example_is_accepted_and_its_answer_has_the_same_shape(
+    bench_of: Callable[..., Bench], example: dict[str, Any]
+) -> None:
+    refused = example["status"] == 429
+    bench = bench_of(
+        Options(
+            channels=CHANNELS,
+            templates=(TEMPLATE,),
+            unused_sna="empty",
+            check_status=example["status"] if example["operationId"] == "CreateVerificationCheck" else 200,
+            faults=(Scenario(outcome=20429, operation="create_verification"),) if refused else (),
+        )
+    )
+    path, form = Stage(bench, example).request()
+    bench.client.request(example["method"], bench.emulator.url + path, data=form)
+    assert bench.last == (example["status"], example["body"].get("code"))
+    assert differences(shape(bench.body), shape(example["body"])) == []
+
+
+def test_a_difference_of_shape_is_noticed() -> None:
+    theirs = shape({"a": {"b": [{"c": 1}]}, "d": None, "e": {}})
+    assert differences(shape({"a": {"b": [{"c": 2}]}, "d": 1, "e": {"carrier": None}}), theirs) == []
+    assert differences(shape({"a": {"b": [{"c": "2"}]}, "d": 1, "e": None}), theirs) == ["body.a.b[].c: str is not int"]
+    assert differences(shape({"a": {"b": [{}]}, "e": None}), theirs) == ["body: d"]
+    assert differences(shape({"a": {"b": [{"x": 1}]}, "d": 1, "e": None}), theirs) == [
+        "body.a.b[]: c",
+        "body.a.b[]: x",
+    ]
+
+
+def test_no_example_of_codes_is_left_out() -> None:
+    assert len(examples()) == 39
