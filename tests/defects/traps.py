@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import Final
 
 from otpcore import policy
+from otpcore.contract import CodeOwner
 from otpcore.flows import asking, checking
 from otpcore.ledger import clock, sessions
 from otpcore.results import Approved, Wrong
 from tests.defects.planting import Defect, reworded
+from tests.flows import test_checking
 from tests.flows import test_unsettled_tries as unsettled
 from tests.flows.script import NEW, OLD
 from tests.flows.test_peppers_apart import test_a_code_counts_only_under_the_pepper_that_its_record_names as by_pepper
@@ -38,9 +40,20 @@ def halves_of_the_failures() -> None:
         shares.test_a_source_uses_at_most_half_of_the_budget_of_failures(budget)
 
 
+def expiries_are_written_first() -> None:
+    for owner in CodeOwner:
+        test_checking.test_an_expiry_is_committed_before_it_is_first_answered(owner)
+
+
 DEFECTS: Final = (
     Defect(
-        "T2",
+        "T2a",
+        "an expiry is told before it is written",
+        reworded((clock.catch_up, "must_write = True", "must_write = set_back")),
+        expiries_are_written_first,
+    ),
+    Defect(
+        "T2b",
         "an expiry told amid an open try is not marked",
         reworded((clock.catch_up, "must_write = must_write or before < session.expires_at", "pass")),
         unsettled.test_an_expiry_that_is_answered_while_a_try_is_on_its_way_is_marked_first,
