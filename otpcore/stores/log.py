@@ -79,8 +79,7 @@ class RecordLog:
         self._pid = os.getpid()
         self._mutex = threading.RLock()
         self.compactor.reset()
-        self._depth = 0
-        self._owner = 0  # the thread inside `exclusive`
+        self._depth = self._owner = 0  # the thread inside `exclusive`, and how often
         self._look_at = 0.0
         self._written: Segment | None = None
         if self._segment is not None:
@@ -97,8 +96,7 @@ class RecordLog:
     def stats(self) -> LogStats:
         """How the log stands now."""
         with self.reading() as segment:
-            index = segment.index
-            size = os.fstat(segment.file.fd).st_size
+            index, size = segment.index, os.fstat(segment.file.fd).st_size
             return LogStats(self.path, size, index.lines, index.live, self._cuts, self._cut_bytes, self.compactor.done)
 
     def close(self) -> None:
@@ -251,11 +249,13 @@ class RecordLog:
         """
         self._depth -= 1
         written = None
-        if self._depth == 0:
-            self._owner = 0
-            written, self._written = self._written, None
-            self.lock.release()
-        self._mutex.release()
+        try:
+            if self._depth == 0:
+                self._owner = 0
+                written, self._written = self._written, None
+                self.lock.release()
+        finally:
+            self._mutex.release()
         return written
 
     def finish(self) -> None:
