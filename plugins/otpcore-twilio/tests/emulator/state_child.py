@@ -79,6 +79,11 @@ def half_file(fd: int, mode: str) -> IO[bytes] | Half:
 def arm(point: str, write: Callable[[Path, bytes], None], path: Path, data: bytes) -> None:
     """Write, and die on the way."""
     move = Path.replace
+
+    def replaced(new: Path, target: Path) -> None:
+        move(new, target)
+        die()
+
     if point == "begin":
         die()
     elif point == "in place":
@@ -90,7 +95,7 @@ def arm(point: str, write: Callable[[Path, bytes], None], path: Path, data: byte
     elif point == "flushed":
         PLANT.setattr(Path, "replace", die)
     elif point == "replaced":
-        PLANT.setattr(Path, "replace", lambda self, target: (move(self, target), die()))
+        PLANT.setattr(Path, "replace", replaced)
     write(path, data)
     die()
 

@@ -16,7 +16,7 @@ import pytest
 import requests
 from twilio.request_validator import RequestValidator  # type: ignore[import-untyped]  # the SDK carries no types
 
-from otpcore_twilio.emulator import DELIVERIES, Callbacks, Delivery, Message, Options, callbacks
+from otpcore_twilio.emulator import DELIVERIES, Callbacks, Delivery, Message, Options, app, callbacks
 from otpcore_twilio.emulator.callbacks import signature
 
 if TYPE_CHECKING:
@@ -80,6 +80,11 @@ def told_bench(bench_of: Callable[..., Bench], receiver: Receiver) -> Bench:
     return bench_of(Options(callback_url=receiver.url, callback_public_url=PUBLIC))
 
 
+def judge(auth_token: str) -> Any:
+    """The SDK's own validator."""
+    return RequestValidator(auth_token)
+
+
 @contextlib.contextmanager
 def deaf() -> Generator[str]:
     """A receiver that accepts connections and never answers."""
@@ -111,7 +116,7 @@ def test_the_sdk_accepts_the_signature_of_the_public_url_and_of_nothing_else(
     told_bench.send()
     told = receiver.next()
     shown = told.headers["X-Twilio-Signature"]
-    validator = RequestValidator(told_bench.emulator.auth_token)
+    validator = judge(told_bench.emulator.auth_token)
     assert validator.validate(PUBLIC, told.form, shown)
     for url in (receiver.url, PUBLIC.replace("https", "http"), f"{PUBLIC}8", PUBLIC.partition("?")[0]):
         assert not validator.validate(url, told.form, shown)
@@ -119,20 +124,20 @@ def test_the_sdk_accepts_the_signature_of_the_public_url_and_of_nothing_else(
         assert not validator.validate(PUBLIC, told.form | {name: told.form[name] + "0"}, shown)
         assert not validator.validate(PUBLIC, {key: told.form[key] for key in told.form if key != name}, shown)
     assert not validator.validate(PUBLIC, told.form | {"More": "1"}, shown)
-    assert not RequestValidator("0" * 32).validate(PUBLIC, told.form, shown)
+    assert not judge("0" * 32).validate(PUBLIC, told.form, shown)
 
 
 def test_without_a_public_url_the_receivers_own_is_signed(bench_of: Callable[..., Bench], receiver: Receiver) -> None:
     bench = bench_of(Options(callback_url=receiver.url))
     bench.send()
     told = receiver.next()
-    validator = RequestValidator(bench.emulator.auth_token)
+    validator = judge(bench.emulator.auth_token)
     assert validator.validate(receiver.url, told.form, told.headers["X-Twilio-Signature"])
 
 
 def test_the_signature_is_that_of_the_sdks_own_computation() -> None:
     form = {"b": "2", "a": "\u00e9 &=+", "B": ""}
-    assert signature("token", PUBLIC, form) == RequestValidator("token").compute_signature(PUBLIC, form)
+    assert signature("token", PUBLIC, form) == judge("token").compute_signature(PUBLIC, form)
 
 
 @pytest.mark.parametrize("number", DELIVERIES)
@@ -164,7 +169,7 @@ def test_a_whatsapp_message_is_told_and_a_call_is_not(told_bench: Bench, receive
     told_bench.send(channel="whatsapp")
     told = receiver.next()
     assert (told.form["To"], told.form["From"]) == (f"whatsapp:{TO}", "whatsapp:+12025550100")
-    validator = RequestValidator(told_bench.emulator.auth_token)
+    validator = judge(told_bench.emulator.auth_token)
     assert validator.validate(PUBLIC, told.form, told.headers["X-Twilio-Signature"])
     receiver.next()
     told_bench.emulator.callbacks.wait()
@@ -222,13 +227,14 @@ def test_callbacks_that_the_api_waits_for_are_noticed(
 ) -> None:
     """Planted defect: the request that sent the message tells the receiver itself."""
 
-    def impatient(self: Callbacks, message: Message) -> None:
-        assert self._url is not None
-        with contextlib.suppress(requests.exceptions.RequestException):
-            requests.post(self._url, data={"To": message.to}, timeout=0.2)
-        self._sent.append(callbacks.Callback("SM", message.to, "sent", None, None))
+    class Impatient(Callbacks):
+        def announce(self, message: Message) -> None:
+            assert self._url is not None
+            with contextlib.suppress(requests.exceptions.RequestException):
+                requests.post(self._url, data={"To": message.to}, timeout=0.2)
+            self._sent.append(callbacks.Callback("SM", message.to, "sent", None, None))
 
-    monkeypatch.setattr(Callbacks, "announce", impatient)
+    monkeypatch.setattr(app, "Callbacks", Impatient)
     with pytest.raises(AssertionError):
         _answers_while_the_receiver_is_deaf(bench_of)
 

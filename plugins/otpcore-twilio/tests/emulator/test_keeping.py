@@ -24,7 +24,7 @@ from otpcore_twilio.emulator.state import World
 from tests.emulator.state_child import AFTER, BEFORE
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
 TO = "+12025550123"
 OTHER = "+12025550124"
@@ -164,23 +164,24 @@ def test_what_was_left_beside_the_file_is_in_nobodys_way(path: Path) -> None:
         assert len(emulator.inbox()) == 1
 
 
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda data: data[: len(data) // 2],
-        lambda _: b"",
-        lambda _: b"[]",
-        lambda data: data.replace(b'"format":1', b'"format":2'),
-        lambda data: data.replace(b'"sent":', b'"novelty":'),
-        lambda data: data.replace(b'"channel":"sms"', b'"channel":7'),
-        lambda data: data.replace(b'"at":"2', b'"at":"x'),
-    ],
-)
-def test_a_file_that_is_no_state_is_refused_untouched_and_not_shown(path: Path, damage: Any) -> None:
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "half": lambda data: data[: len(data) // 2],
+    "empty": lambda _: b"",
+    "foreign": lambda _: b"[]",
+    "format": lambda data: data.replace(b'"format":1', b'"format":2'),
+    "newer": lambda data: data.replace(b'"sent":', b'"novelty":'),
+    "type": lambda data: data.replace(b'"channel":"sms"', b'"channel":7'),
+    "instant": lambda data: data.replace(b'"at":"2', b'"at":"x'),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_file_that_is_no_state_is_refused_untouched_and_not_shown(path: Path, kind: str) -> None:
     with serve(state=path) as emulator:
         Caller.of(emulator).send()
         code, token = emulator.latest_code(TO), emulator.auth_token
-    damaged = damage(path.read_bytes())
+    damaged = DAMAGE[kind](path.read_bytes())
+    assert damaged != path.read_bytes()
     path.write_bytes(damaged)
     with pytest.raises(StateFileError) as refused, serve(state=path):
         pass
