@@ -36,6 +36,7 @@ from otpcore.plugins import Plugins
 from otpcore.policy import decide_check
 from otpcore.ports import Provider, Scans, Store
 from otpcore.settings import check_production, load_settings
+from otpcore.stores.memory import MemoryStore
 
 __all__ = ["Finding", "Level", "examine", "redacted"]
 
@@ -110,8 +111,8 @@ def examine(env_file: Path | None, *, now: datetime, progress: Callable[[str], N
     try:
         if store is not None:
             yield from _kept(parts, store, now, progress)
-        if store is not None and provider is not None:
-            yield _together(parts, store, provider)
+        if provider is not None:
+            yield _together(parts, store or MemoryStore(), provider)  # that no store is there yet hides no other fault
     finally:
         for each in (provider, store):
             if each is not None:
