@@ -158,7 +158,8 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
 
 def _recipient(account: Account, request: Request, form: Mapping[str, str]) -> str | None:
     """Whom a request is about: `To`, or the recipient of the verification that it names."""
-    named = form.get("To") or form.get("VerificationSid") or request.path_params.get("sid") or ""
+    names = request.path_params
+    named = form.get("To") or form.get("VerificationSid") or names.get("sid") or names.get("number") or ""
     with account.lock:
         return account.world.recipient_of(named) or named
 
