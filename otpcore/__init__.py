@@ -3,6 +3,9 @@
 otpcore sends a one-time code through any provider, checks it, and enforces the resend policy, atomically, on
 any store. The way in: `Engine` (or `AsyncEngine`), its verbs start, resend, check, cancel, status, forget and
 unlock, and the results they answer with. Plugin authors read `otpcore.ports` and `otpcore.hookspecs`.
+
+The code reads in this order: `otpcore.engine.sync`, what an application calls; `otpcore.flows`, what happens before
+what; `otpcore.ledger`, how the record changes; `otpcore.machine` and `otpcore.policy`, what may change, and when.
 """
 
 from typing import TYPE_CHECKING, Any
