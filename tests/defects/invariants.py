@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 from otpcore import codes, ledger, results
-from otpcore.contract import Accepted, Failure, SendEffect
+from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect
 from otpcore.engine import answers, awaiting, driving
 from otpcore.flows import checking, delivering, sending, setup, transact
 from otpcore.ledger import clock, sends, sessions
@@ -147,7 +147,7 @@ def codes_are_bound() -> None:
 
 
 def stores_that_are_down() -> None:
-    for owner in sent.CORE, sent.PROVIDER:
+    for owner in CodeOwner:
         for operation in ("start", "resend", "check", "cancel", "forget"):
             for place in range(4):
                 sent.test_a_store_that_is_down_at_any_call_lets_nothing_out(owner, operation, place)
