@@ -52,8 +52,8 @@ def _after(name: str, value: str) -> Callable[[Attempt], bool]:
 
 
 def _before(name: str, value: str) -> Callable[[Attempt], bool]:
-    at = instant(name, value)
-    return lambda attempt: attempt.created_at <= at
+    at = instant(name, value)  # seconds, as the wire shows the instants that an application compares with
+    return lambda attempt: attempt.created_at.replace(microsecond=0) <= at
 
 
 def _to(name: str, value: str) -> Callable[[Attempt], bool]:  # noqa: ARG001  # as its neighbours
