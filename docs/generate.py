@@ -38,6 +38,7 @@ MODULES: Final = (
     "otpcore.phone",
     "otpcore.settings",
     "otpcore.contract",
+    "otpcore.receipts",
     "otpcore.ports",
     "otpcore.events",
     "otpcore.hookspecs",

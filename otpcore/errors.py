@@ -16,6 +16,7 @@
     ├── PluginError
     │   ├── UnknownPlugin           no such name among the active plugins
     │   └── RefusedPlugin           a duplicate, a coroutine hook, an unknown hook
+    ├── ReceiptRefused              an inbound request that is no receipt to be trusted
     └── ColourError                 a blocking engine was given something that only awaits
 
 Rules of this file: the docstring of a class is its default message; no message ever holds a code or a
@@ -37,6 +38,7 @@ __all__ = [
     "OtpcoreError",
     "PepperError",
     "PluginError",
+    "ReceiptRefused",
     "RefusedPlugin",
     "StoreError",
     "StoreFormatError",
@@ -124,6 +126,10 @@ class UnknownPlugin(PluginError):
 
 class RefusedPlugin(PluginError):
     """The plugin breaks a rule of the registry."""
+
+
+class ReceiptRefused(OtpcoreError):
+    """A delivery receipt is unsigned or wrongly signed, too large, or cannot be read; nothing of it was used."""
 
 
 class ColourError(OtpcoreError):

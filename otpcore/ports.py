@@ -34,6 +34,7 @@ from otpcore.contract import (
     Versioned,
     mask,
 )
+from otpcore.receipts import DeliveryEvent, DeliveryState, InboundRequest, Outcome
 
 __all__ = [
     "Accepted",
@@ -43,6 +44,7 @@ __all__ = [
     "AsyncReconcilesCheck",
     "AsyncScans",
     "AsyncStore",
+    "AsyncTakesFeedback",
     "Cancels",
     "CheckAnswer",
     "CheckRequest",
@@ -51,14 +53,19 @@ __all__ = [
     "Clock",
     "CodeOwner",
     "Conflict",
+    "DeliveryEvent",
+    "DeliveryState",
     "Durability",
     "Failure",
     "FailureKind",
     "FailureScope",
     "HasNativeClient",
+    "InboundRequest",
+    "Outcome",
     "Provider",
     "ProviderCapabilities",
     "ProviderLimit",
+    "ReadsReceipts",
     "ReconcilesCheck",
     "ResendSemantics",
     "Scans",
@@ -66,6 +73,7 @@ __all__ = [
     "SendRequest",
     "Store",
     "StoreCapabilities",
+    "TakesFeedback",
     "Version",
     "Versioned",
     "mask",
@@ -268,6 +276,43 @@ class AsyncReconcilesCheck(Protocol):
 
     async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
         """See `ReconcilesCheck.reconcile_check`."""
+        ...
+
+
+@runtime_checkable
+class TakesFeedback(Protocol):
+    """A provider whose vendor wants to hear what became of a code that the core made."""
+
+    def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
+        """Tell the vendor, once; False when it did not take it or nobody knows. Any exception is taken as False."""
+        ...
+
+
+@runtime_checkable
+class AsyncTakesFeedback(Protocol):
+    """`TakesFeedback`, awaited."""
+
+    async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
+        """See `TakesFeedback.report_outcome`."""
+        ...
+
+
+@runtime_checkable
+class ReadsReceipts(Protocol):
+    """A provider whose vendor tells the application what became of its messages.
+
+    No I/O: the same method, not awaited, in both colours.
+    """
+
+    def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
+        """What the vendor says, in any order; empty where it is none of the core's business.
+
+        The signature is judged over the body as received, before anything of it is read.
+
+        Raises:
+            ReceiptRefused: the signature is missing or wrong, the body is too large or cannot be read. It says
+                what is wrong and echoes nothing of the request.
+        """
         ...
 
 

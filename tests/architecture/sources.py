@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "otpcore", *sorted(path.parent for path in ROOT.glob("plugins/*/otpcore_*/__init__.py"))]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
-PURE = ("errors", "contract", "model", "results", "policy", "codes", "phone", "machine", "effects", "ports")
+PURE = ("errors", "contract", "receipts", "model", "results", "policy", "codes", "phone", "machine", "effects", "ports")
 PURE_PACKAGES = ("ledger", "flows")
 PURE_MODULES = [
     *(ROOT / "otpcore" / f"{name}.py" for name in PURE),

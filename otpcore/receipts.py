@@ -1,0 +1,88 @@
+"""What is told after a send: what became of a code, and what became of the message that carried it.
+
+`otpcore.ports` re-exports all of them beside the protocols; plugin authors import from there.
+
+Rules of this file: frozen values only, no behaviour beyond finding a header. What came from outside, and a number,
+never show in a `repr`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+__all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome"]
+
+
+class Outcome(StrEnum):
+    """What became of a code that the core made. Codes that ran out or were guessed at have none."""
+
+    APPROVED = "approved"
+    CANCELED = "canceled"
+
+
+class DeliveryState(StrEnum):
+    """How far a message has come, in one order for every vendor.
+
+    DELIVERED and READ are a good end; UNDELIVERED, FAILED and EXPIRED are a bad one. The others say nothing of the
+    end, UNKNOWN (whatever a vendor says that has no place here) least of all.
+    """
+
+    QUEUED = "queued"
+    ACCEPTED = "accepted"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    READ = "read"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    EXPIRED = "expired"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """An HTTP request as the application received it, for a provider to judge.
+
+    Attributes:
+        method: in capitals, such as "POST".
+        url: as received: path and query. The public origin that a vendor signs is the operator's setting, and
+            is never read from a header.
+        headers: by name, in whatever case they came; `header` finds one.
+        body: the bytes exactly as received.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The value of this header, its name compared without regard to case; None when it is absent or ambiguous."""
+        wanted = name.lower()
+        found = [value for each, value in self.headers.items() if each.lower() == wanted]
+        return found[0] if len(found) == 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryEvent:
+    """What a vendor said of one message.
+
+    Attributes:
+        id: the vendor's own id of the event, or a digest of what makes it unique; 1 to 200 printable ASCII
+            characters, no number and no code among them.
+        handle: what the provider gave out in `Accepted.handle`; None where the vendor did not say.
+        recipient: E.164; None where the vendor did not say, and then the event changes nothing.
+        state: see `DeliveryState`.
+        at: when it happened, aware, by the vendor's clock; None where the vendor did not say.
+        provider_code: the vendor's own error code.
+    """
+
+    id: str
+    handle: str | None
+    recipient: str | None = field(repr=False)
+    state: DeliveryState
+    at: datetime | None = None
+    provider_code: str | None = None
