@@ -236,6 +236,7 @@ class SendRequest:
         timeout_s: the call must have returned after this many seconds.
         locale: BCP 47, or None for the provider's default.
         extra: provider-specific parameters, by the provider's documented names.
+        source: pseudonym of where the request came from, for limits of the provider's own; "" when not told.
     """
 
     send_id: str
@@ -248,6 +249,7 @@ class SendRequest:
     timeout_s: float
     locale: str | None = None
     extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA, repr=False)
+    source: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +299,7 @@ class CheckRequest:
         recipient: E.164; None where the handle says enough.
         code: as the person typed it; ASCII digits, 4 to 10 of them.
         timeout_s: the call must have returned after this many seconds.
+        extra: provider-specific parameters, by the provider's documented names.
     """
 
     handle: str | None

@@ -217,6 +217,7 @@ class AsyncEngine:
         recipient: str | PhoneNumber | None = None,
         region: str | None = None,
         source: str | None = None,
+        extra: Mapping[str, str] = NO_EXTRA,
     ) -> CheckResult:
         """Try a code.
 
@@ -229,6 +230,7 @@ class AsyncEngine:
             recipient: the number, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
             region: as for `start`.
             source: as for `start`.
+            extra: as for `start`, for a code of the provider's own (Twilio: the payment that it confirms).
 
         Returns:
             `Approved`, `Wrong`, `Undecided`, `Ended`, `Refused` or `NotFound`.
@@ -239,7 +241,9 @@ class AsyncEngine:
         """
         return await self._run(
             "check",
-            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source),
+            flows.check(
+                self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
+            ),
             session,
         )
 

@@ -211,6 +211,7 @@ class Engine:
         recipient: str | PhoneNumber | None = None,
         region: str | None = None,
         source: str | None = None,
+        extra: Mapping[str, str] = NO_EXTRA,
     ) -> CheckResult:
         """Try a code.
 
@@ -223,6 +224,7 @@ class Engine:
             recipient: the number, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
             region: as for `start`.
             source: as for `start`.
+            extra: as for `start`, for a code of the provider's own (Twilio: the payment that it confirms).
 
         Returns:
             `Approved`, `Wrong`, `Undecided`, `Ended`, `Refused` or `NotFound`.
@@ -233,7 +235,9 @@ class Engine:
         """
         return self._run(
             "check",
-            flows.check(self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source),
+            flows.check(
+                self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
+            ),
             session,
         )
 

@@ -6,6 +6,7 @@ clearly an approval of this very try is none.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -38,13 +39,19 @@ class Claimed(msgspec.Struct, frozen=True):
 
 
 def ask(
-    setup: Setup, entropy: Entropy, claimed: Claimed, token: Token | None, code: str, seen: Snapshot
+    setup: Setup,
+    entropy: Entropy,
+    claimed: Claimed,
+    token: Token | None,
+    code: str,
+    seen: Snapshot,
+    extra: Mapping[str, str],
 ) -> Flow[CheckResult]:
     """Ask the provider about a claimed try, settle it, and say what became of it."""
     session = claimed.session
     terms = setup.providers[session.provider]
     number = None if session.handle else claimed.number
-    request = CheckRequest(session.handle or None, number, code, setup.timeout_s)
+    request = CheckRequest(session.handle or None, number, code, setup.timeout_s, extra)
     answer: CheckAnswer = yield CheckCode(terms.name, request)
     reconciled = False
     if (

@@ -9,6 +9,7 @@ read, and one MAC is computed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -16,7 +17,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
-from otpcore.contract import CodeOwner
+from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.errors import InvalidNumber
 from otpcore.flows.asking import Claimed, ask, locked_facts, told
 from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
@@ -53,6 +54,7 @@ def check(
     recipient: str | PhoneNumber | None = None,
     region: str | None = None,
     source: str | None = None,
+    extra: Mapping[str, str] = NO_EXTRA,
 ) -> Flow[CheckResult]:
     """Try a code; see `Engine.check`."""
     token, purpose = None, ""
@@ -102,7 +104,7 @@ def check(
             setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now
         )
         return (yield from answered)
-    return (yield from ask(setup, entropy, outcome, token, code, seen))
+    return (yield from ask(setup, entropy, outcome, token, code, seen, extra))
 
 
 def _is_of(setup: Setup, token: Token, known: Snapshot, number: str) -> Flow[bool]:

@@ -65,6 +65,7 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
             timeout_s=setup.timeout_s,
             locale=wish.locale,
             extra=wish.extra,
+            source=wish.source,
         ),
     )
     return (yield from _settle(setup, entropy, wish, outcome, answer, seen))
