@@ -1,9 +1,9 @@
-"""The page that shows the inbox as a phone would, for a person who tries a flow by hand.
+"""The page on which a person tries a flow by hand: a phone that shows the inbox, beside it what an application does.
 
 One document, style and script inside, nothing from elsewhere: the policy in `HEADERS` lets the browser run exactly
 this script and talk to this origin alone. What a message says reaches the page as text, never as markup.
 
-Rule of this file: two constants; what they show comes from `control`.
+Rule of this file: two constants; what they show comes from `control` and the API.
 """
 
 from __future__ import annotations
@@ -51,7 +51,17 @@ aside p { color: var(--faint); margin: 0 0 1rem; }
 .tools { display: flex; flex-wrap: wrap; gap: .5rem; margin-bottom: 1.2rem; }
 .tools button { font: inherit; font-size: .9rem; color: inherit; background: var(--phone); cursor: pointer;
   border: 1px solid var(--line); border-radius: .6rem; padding: .4rem .8rem; }
-summary { cursor: pointer; font-weight: 600; }
+h2 { font-size: 1rem; margin: 1.2rem 0 .5rem; }
+.tools input, .tools select { font: inherit; font-size: .9rem; color: inherit; background: var(--phone); flex: 1 1 6rem;
+  min-width: 0; width: auto; border: 1px solid var(--line); border-radius: .6rem; padding: .4rem .6rem; }
+.tools label { font-size: .85rem; color: var(--faint); align-self: center; }
+.tools label input { flex: none; }
+pre { font: .78rem/1.4 ui-monospace, monospace; background: var(--phone); border: 1px solid var(--line); margin: 0;
+  border-radius: .6rem; padding: .6rem .8rem; max-height: 16rem; overflow: auto; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
+pre:empty { display: none; }
+td button { all: unset; cursor: pointer; color: var(--accent); }
+summary { cursor: pointer; font-weight: 600; margin-top: 1.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .82rem; margin-top: .6rem;
   font-variant-numeric: tabular-nums; }
 td, th { text-align: left; padding: .22rem .6rem .22rem 0; border-bottom: 1px solid var(--line); }
@@ -126,11 +136,63 @@ byId("clear").addEventListener("click", async () => {
   await refresh();
 });
 byId("who").addEventListener("change", draw);
+
+async function ask(path, form) {
+  const account = await json("/_emulator/account");
+  const url = "/v2/Services/" + account.service_sid + path;
+  const shownUrl = "POST " + url + "\\n" + new URLSearchParams(form) + "\\n\\n";
+  byId("answer").textContent = shownUrl + "waiting";
+  let told;
+  try {
+    const answer = await fetch(url, {
+      method: "POST",
+      credentials: "omit",
+      headers: { Authorization: "Basic " + btoa(account.account_sid + ":" + account.auth_token) },
+      body: new URLSearchParams(form),
+      signal: AbortSignal.timeout(10000),
+    });
+    const text = await answer.text();
+    try { told = JSON.stringify(JSON.parse(text), null, 2); } catch { told = text; }
+    told = answer.status + " " + answer.statusText + "\\n" + told;
+  } catch (error) {
+    told = "no answer: " + error.message;
+  }
+  byId("answer").textContent = shownUrl + told;
+  await refresh();
+}
+
+const to = () => byId("to").value.trim();
+byId("send").addEventListener("click", () => ask("/Verifications", { To: to(), Channel: byId("channel").value }));
+byId("check").addEventListener("click", () => ask("/VerificationCheck", { To: to(), Code: byId("code").value.trim() }));
+byId("cancel").addEventListener("click", () =>
+  ask("/Verifications/" + encodeURIComponent(to()), { Status: "canceled" }));
+
+async function faults(options) {
+  const answer = await fetch("/_emulator/faults", options);
+  const waiting = answer.status === 204 ? [] : await answer.json();
+  byId("waiting").textContent = waiting.length ? JSON.stringify(waiting) : "";
+}
+byId("spoil").addEventListener("click", () => {
+  const outcome = byId("outcome").value;
+  const fault = /^[0-9]+$/.test(outcome) ? Number(outcome) : outcome;
+  return faults({
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ outcome: fault, processed: byId("processed").checked }),
+  });
+});
+byId("heal").addEventListener("click", () => faults({ method: "DELETE" }));
+
 json("/_emulator/numbers").then((rows) => byId("numbers").replaceChildren(...rows.map((row) => {
   const line = document.createElement("tr");
   const outcome = row.outcome + (row.processed ? ", after taking effect" : "")
     + (row.channels ? " (" + row.channels.join(", ") + ")" : "");
-  line.append(make("td", "", row.number), make("td", "", row.on), make("td", "", outcome));
+  const number = make("td", "", "");
+  const choose = make("button", "", row.number);
+  choose.type = "button";
+  choose.addEventListener("click", () => { byId("to").value = row.number; });
+  number.append(choose);
+  line.append(number, make("td", "", row.on), make("td", "", outcome));
   return line;
 })));
 watch();
@@ -161,6 +223,27 @@ HTML: Final = f"""<!doctype html>
 <button type="button" data-advance="600">+10 min</button>
 <button type="button" id="clear">Clear inbox</button>
 </div>
+<h2>What an application asks</h2>
+<div class="tools">
+<input id="to" aria-label="To" value="+12025550123" autocomplete="off">
+<select id="channel" aria-label="Channel"><option>sms<option>call<option>whatsapp<option>email<option>auto</select>
+<button type="button" id="send">Send</button>
+</div>
+<div class="tools">
+<input id="code" aria-label="Code" placeholder="Code" inputmode="numeric" autocomplete="off">
+<button type="button" id="check">Check</button>
+<button type="button" id="cancel">Cancel</button>
+</div>
+<pre id="answer" role="status"></pre>
+<h2>What goes wrong with the next request</h2>
+<div class="tools">
+<select id="outcome" aria-label="Outcome"><option>20429<option>503<option>reset<option>truncated<option>garbage<option
+>hang</select>
+<label><input type="checkbox" id="processed"> after it took effect</label>
+<button type="button" id="spoil">Order</button>
+<button type="button" id="heal">Nothing</button>
+</div>
+<pre id="waiting"></pre>
 <details>
 <summary>Numbers that fail on purpose</summary>
 <table><thead><tr><th>number</th><th>on</th><th>outcome</th></tr></thead><tbody id="numbers"></tbody></table>

@@ -117,3 +117,23 @@ def test_what_a_message_says_is_nowhere_in_the_page_itself(bench: Bench, browser
     assert "<img" in bench.emulator.inbox()[-1].text
     assert "<img" not in browser.get(bench.emulator.url).text
     assert browser.get(f"{bench.emulator.url}/_emulator/inbox").headers["Content-Type"] == "application/json"
+
+
+def test_no_line_of_the_script_ends_inside_a_text() -> None:
+    (script,) = re.findall(r"<script>(.*?)</script>", page.HTML, re.DOTALL)
+    assert [line for line in script.splitlines() if line.count('"') % 2] == []
+
+
+def test_everything_that_the_script_takes_by_id_is_on_the_page() -> None:
+    taken = set(re.findall(r'byId\("(\w+)"\)', page.HTML))
+    assert taken == set(re.findall(r' id="(\w+)"', page.HTML))
+
+
+def test_a_person_finds_the_account_on_the_page(bench: Bench, browser: requests.Session) -> None:
+    """What the page sends with each request of its own."""
+    account = browser.get(f"{bench.emulator.url}/_emulator/account").json()
+    assert account == {
+        "account_sid": bench.emulator.account_sid,
+        "auth_token": bench.emulator.auth_token,
+        "service_sid": bench.emulator.service_sid,
+    }
