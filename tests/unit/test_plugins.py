@@ -1,20 +1,18 @@
-"""The registry over plugins of this process: what it refuses, and how each hook is called."""
+"""The registry over plugins of this process: the types that they bring, and how each hook is called."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
+from datetime import datetime, timedelta
 from typing import cast
 
 import pluggy
 import pytest
-from pydantic import BaseModel
 
 import otpcore.hookspecs
-from otpcore.errors import RefusedPlugin, UnknownPlugin
+from otpcore.errors import UnknownPlugin
 from otpcore.hookspecs import (
     PROJECT,
     CommandGroup,
@@ -22,89 +20,25 @@ from otpcore.hookspecs import (
     Guard,
     ProviderType,
     SendIntent,
-    StoreType,
     Verdict,
-    hookimpl,
 )
-from otpcore.plugins import Plugins, PluginState
-from otpcore.ports import Provider, Store
-
-NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
-INTENT = SendIntent("t", "login", "sms", "k", "CM", "mobile", None)
-EVENT = Event("send.accepted", NOW, "t", "login", "k")
-SECRET = "+12025550123 code 482915"
-
-
-class NoSettings(BaseModel):
-    pass
-
-
-def build_provider(_: object) -> Provider:
-    raise NotImplementedError
-
-
-def build_store(_: object) -> Store:
-    raise NotImplementedError
-
-
-def provider_type(name: str) -> ProviderType:
-    return ProviderType(name, "for a test", NoSettings, build_provider)
-
-
-def store_type(name: str) -> StoreType:
-    return StoreType(name, "for a test", NoSettings, build_store)
-
-
-def plugin(**implementations: Callable[..., object]) -> object:
-    """An object with these hook implementations, as a module would have them."""
-    return SimpleNamespace(**{name: hookimpl(function) for name, function in implementations.items()})
-
-
-def silent_guard(intent: SendIntent) -> None: ...
-
-
-def silent_observer(event: Event) -> None: ...
-
-
-def wrong_argument(request: SendIntent) -> None: ...
-
-
-def guard_into(asked: list[SendIntent]) -> object:
-    def judge(intent: SendIntent) -> None:
-        asked.append(intent)
-
-    return plugin(otpcore_guard_send=judge)
-
-
-def observer_into(told: list[Event]) -> object:
-    def observe(event: Event) -> None:
-        told.append(event)
-
-    return plugin(otpcore_observe=observe)
-
-
-def registered(*plugins: object) -> Plugins:
-    """A registry of these plugins, named p0, p1, … in the order of registration."""
-    registry = Plugins()
-    for number, each in enumerate(plugins):
-        registry.register(each, name=f"p{number}")
-    return registry
-
-
-def guard(verdict: object) -> object:
-    def judge(intent: SendIntent) -> object:
-        if isinstance(verdict, Exception):
-            raise verdict
-        return verdict
-
-    return plugin(otpcore_guard_send=judge)
-
-
-def refusal(implementations: object, registry: Plugins | None = None, name: str = "late") -> str:
-    with pytest.raises(RefusedPlugin) as refused:
-        (registry or Plugins()).register(implementations, name=name)
-    return str(refused.value)
-
+from otpcore.plugins import Plugins
+from tests.unit.plugging import (
+    ALLOW,
+    DENY,
+    EVENT,
+    INTENT,
+    NOW,
+    SECRET,
+    guard,
+    guard_into,
+    observer_into,
+    plugin,
+    provider_type,
+    refusal,
+    registered,
+    store_type,
+)
 
 # --- otpcore_providers, otpcore_stores ----------------------------------------------------------
 
@@ -173,128 +107,8 @@ def test_a_plugin_that_fails_while_naming_its_types_is_refused_without_its_words
     assert not registry.listing()
 
 
-# --- the rules of the registry ------------------------------------------------------------------
-
-
-def test_two_plugins_of_one_name_are_refused_naming_both() -> None:
-    registry = Plugins()
-    registry.register(plugin(), name="same")
-    message = refusal(plugin(), registry, "same")
-    assert (
-        message
-        == "Two plugins claim one name: same (registered in this process) and same (registered in this process)."
-    )
-
-
-def test_one_plugin_under_two_names_is_refused_naming_both() -> None:
-    once = plugin()
-    registry = Plugins()
-    registry.register(once, name="one")
-    assert "one (registered in this process) and two (registered" in refusal(once, registry, "two")
-
-
-def test_a_blocked_name_is_refused() -> None:
-    assert refusal(plugin(), Plugins(block=["late"])) == "The block list names late."
-
-
-def test_a_plugin_name_has_the_form_of_a_type_name() -> None:
-    assert "lower-case" in refusal(plugin(), name="Late Plugin")
-
-
-async def coroutine(intent: SendIntent) -> None: ...
-
-
-async def asynchronous_generator(intent: SendIntent) -> object:
-    yield
-
-
-def generator(intent: SendIntent) -> Iterator[None]:
-    yield
-
-
-@pytest.mark.parametrize("function", [coroutine, asynchronous_generator, generator])
-def test_coroutines_and_generators_are_refused(function: Callable[..., object]) -> None:
-    assert "late (registered in this process) implements otpcore_guard_send" in refusal(
-        plugin(otpcore_guard_send=function)
-    )
-
-
-def test_a_wrapper_is_refused() -> None:
-    assert "wrapper" in refusal(SimpleNamespace(otpcore_guard_send=hookimpl(wrapper=True)(generator)))
-
-
-def test_a_misspelt_hook_is_refused_with_the_right_name() -> None:
-    message = refusal(plugin(otpcore_gaurd_send=silent_guard))
-    assert "otpcore_gaurd_send, which is no hook of otpcore; did you mean otpcore_guard_send?" in message
-
-
-def test_a_hook_that_is_like_no_other_is_refused_with_all_names() -> None:
-    message = refusal(plugin(zzz=lambda: None))
-    assert "otpcore_commands" in message
-    assert "otpcore_stores" in message
-
-
-def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
-    registry = Plugins()
-    message = refusal(plugin(otpcore_guard_send=wrong_argument), registry)
-    assert "'request'" in message
-    assert registry.guard_send(INTENT) is None
-    registry.register(guard(Verdict(Guard.DENY)), name="late")
-
-
-def test_a_hook_implemented_twice_is_refused() -> None:
-    twice = SimpleNamespace(
-        otpcore_observe=hookimpl(silent_observer),
-        second=hookimpl(specname="otpcore_observe")(lambda: None),
-    )
-    assert "otpcore_observe twice: otpcore_observe and second" in refusal(twice)
-
-
-def test_what_is_marked_is_called_and_what_is_only_named_like_a_hook_is_warned_of() -> None:
-    forgotten = SimpleNamespace(otpcore_guard_send=lambda: Verdict(Guard.DENY))
-    registry = registered(forgotten)
-    (info,) = registry.listing()
-    assert info.state is PluginState.ACTIVE
-    assert info.warnings == ("otpcore_guard_send is not marked with hookimpl and is never called.",)
-    assert registry.guard_send(INTENT) is None
-
-
-def test_a_refused_plugin_leaves_no_trace() -> None:
-    registry = Plugins()
-    refusal(plugin(otpcore_stores=lambda: [store_type("a")], otpcore_observe=wrong_argument), registry)
-    assert not registry.stores
-    registry.register(plugin(otpcore_stores=lambda: [store_type("a")]), name="late")
-    assert set(registry.stores) == {"a"}
-
-
-def test_a_plugin_that_pluggy_refuses_half_way_through_leaves_no_trace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Before 1.7 pluggy notes the plugin first and judges its arguments then."""
-
-    def registers_and_refuses(manager: pluggy.PluginManager, module: object, name: str) -> None:
-        real(manager, module, name)
-        raise pluggy.PluginValidationError(module, "refused late")
-
-    real, registry = pluggy.PluginManager.register, Plugins()
-    with monkeypatch.context() as old:
-        old.setattr(pluggy.PluginManager, "register", registers_and_refuses)
-        assert "refused late" in refusal(guard(DENY), registry)
-    registry.register(guard(ALLOW), name="late")
-    assert registry.guard_send(INTENT) is ALLOW
-
-
-def test_registries_do_not_share_plugins() -> None:
-    registered(guard(Verdict(Guard.DENY)))
-    assert registered().guard_send(INTENT) is None
-
-
-def test_the_listing_names_the_hooks_of_a_plugin() -> None:
-    (info,) = registered(plugin(otpcore_observe=silent_observer, otpcore_commands=lambda: ())).listing()
-    assert info.hooks == ("otpcore_commands", "otpcore_observe")
-
-
 # --- otpcore_guard_send -------------------------------------------------------------------------
 
-ALLOW, DENY = Verdict(Guard.ALLOW, "fine"), Verdict(Guard.DENY, "no")
 SOON, LATER = (Verdict(Guard.HOLD, "busy", NOW + timedelta(minutes=m)) for m in (1, 9))
 
 
