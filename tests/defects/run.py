@@ -23,14 +23,17 @@ def judge(defect: Defect) -> str:
         defect.body()
     except Exception as error:  # noqa: BLE001  # any way to fail is a failure
         return f"red without it: {type(error).__name__} {error}"
-    try:
-        with Planter() as planter:
+    with Planter() as planter:
+        try:
             defect.plant(planter)
+        except Exception as error:  # noqa: BLE001  # the code has changed, and the defect with it must
+            return f"not planted: {type(error).__name__} {error}"
+        try:
             defect.body()
-    except (defect.red, pytest.fail.Exception):
-        return "caught"
-    except Exception as error:  # noqa: BLE001  # the defect broke the body instead of its assertion
-        return f"broken: {type(error).__name__} {error}"
+        except (defect.red, pytest.fail.Exception):
+            return "caught"
+        except Exception as error:  # noqa: BLE001  # the defect broke the body instead of its assertion
+            return f"broken: {type(error).__name__} {error}"
     return "NOT CAUGHT"
 
 

@@ -56,12 +56,20 @@ def test_whatever_a_review_found_has_a_planted_defect(module: ModuleType) -> Non
     assert not tests - run
 
 
-def test_a_defect_that_nothing_catches_is_told() -> None:
+@pytest.mark.parametrize(
+    ("plant", "verdict"),
+    [
+        ("lambda p: None", "NOT CAUGHT"),
+        ("lambda p: p.swap(object(), None)", "not planted"),
+        ("lambda p: p.reword(run.judge, 'what it does not say', '')", "not planted"),
+    ],
+)
+def test_a_defect_that_nothing_catches_or_that_is_not_there_is_told(plant: str, verdict: str) -> None:
     code = (
         "import sys; from tests.defects import run, planted; "
-        "harmless = run.Defect('99', 'harmless', lambda p: None, planted.starts_at_once); "
+        f"harmless = run.Defect('99', 'harmless', {plant}, planted.starts_at_once); "
         "run.ALL = (harmless,); sys.exit(run.main([]))"
     )
     ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ran.returncode == 1, ran.stderr
-    assert "NOT CAUGHT" in ran.stdout
+    assert verdict in ran.stdout
