@@ -1,4 +1,4 @@
-"""What the tests of the registry share: plugins of this process, and registries of them."""
+"""What the tests of the registry share: plugins of this process, and registries of them.
 
 Rules of this file: nothing is mocked; a plugin is an object with marked functions, as a module would have them.
 """
