@@ -151,7 +151,6 @@ DEFECTS: Final = (
         "any handle is taken",
         lambda p: p.swap(vars(answers)["_is_handle"], always_true),
         purposes.test_a_handle_that_no_record_may_keep_is_an_answer_that_cannot_be_trusted,
-        red=Exception,
     ),
     Defect(
         "R8",
