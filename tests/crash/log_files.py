@@ -6,22 +6,12 @@ Rules of this file: no assertions about the store, no defects.
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from otpcore.contract import Conflict, Version
 from otpcore.stores.tinydb import TinyDBStore
+from tests.stores.putting import GC_AT, put
 
 __all__ = ["GC_AT", "append", "data_of", "leave_room", "lines_of", "put"]
-
-GC_AT = datetime.now(UTC) + timedelta(days=1)
-
-
-def put(store: TinyDBStore, key: str, data: bytes) -> Version:
-    found = store.load(key)
-    answer = store.commit(key, data, expect=found.version if found else None, gc_at=GC_AT)
-    assert not isinstance(answer, Conflict)
-    return answer
 
 
 def data_of(store: TinyDBStore, key: str) -> bytes | None:

@@ -7,7 +7,7 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -23,18 +23,6 @@ from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.log_files import GC_AT, data_of, leave_room, lines_of, put
 
 RED = pytest.raises(AssertionError)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.otpdb"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[TinyDBStore]:
-    opened = TinyDBStore(path)
-    yield opened
-    opened.close()
 
 
 # --- a disk that takes a part, or nothing ----------------------------------------------------------

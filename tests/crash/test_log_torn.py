@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,6 @@ from otpcore.stores.frames import Record
 from otpcore.stores.segment import Segment
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.log_files import append, data_of, lines_of, put
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.otpdb"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[TinyDBStore]:
-    opened = TinyDBStore(path)
-    yield opened
-    opened.close()
-
 
 # --- what a crash or the disk left in the file -----------------------------------------------------
 

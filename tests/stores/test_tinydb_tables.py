@@ -23,11 +23,6 @@ increment = cast("Any", operations).increment
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "store.otpdb"
-
-
-@pytest.fixture
 def db(path: Path) -> Iterator[Any]:
     with LogDB(path) as opened:
         yield opened
