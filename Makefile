@@ -9,10 +9,10 @@ SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
 PLUGINS := $(wildcard plugins/*)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test nightly bench lint format types docs clean
+.PHONY: help venv demo test nightly bench cassettes lint format types docs clean
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-16s%s\n' "$$name" "$$text"; done
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-18s%s\n' "$$name" "$$text"; done
 
 venv: $(STAMP)  ## make .venv with the pinned versions (again only when they change)
 
@@ -41,6 +41,9 @@ nightly: $(STAMP)  ## run every test at full size (hours)
 
 bench: $(STAMP)  ## measure the ratios to reach
 	$(BIN)/python -m tests.benchmarks.run
+
+cassettes: $(STAMP)  ## record cassettes/ again, from the emulator (or Twilio itself: cassettes/README.md)
+	$(BIN)/python -m tests.cassettes.record
 
 lint: $(STAMP)  ## style, formatting, layers
 	$(BIN)/ruff check .
