@@ -16,7 +16,8 @@ from otpcore import Approved, NextActions
 from otpcore.contract import CodeOwner
 from otpcore.model import Ladder
 from otpcore.policy import Profile
-from tests.properties.test_sessions_machine import TIGHT, Service, histories
+from tests.properties.notes import TIGHT
+from tests.properties.test_sessions_machine import Service, histories
 from tests.properties.world import World
 
 LOOSE = replace(TIGHT, ladder=(timedelta(seconds=1),) * 40, daily_cap=40)

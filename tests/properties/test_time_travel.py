@@ -20,7 +20,7 @@ from otpcore.engine.answers import to_milliseconds, wall_clock
 from otpcore.ledger import catch_up, gc_at, tidy
 from otpcore.model import Ladder, RecipientRecord, Send, Session
 from otpcore.policy import DAY, DEFAULT
-from tests.properties.world import EPOCH, NUMBER, World
+from tests.properties.world import EPOCH, NUMBER, World, begin
 
 JUMPS = [timedelta(seconds=sign * each) for each in (1, 3600, 86_400) for sign in (1, -1)]
 ZONES = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Apia"]
@@ -30,12 +30,6 @@ CHANGES = [
     datetime(2026, 12, 31, 23, 59, 30, tzinfo=UTC),
 ]
 OWNERS = pytest.mark.parametrize("owner", list(CodeOwner))
-
-
-def begin(world: World) -> tuple[str, str]:
-    sent = world.engine.start(NUMBER)
-    assert isinstance(sent, Sent)
-    return sent.session.token or "", world.vendor.code_for(NUMBER)
 
 
 # --- D8 ----------------------------------------------------------------------------------------

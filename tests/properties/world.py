@@ -10,6 +10,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from otpcore.contract import CheckRequest, CodeOwner, SendRequest
 from otpcore.engine.sync import Engine
@@ -18,6 +19,7 @@ from otpcore.model import RecipientRecord
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Conflict, Version
 from otpcore.providers.fake import FakeProvider, Outcome
+from otpcore.results import Sent
 from otpcore.stores.memory import MemoryStore
 
 NUMBER = "+12025550123"
@@ -91,3 +93,15 @@ class World:
         """The only recipient's record; an empty one when there is none."""
         found = [entry.data for key, entry in self.store.scan("", 10) if "/r/" in key]
         return RecipientRecord.decode(found[0]) if found else RecipientRecord()
+
+
+def begin(world: World, **asked: Any) -> tuple[str, str]:
+    """Start; a session's token, and the code that was sent."""
+    result = world.engine.start(NUMBER, **asked)
+    assert isinstance(result, Sent)
+    return result.session.token or "", world.vendor.code_for(NUMBER)
+
+
+def wrong(code: str) -> str:
+    """Another code of the same length."""
+    return f"{(int(code) + 1) % 10**6:06d}"
