@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 import requests
@@ -87,7 +87,11 @@ class Stage:
             self._form["VerificationSid"] = sent.sid
 
 
-def shape(value: Any) -> Any:
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | float | bool | None"
+Shape: TypeAlias = "dict[str, Shape] | list[Shape] | str | None"
+
+
+def shape(value: Json) -> Shape:
     """What a body is made of: its keys, and for a list the shape of its first element."""
     if isinstance(value, dict):
         return {key: shape(one) for key, one in value.items()}
@@ -96,19 +100,17 @@ def shape(value: Any) -> Any:
     return None if value is None else type(value).__name__
 
 
-def differences(ours: Any, theirs: Any, where: str = "body") -> list[str]:
+def differences(ours: Shape, theirs: Shape, where: str = "body") -> list[str]:
     """Where two shapes differ; what is null or empty on one side may be anything on the other."""
-    if ours in (None, [], {}) or theirs in (None, [], {}):
+    if not ours or not theirs:
         return []
     if isinstance(ours, dict) and isinstance(theirs, dict):
         if where.endswith("translations"):  # by language
             return differences(next(iter(ours.values())), next(iter(theirs.values())), where + ".*")
-        keys = [f"{where}: {key}" for key in sorted(set(ours) ^ set(theirs))]
-        return keys + [
-            one
-            for key in sorted(set(ours) & set(theirs))
-            for one in differences(ours[key], theirs[key], f"{where}.{key}")
-        ]
+        found = [f"{where}: {key}" for key in sorted(set(ours) ^ set(theirs))]
+        for key in sorted(set(ours) & set(theirs)):
+            found += differences(ours[key], theirs[key], f"{where}.{key}")
+        return found
     if isinstance(ours, list) and isinstance(theirs, list):
         return differences(ours[0], theirs[0], where + "[]")
     return [] if ours == theirs else [f"{where}: {ours} is not {theirs}"]
