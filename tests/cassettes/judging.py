@@ -113,8 +113,7 @@ def _shape(text: str) -> object:
 
 def _typed(value: Any, key: str = "") -> object:
     if isinstance(value, list):
-        values: list[Any] = value
-        return [_typed(each, key) for each in values]
+        return [_typed(each, key) for each in cast("Iterable[object]", value)]
     if isinstance(value, tuple):  # a key and what it holds, from the hook
         name, held = cast("tuple[str, Any]", value)
         return name, _typed(held, name)
