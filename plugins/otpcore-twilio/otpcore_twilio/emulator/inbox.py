@@ -59,8 +59,14 @@ def messages(account: Account, to: str | None = None, after: int = 0) -> tuple[M
         to: only those to this recipient.
         after: only those with a greater number.
     """
+    found: list[Message] = []
     with account.lock:
-        return tuple(each for each in account.world.messages if to in {None, each.to} and each.number > after)
+        for message in reversed(account.world.messages):
+            if message.number <= after:
+                break
+            if to is None or message.to == to:
+                found.append(message)
+    return tuple(reversed(found))
 
 
 def wait_for_messages(account: Account, to: str | None, after: int, timeout_s: float) -> tuple[Message, ...]:

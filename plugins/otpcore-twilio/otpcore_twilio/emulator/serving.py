@@ -109,10 +109,11 @@ class Emulator:
         Raises:
             LookupError: there is no message.
         """
-        found = messages(self.account, to)
-        if not found:
-            raise LookupError("no message was sent to this recipient")
-        return found[-1].code
+        with self.account.lock:
+            for message in reversed(self.account.world.messages):
+                if message.to == to:
+                    return message.code
+        raise LookupError("no message was sent to this recipient")
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward; short for `clock.advance`."""
