@@ -57,6 +57,8 @@ class Options:
             error 60229 of the dictionary.
         template_elsewhere: a template that does not serve the channel: the default message goes out (page of the
             warning 60327, 2026), or the request is refused (60227, 60408 of the dictionary, 2023).
+        message_wording: texts of 60200 and 20404 as in captures of 2025, the former with the value that was given, or
+            as in those of 2019 to 2022.
         retry_after_codes: the codes that bring a Retry-After header; only that of 20429 is documented.
         http_statuses: HTTP status by error code, over the dictionary's; for codes whose page states none.
         magic: numbers that fail in a chosen way.
@@ -88,6 +90,7 @@ class Options:
     unsupported_locale: Literal[60200, 20404] = 60200
     missing_translation: Literal["default", 60229] = "default"
     template_elsewhere: Literal["default", "refused"] = "default"
+    message_wording: Literal["recent", "early"] = "recent"
     retry_after_codes: frozenset[int] = frozenset({20429})
     http_statuses: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     magic: Mapping[str, Magic] = field(default_factory=lambda: MAGIC)

@@ -11,6 +11,7 @@ shows are beside their operations, in the order of the specification's examples.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from otpcore_twilio.emulator.catalogue import ERRORS, Refusal
@@ -25,6 +26,9 @@ __all__ = ["SILENT_PATH", "TEST_NETWORK", "Body", "carrier", "check_body", "erro
 
 Body = dict[str, Any]
 """A JSON object, in the order of the wire."""
+
+_EARLY: Final = re.compile(r"^Invalid parameter `(\w+)`.*| /v2/", re.DOTALL)
+"""What captures of 2019 to 2022 word otherwise: no value of a parameter, no version in a path."""
 
 SILENT_PATH: Final = "/_emulator/sna"
 """Where a phone opens the URLs of silent network authentications; at Twilio's they lead to a carrier."""
@@ -124,12 +128,17 @@ def error(refusal: Refusal, options: Options) -> tuple[int, dict[str, str], Body
     if code == 20003:  # noqa: PLR2004  # a Twilio error code
         headers["WWW-Authenticate"] = 'Basic realm="Twilio API"'
         body["detail"] = ""
+    message = kind.message.format(refusal.detail)
     body |= {
-        "message": kind.message.format(refusal.detail),
+        "message": _EARLY.sub(_early, message) if options.message_wording == "early" else message,
         "more_info": f"https://www.twilio.com/docs/errors/{code}",
         "status": status,
     }
     return status, headers, body
+
+
+def _early(match: re.Match[str]) -> str:
+    return " /" if match[1] is None else f"Invalid parameter: {match[1]}"
 
 
 def _to_the_millisecond(at: datetime, *, real: bool) -> str:

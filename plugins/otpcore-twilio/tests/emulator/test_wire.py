@@ -98,6 +98,15 @@ def test_an_error_names_code_message_page_and_status(bench: Bench) -> None:
     ]
 
 
+def test_messages_can_be_worded_as_they_were_years_ago(bench_of: Callable[..., Bench]) -> None:
+    bench = bench_of(Options(message_wording="early"))
+    assert bench.refused(bench.send, "nobody") == (400, 60200)
+    assert bench.body["message"] == "Invalid parameter: To"
+    assert bench.refused(bench.check, "123456") == (404, 20404)
+    path = f"/Services/{bench.emulator.service_sid}/VerificationCheck"
+    assert bench.body["message"] == f"The requested resource {path} was not found"
+
+
 def test_a_404_names_the_path(bench: Bench) -> None:
     bench.refused(bench.check, "123456")
     path = f"/v2/Services/{bench.emulator.service_sid}/VerificationCheck"
