@@ -29,7 +29,8 @@ from otpcore.phone import canonicalise
 from otpcore.results import SendResult, Sent, Wait
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.flow_torn import World, tries_stay_spent
-from tests.crash.log_child import OPENERS, die_before_call
+from tests.crash.log_child import die_before_call
+from tests.crash.openers import OPENERS
 from tests.storms.arena import PEPPER, MovedClock, phone
 from tests.storms.bodies_checks import most_in_a_day
 from tests.storms.sent_log import LoggedProvider, append, read_log

@@ -1,4 +1,4 @@
-"""What the crash tests of the embedded store run in processes of their own: `python log_child.py <scenario> …`.
+"""What the crash tests of the embedded store run in processes of their own: `python -m tests.crash.log_child …`.
 
 Scenarios that kill do it in forks of this process, by SIGKILL at a chosen byte or before a chosen system call,
 and print what was found afterwards as JSON. `ours` is the store; `stock` is TinyDB's JSONStorage with the
@@ -8,7 +8,6 @@ same contract on top, `caching` its CachingMiddleware: the planted defects with 
 from __future__ import annotations
 
 import fcntl
-import io
 import json
 import os
 import shutil
@@ -20,17 +19,13 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, cast
+from typing import Any, NoReturn, cast
 
-from tinydb import TinyDB
-from tinydb.middlewares import CachingMiddleware
-from tinydb.storages import JSONStorage
-from tinydb.table import Document, Table
-
-from otpcore.contract import Conflict, Version, Versioned
+from otpcore.contract import Conflict, Version
 from otpcore.errors import StoreError
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.tinydb import TinyDBStore
+from tests.crash.openers import OPENERS, AnyStore, StockStore
 
 GC_AT = datetime.now(UTC) + timedelta(days=1)
 OTHERS = {f"other/{number}": b'{"n":%d,"pad":"%s"}' % (number, b"x" * 60 * number) for number in range(4)}
@@ -38,76 +33,6 @@ KEY = "tenant/r/key"
 OLD = b'{"state":"old","pad":"%s"}' % (b"o" * 300)
 NEW = b'{"state":"new","pad":"%s"}' % (b"n" * 150)
 """Shorter than the old one: a file that shrinks is where stock storage leaves rubbish."""
-
-
-class AnyStore(Protocol):
-    """What the scenarios use of a store."""
-
-    def load(self, key: str) -> Versioned | None: ...
-    def commit(
-        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
-    ) -> Version | Conflict: ...
-    def close(self) -> None: ...
-
-
-class OsFile(io.FileIO):
-    """A file whose writes go through `os.write`, where this module can count and stop them."""
-
-    def write(self, data: Any, /) -> int:
-        return os.write(self.fileno(), data)
-
-
-class StockStorage(JSONStorage):
-    """JSONStorage as it is, on such a file."""
-
-    def __init__(self, path: str) -> None:
-        cast("Any", super()).__init__(path)
-        self._handle.close()
-        self._handle = io.TextIOWrapper(io.BufferedRandom(cast("Any", OsFile(path, "r+"))))
-
-
-class StringIds(Table):
-    document_id_class = str  # type: ignore[assignment]  # TinyDB documents the override, its types say int
-
-
-class StockStore:
-    """The store contract on stock TinyDB, as a newcomer would write it."""
-
-    def __init__(self, path: str, storage: Any = StockStorage) -> None:
-        self.between: Callable[[], object] = lambda: None
-        self.db = TinyDB(path, storage=storage)
-        self.table = StringIds(self.db.storage, "records", cache_size=0)
-
-    def load(self, key: str) -> Versioned | None:
-        doc = cast("Any", self.table).get(doc_id=key)
-        return None if doc is None else Versioned(doc["data"].encode(), Version(doc["version"]))
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        found = self.load(key)
-        if (found.version if found else None) != expect:
-            return Conflict(found)
-        self.between()
-        version = os.urandom(8).hex()
-        if data is None:
-            cast("Any", self.table).remove(doc_ids=[key])
-        else:
-            doc = Document({"data": data.decode(), "version": version}, cast("Any", key))
-            cast("Any", self.table).upsert(doc)
-        return Version(version)
-
-    def close(self) -> None:
-        self.db.close()
-
-
-def open_ours(path: str) -> AnyStore:
-    return TinyDBStore(path)
-
-
-def open_caching(path: str) -> AnyStore:
-    return StockStore(path, cast("Any", CachingMiddleware)(JSONStorage))
-
-
-OPENERS: dict[str, Callable[[str], AnyStore]] = {"ours": open_ours, "stock": StockStore, "caching": open_caching}
 
 
 def put(store: AnyStore, key: str, data: bytes | None) -> Version:

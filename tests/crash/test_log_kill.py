@@ -1,4 +1,4 @@
-"""D4, D5: writers of the embedded store's file are killed at any byte or call, and race; stock storage is the control."""
+"""D4, D5: writers of the embedded store's file are killed at any byte or call, and race; stock storage is red."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ import pytest
 from otpcore.errors import StoreFormatError
 from otpcore.stores.tinydb import TinyDBStore
 
-CHILD = Path(__file__).with_name("log_child.py")
+CHILD = (sys.executable, "-m", "tests.crash.log_child")
+ROOT = Path(__file__).parents[2]
 WRITES = 500
 PROCESSES = 4
 
 
 def start(*args: object) -> subprocess.Popen[str]:
-    command = [sys.executable, str(CHILD), *map(str, args)]
+    command = [*CHILD, *map(str, args)]
     return subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1
     )
 
 
 def outcome(*args: object) -> dict[str, int]:
-    done = subprocess.run([sys.executable, str(CHILD), *map(str, args)], capture_output=True, text=True, check=False)
+    done = subprocess.run([*CHILD, *map(str, args)], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return cast("dict[str, int]", json.loads(done.stdout))
 
