@@ -21,7 +21,7 @@ from tests.conformance.file_store import FILE_CAPABILITIES, FILE_DEFECTS, FileSt
 from tests.conformance.kit_runs import ONE_CALLER, RACES, contract_of, failures
 from tests.conformance.racing_stores import RACING_DEFECTS, NaiveStore
 
-for module in ("broken_guards", "broken_upkeep"):
+for module in ("broken_keys", "broken_guards", "broken_upkeep", "broken_scans"):
     import_module(f"tests.conformance.{module}")  # registers its stores
 
 
