@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 
 import typer.main
 from starlette.routing import Route
 
-from otpcore_twilio.emulator import DELIVERIES, MAGIC, Account, Fault, Operation, Scenario, asgi
+from otpcore_twilio.emulator import DELIVERIES, MAGIC, Account, Fault, Operation, Options, Scenario, asgi
 from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.command import app
 from tests.docs.pages import ROOT, read, rows
@@ -69,3 +70,20 @@ def test_every_request_of_control_is_in_the_table() -> None:
 
 def test_every_field_of_a_scenario_is_in_the_table() -> None:
     assert first_cells("Faults") == set(Scenario.model_fields)
+
+
+def test_every_option_is_in_the_tables() -> None:
+    section = PAGE.partition("\n## Options\n")[2].partition("\n## ")[0]
+    cells = [line.split("|")[1] for line in section.splitlines() if line.startswith("| `")]
+    shown = [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+    assert sorted(shown) == sorted(field.name for field in fields(Options))
+
+
+def test_the_defaults_of_what_is_not_known_are_those_of_the_table() -> None:
+    section = PAGE.partition("Where the sources disagree")[2].partition("\n## ")[0]
+    table = [row for row in rows(section, 4) if row[0].startswith("`")]
+    assert len(table) > 10
+    for name, default, *_ in table:
+        value = getattr(Options(), name.strip("`"))
+        several = ", ".join(map(str, value)) if isinstance(value, frozenset) else str(value)
+        assert default == ("none" if value == {} else several), name

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import urlsplit
 
+from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.faults import Scenario
 from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Magic
 from otpcore_twilio.emulator.templates import TEMPLATES, Template
@@ -66,7 +67,7 @@ class Options:
         callback_url: where the status of each message is told, an http URL of this machine; None: nowhere.
         callback_public_url: what is signed in its place, if the receiver is known by another URL.
         deliveries: recipients whose messages do not arrive.
-        inbox_size: messages kept; the oldest go first.
+        inbox_size: messages kept, and attempts; the oldest go first.
     """
 
     seed: int | None = None
@@ -108,6 +109,8 @@ class Options:
         small = [name for name in sizes if getattr(self, name) < 1]
         if small:
             raise ValueError(f"at least 1: {', '.join(small)}")
+        if self.poll_code is not None and self.poll_code not in ERRORS:
+            raise ValueError("poll_code is an error code that the emulator can answer with")
         if self.callback_url is not None:
             parts = urlsplit(self.callback_url)
             if parts.scheme != "http" or not is_loopback(parts.hostname or ""):

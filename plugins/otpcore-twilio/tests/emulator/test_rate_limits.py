@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from otpcore_twilio.emulator import Options
-from otpcore_twilio.emulator.limiting import note_keys, wait_for
+from otpcore_twilio.emulator.limiting import note_keys, note_request, wait_for
 from otpcore_twilio.emulator.records import Bucket, Holdings, RateLimit
 from otpcore_twilio.emulator.resources import verifications
 
@@ -118,6 +118,14 @@ def test_where_one_limit_refuses_the_others_are_not_used_up(bench: Bench) -> Non
     assert bench.refused(bench.send, "+12025550122", rate_limits={"session": "a"}) == (429, 20429)
 
 
+def test_a_request_counts_against_every_limit_that_it_names(bench: Bench) -> None:
+    limit_of(bench, (1, 60), name="session")
+    limit_of(bench, (1, 60))
+    bench.send("+12025550120", rate_limits=SOMEBODY | {"session": "a"})
+    for keys in (SOMEBODY, {"session": "a"}):
+        assert bench.refused(bench.send, "+12025550121", rate_limits=keys) == (429, 20429)
+
+
 @pytest.mark.parametrize("keys", [{"nobody_made_this": "x"}, {}, None])
 def test_a_request_that_names_no_limit_is_not_limited(bench: Bench, keys: dict[str, str] | None) -> None:
     limit_of(bench, (1, 60))
@@ -219,6 +227,13 @@ def test_what_no_longer_counts_is_forgotten() -> None:
     assert len(limit.uses["990"]) == 2
     note_keys(held, "VA0", {"ip": "990"}, 20429, now=at(2000))
     assert limit.uses == {"990": [at(2000)]}
+
+
+def test_only_the_requests_that_can_still_count_are_kept() -> None:
+    held = Holdings()
+    for second in range(0, 6000, 3):
+        note_request(held, "SafeList", 20429, now=at(second))
+    assert len(held.requests["SafeList"]) <= 30
 
 
 # -- their life

@@ -182,7 +182,17 @@ def test_nothing_that_is_printed_holds_a_code_or_a_token() -> None:
     assert credentials.api_key_secret not in printed
 
 
-@pytest.mark.parametrize("wrong", [{"channels": frozenset({"rcs"})}, {"validity_s": 0}, {"max_sends": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"channels": frozenset({"rcs"})},
+        {"validity_s": 0},
+        {"max_sends": 0},
+        {"max_rate_limits": 0},
+        {"max_buckets": 0},
+        {"poll_code": 429},
+    ],
+)
 def test_options_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         Options(**wrong)
