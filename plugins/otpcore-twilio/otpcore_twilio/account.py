@@ -7,13 +7,24 @@ first use.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
-from otpcore.ports import CodeOwner, ProviderCapabilities, ProviderLimit, ResendSemantics
+from otpcore.ports import (
+    CodeOwner,
+    DeliveryEvent,
+    InboundRequest,
+    ProviderCapabilities,
+    ProviderLimit,
+    ResendSemantics,
+)
 from otpcore_twilio.attempt import Attempt, under_way
-from otpcore_twilio.settings import Origin, TwilioSettings
+from otpcore_twilio.receipts import events_of
+from otpcore_twilio.settings import Origin, TwilioSettings, secret_of
+from otpcore_twilio.signature import Signatures
+from otpcore_twilio.translate import VERIFICATION_SID
 
 __all__ = ["Account"]
 
@@ -23,6 +34,9 @@ WINDOW = timedelta(seconds=600)
 MAX_SENDS = 5
 """Sends to one number in the window, the sixth is error 60203 (the same source)."""
 
+LOGGED = 20
+"""Attempts of one verification that are asked for, in one page; it has at most five."""
+
 T = TypeVar("T")
 
 
@@ -31,7 +45,7 @@ def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabil
     owners = {CodeOwner.PROVIDER, CodeOwner.CORE} if settings.custom_code_enabled else {CodeOwner.PROVIDER}
     return ProviderCapabilities(
         frozenset(owners),
-        frozenset({"sms", "call", "whatsapp"}),
+        frozenset(settings.channels),
         resend=ResendSemantics.SAME_CODE,
         limit=ProviderLimit(MAX_SENDS, WINDOW),
         code_lifetime=WINDOW,
@@ -57,6 +71,9 @@ class Account(Generic[T]):
         self._origin = Origin.parse(settings.origin)
         self._settings = settings
         self._capabilities = capabilities_of(settings, self._origin)
+        self._signatures = Signatures(
+            settings.public_url, secret_of(settings.auth_token), secret_of(settings.webhook_secret)
+        )
         self._lock = threading.Lock()
         self._client: Any = None
         self._transport: T | None = None
@@ -79,11 +96,19 @@ class Account(Generic[T]):
                 self._client = Client(given.username, given.password, given.account_sid, http_client=transport)
             return self._client
 
+    def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
+        """See `ReadsReceipts.parse_receipt`: Event Streams and status callbacks, once their signature fits."""
+        return events_of(self._signatures.judge(request), self._settings.service_sid)
+
     def _make_transport(self, origin: Origin, timeout_s: float) -> T:
         raise NotImplementedError
 
     def _service(self) -> Any:
         return self.native_client.verify.v2.services(self._settings.service_sid)
+
+    def _is_askable(self, handle: str, timeout_s: float) -> bool:
+        """Whether a handle may go into a path, and there is time to ask."""
+        return VERIFICATION_SID.fullmatch(handle) is not None and timeout_s > 0
 
     def _attempt(self, timeout_s: float) -> AbstractContextManager[Attempt]:
         return under_way(Attempt.lasting(min(timeout_s, self._settings.timeout_s)))

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, SendRequest
+from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, Outcome, SendRequest
 from otpcore_twilio import translate
-from otpcore_twilio.account import Account
+from otpcore_twilio.account import LOGGED, Account
 from otpcore_twilio.settings import Origin
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ __all__ = ["AsyncTwilioProvider"]
 class AsyncTwilioProvider(Account["AsyncDeadlineHttpClient"]):
     """Twilio Verify.
 
-    Implements `AsyncProvider`, `AsyncChecks`, `AsyncCancels` and `HasNativeClient`. One instance serves any number
-    of event loops; a forked child opens its own connections.
+    Implements `AsyncProvider`, `AsyncChecks`, `AsyncCancels`, `AsyncReconcilesCheck`, `AsyncTakesFeedback`,
+    `ReadsReceipts` and `HasNativeClient`. One instance serves any number of event loops; a forked child opens its own
+    connections.
 
     Args:
         settings: account, service, credentials.
@@ -34,7 +35,7 @@ class AsyncTwilioProvider(Account["AsyncDeadlineHttpClient"]):
 
     async def send(self, request: SendRequest) -> Accepted | Failure:
         """Create the verification of a number, or send its code again where one is live."""
-        parameters = translate.create_parameters(request, self._capabilities)
+        parameters = translate.create_parameters(request, self._settings)
         if isinstance(parameters, Failure):
             return parameters
         with self._attempt(request.timeout_s) as attempt:
@@ -42,11 +43,11 @@ class AsyncTwilioProvider(Account["AsyncDeadlineHttpClient"]):
                 verification = await self._service().verifications.create_async(**parameters)
             except Exception as error:  # noqa: BLE001  # whatever the SDK meets is sorted, never raised
                 return translate.send_failure(error, attempt)
-        return translate.accepted(verification)
+        return translate.accepted(verification, request)
 
     async def check(self, request: CheckRequest) -> CheckAnswer:
         """Try a code: by the verification's SID, or by number where no SID is known."""
-        parameters = translate.check_parameters(request)
+        parameters = translate.check_parameters(request, self._settings)
         if isinstance(parameters, CheckAnswer):
             return parameters
         with self._attempt(request.timeout_s) as attempt:
@@ -58,14 +59,35 @@ class AsyncTwilioProvider(Account["AsyncDeadlineHttpClient"]):
 
     async def cancel(self, handle: str, timeout_s: float) -> bool:
         """End a verification, so that its code is void and the next send starts afresh."""
-        if not translate.VERIFICATION_SID.fullmatch(handle) or timeout_s <= 0:
+        return await self._update(handle, "canceled", timeout_s)
+
+    async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
+        """Tell Twilio what became of a code that the core made."""
+        return self._settings.custom_code_enabled and await self._update(handle, outcome.value, timeout_s)
+
+    async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        """Ask the log of attempts whether a verification was approved; it knows no payments, so of those never."""
+        if not self._is_askable(handle, timeout_s) or self._settings.psd2_enabled:
+            return None
+        service_sid = self._settings.service_sid
+        with self._attempt(timeout_s):
+            try:
+                attempts = await self.native_client.verify.v2.verification_attempts.list_async(
+                    verify_service_sid=service_sid, verification_sid=handle, limit=LOGGED, page_size=LOGGED
+                )
+            except Exception:  # noqa: BLE001  # "cannot say" is None
+                return None
+        return translate.converted(attempts, handle, service_sid)
+
+    async def _update(self, handle: str, status: str, timeout_s: float) -> bool:
+        if not self._is_askable(handle, timeout_s):
             return False
         with self._attempt(timeout_s):
             try:
-                verification = await self._service().verifications(handle).update_async(status="canceled")
+                verification = await self._service().verifications(handle).update_async(status=status)
             except Exception:  # noqa: BLE001  # "nobody knows" is False
                 return False
-        return translate.is_canceled(verification)
+        return translate.has_status(verification, handle, status)
 
     async def close(self) -> None:
         """See `AsyncProvider.close`."""

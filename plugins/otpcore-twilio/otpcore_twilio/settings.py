@@ -8,18 +8,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Annotated, Literal
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 from otpcore_twilio.loopback import is_loopback
+from otpcore_twilio.parameters import LOCALE, TEMPLATE_SID, is_friendly_name
 
-__all__ = ["Credentials", "Origin", "TwilioSettings"]
+__all__ = ["Channel", "Credentials", "Origin", "TwilioSettings", "secret_of"]
 
 ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 API_KEY_SID = re.compile(r"SK[0-9a-f]{32}")
 SERVICE_SID = re.compile(r"VA[0-9a-f]{32}")
+LIMIT_NAME = re.compile(r"[0-9A-Za-z_.-]{1,64}")
+
+Channel = Literal["sms", "call", "whatsapp", "email", "sna", "auto"]
 
 DEFAULT_ORIGIN = "https://verify.twilio.com"
 
@@ -89,6 +94,11 @@ class Credentials:
         return "Credentials(…)"
 
 
+def _listed(given: object) -> object:
+    """A text with commas as a tuple; anything else as it is."""
+    return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
+
+
 class TwilioSettings(BaseModel):
     """Settings of `twilio`.
 
@@ -127,6 +137,27 @@ class TwilioSettings(BaseModel):
     custom_code_enabled: bool = Field(
         default=False, description="the service has custom codes switched on, so the core may own the code"
     )
+    psd2_enabled: bool = Field(
+        default=False, description="the service has PSD2 switched on: every send and check names amount and payee"
+    )
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(_listed)] = Field(
+        default=("sms", "call", "whatsapp"), min_length=1, description="what the service may send on"
+    )
+    locale: str = Field(default="", description="language of messages where the call names none")
+    template_sid: str = Field(default="", description="HJ… of the template of SMS and calls where the call names none")
+    friendly_name: str = Field(default="", description="name in the messages where the call gives none")
+    risk_check: Literal["enable", "disable"] | None = Field(
+        default=None, description="whether Fraud Guard judges an SMS where the call does not say"
+    )
+    rate_limits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="unique names of the service's rate limits that count by the source of a call"
+    )
+    public_url: str = Field(
+        default="", description="scheme, host and perhaps a path under which Twilio reaches this application's receipts"
+    )
+    webhook_secret: SecretStr | None = Field(
+        default=None, description="secret of the shared key that signs webhooks, where Twilio uses one"
+    )
 
     def credentials(self) -> Credentials:
         """The credentials, judged.
@@ -139,8 +170,8 @@ class TwilioSettings(BaseModel):
             problems.append("account_sid (TWILIO_ACCOUNT_SID) must be AC and 32 hexadecimal digits")
         if not SERVICE_SID.fullmatch(self.service_sid):
             problems.append("service_sid (TWILIO_SERVICE_SID) must be VA and 32 hexadecimal digits")
-        token = _secret(self.auth_token)
-        key_secret = _secret(self.api_key_secret)
+        token = secret_of(self.auth_token)
+        key_secret = secret_of(self.api_key_secret)
         if self.api_key_sid or key_secret:
             if not API_KEY_SID.fullmatch(self.api_key_sid):
                 problems.append("api_key_sid (TWILIO_API_KEY_SID) must be SK and 32 hexadecimal digits")
@@ -151,14 +182,30 @@ class TwilioSettings(BaseModel):
                 "auth_token (TWILIO_AUTH_TOKEN) is missing, and so is an API key "
                 "(TWILIO_API_KEY_SID and TWILIO_API_KEY_SECRET)"
             )
-        if not all(text.isascii() and text.isprintable() for text in (token, key_secret)):
-            problems.append("auth_token or api_key_secret holds characters that no such secret has")
+        secrets = (token, key_secret, secret_of(self.webhook_secret))
+        if not all(text.isascii() and text.isprintable() for text in secrets):
+            problems.append("auth_token, api_key_secret or webhook_secret holds characters that no such secret has")
+        problems += self._misshapen()
         if problems:
             raise ConfigurationError("Twilio: " + "; ".join(problems))
         if self.api_key_sid:
             return Credentials(self.api_key_sid, key_secret, self.account_sid)
         return Credentials(self.account_sid, token, self.account_sid)
 
+    def _misshapen(self) -> list[str]:
+        """The defaults of messages that no message could have."""
+        rules = (
+            (not self.locale or LOCALE.fullmatch(self.locale), "locale must be a language tag"),
+            (
+                not self.template_sid or TEMPLATE_SID.fullmatch(self.template_sid),
+                "template_sid must be HJ and 32 hexadecimal digits",
+            ),
+            (not self.friendly_name or is_friendly_name(self.friendly_name), "friendly_name has at most 32 characters"),
+            (all(map(LIMIT_NAME.fullmatch, self.rate_limits)), "rate_limits must be unique names of rate limits"),
+        )
+        return [rule for holds, rule in rules if not holds]
 
-def _secret(value: SecretStr | None) -> str:
+
+def secret_of(value: SecretStr | None) -> str:
+    """The text of a secret setting; "" where it is not set."""
     return "" if value is None else value.get_secret_value()

@@ -7,10 +7,11 @@ read off the attempt and the HTTP status alone. No vendor text goes into a `deta
 
 from __future__ import annotations
 
+import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import cast
 
 from otpcore.errors import ConfigurationError
 from otpcore.ports import (
@@ -18,25 +19,25 @@ from otpcore.ports import (
     CheckAnswer,
     CheckRequest,
     CheckVerdict,
-    CodeOwner,
     Failure,
     FailureKind,
-    ProviderCapabilities,
     SendEffect,
     SendRequest,
 )
 from otpcore_twilio.attempt import Attempt
 from otpcore_twilio.error_table import row_for
+from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, problem_of
+from otpcore_twilio.settings import TwilioSettings
 
 __all__ = [
-    "PARAMETERS",
     "VERIFICATION_SID",
     "accepted",
     "check_answer",
     "check_failure",
     "check_parameters",
+    "converted",
     "create_parameters",
-    "is_canceled",
+    "has_status",
     "send_failure",
 ]
 
@@ -45,26 +46,12 @@ VERIFICATION_SID = re.compile(r"VE[0-9a-f]{32}")
 
 RECIPIENT = re.compile(r"\+[1-9][0-9]{6,14}")
 CODE = re.compile(r"[0-9]{4,10}")
-LOCALE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+PAYMENT = frozenset({"Amount", "Payee"})
+_SPOKEN = frozenset({"sms", "call", "whatsapp"})
+"""The channels whose messages have a language of their own choosing [specification, `Locale`]."""
 
-PARAMETERS: Mapping[str, str] = MappingProxyType(
-    {
-        "Amount": "amount",
-        "AppHash": "app_hash",
-        "ChannelConfiguration": "channel_configuration",
-        "CustomFriendlyName": "custom_friendly_name",
-        "DeviceIp": "device_ip",
-        "Payee": "payee",
-        "RateLimits": "rate_limits",
-        "RiskCheck": "risk_check",
-        "SendDigits": "send_digits",
-        "Tags": "tags",
-        "TemplateCustomSubstitutions": "template_custom_substitutions",
-        "TemplateSid": "template_sid",
-        "Templates": "templates",
-    }
-)
-"""What `extra` may hold: Twilio's documented name of the parameter, and the SDK's. JSON ones are given as text."""
+_TEMPLATED = frozenset({"sms", "call"})
+"""The channels that have templates [specification, `TemplateSid`]."""
 
 _STATUSES: Mapping[str, CheckVerdict] = MappingProxyType(
     {
@@ -77,49 +64,84 @@ _STATUSES: Mapping[str, CheckVerdict] = MappingProxyType(
 )
 
 
-def create_parameters(request: SendRequest, capabilities: ProviderCapabilities) -> dict[str, str] | Failure:
+def create_parameters(request: SendRequest, settings: TwilioSettings) -> dict[str, str] | Failure:
     """The keyword arguments of `verifications.create`, or why the request cannot be made."""
-    kind, problem = _send_problem(request, capabilities)
+    kind, problem = _send_problem(request, settings)
     if problem:
         return Failure(kind, SendEffect.NOT_SENT, problem)
+    extra = {**_defaults(request, settings), **request.extra}
+    if limits := _rate_limits(request, settings):
+        extra["RateLimits"] = limits
     parameters = {"to": request.recipient, "channel": request.channel}
-    parameters |= {PARAMETERS[name]: value for name, value in request.extra.items()}
-    if request.locale is not None:
-        parameters["locale"] = request.locale
+    parameters |= {OF_SENDS[name].argument: value for name, value in extra.items()}
+    locale = request.locale or (settings.locale if request.channel in _SPOKEN else "")
+    if locale:
+        parameters["locale"] = locale
     if request.code is not None:
         parameters["custom_code"] = request.code
     return parameters
 
 
-def _send_problem(request: SendRequest, capabilities: ProviderCapabilities) -> tuple[FailureKind, str]:
+def _defaults(request: SendRequest, settings: TwilioSettings) -> dict[str, str]:
+    """What the settings say about a message where the call does not."""
+    given = {"CustomFriendlyName": settings.friendly_name if request.channel != "sna" else ""}
+    if request.channel in _TEMPLATED and "Templates" not in request.extra:
+        given["TemplateSid"] = settings.template_sid
+    if request.channel == "sms":
+        given["RiskCheck"] = settings.risk_check or ""
+    return {name: value for name, value in given.items() if value}
+
+
+def _rate_limits(request: SendRequest, settings: TwilioSettings) -> str:
+    """The keys of the programmable rate limits: the source's pseudonym, and what the call gives wins."""
+    if not settings.rate_limits or not request.source:
+        return ""
+    by_source = dict.fromkeys(settings.rate_limits, request.source)
+    return json.dumps(by_source | json.loads(request.extra.get("RateLimits", "{}")))
+
+
+def _send_problem(request: SendRequest, settings: TwilioSettings) -> tuple[FailureKind, str]:
     kind, problem = FailureKind.CONTENT_REJECTED, ""
-    if not RECIPIENT.fullmatch(request.recipient):
-        kind, problem = FailureKind.INVALID_RECIPIENT, "the recipient is not an E.164 number"
-    elif request.channel not in capabilities.channels:
+    if not (EMAIL if request.channel == "email" else RECIPIENT).fullmatch(request.recipient):
+        wanted = "an e-mail address" if request.channel == "email" else "an E.164 number"
+        kind, problem = FailureKind.INVALID_RECIPIENT, f"the recipient is not {wanted}"
+    elif request.channel not in settings.channels:
         kind, problem = FailureKind.CHANNEL_UNREACHABLE, "the channel is none of those that this provider declares"
-    elif request.code is not None and CodeOwner.CORE not in capabilities.code_owners:
+    elif request.code is not None and not settings.custom_code_enabled:
         kind, problem = FailureKind.MISCONFIGURED, "a code of the core needs custom_code_enabled (setting and service)"
     elif request.code is not None and not CODE.fullmatch(request.code):
         problem = "a custom code has 4 to 10 digits"
+    elif request.code is not None and request.channel == "sna":
+        problem = "a silent network authentication carries no code"
     elif request.locale is not None and not LOCALE.fullmatch(request.locale):
         problem = "the locale is not a language tag"
-    elif unknown := sorted(set(request.extra) - set(PARAMETERS)):
-        problem = f"{len(unknown)} of the extra parameters are none that this provider passes on"
-    elif bad := [name for name, value in request.extra.items() if not _is_clean(value)]:
-        problem = f"a control character in {bad[0]}"
+    elif wrong := problem_of(request.extra, OF_SENDS):
+        problem = wrong
+    elif wrong := _payment_problem(request.extra, settings):
+        kind, problem = FailureKind.CONTENT_REJECTED if settings.psd2_enabled else FailureKind.MISCONFIGURED, wrong
+    elif settings.psd2_enabled and request.code is not None:
+        problem = "a payment is bound to codes of Twilio's own, not of the core's"
+    elif settings.psd2_enabled and request.channel in {"call", "sna"}:
+        problem = "a payment is confirmed neither by call nor silently"
     elif request.timeout_s <= 0:
         kind, problem = FailureKind.TIMEOUT, "no time was left for the request"
     return kind, problem
 
 
-def _is_clean(text: str) -> bool:
-    """No control character (CR, LF, NUL, …) and no half of a surrogate pair."""
-    return not any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+def _payment_problem(extra: Mapping[str, str], settings: TwilioSettings) -> str:
+    """A payment confirms both, with the same values at the start and at the check; nothing else confirms either."""
+    given = PAYMENT.intersection(extra)
+    if settings.psd2_enabled:
+        return "" if given == PAYMENT else "a payment needs Amount and Payee, at the start and at the check"
+    return "Amount and Payee need psd2_enabled (setting and service)" if given else ""
 
 
-def accepted(verification: object) -> Accepted | Failure:
+def accepted(verification: object, request: SendRequest) -> Accepted | Failure:
     """Read the answer to a create that came with a 2xx status."""
     sid = _sid(verification)
+    if not _is_bound(verification, request.extra):
+        detail = "Twilio did not bind the code to the payment: PSD2 is not switched on in the service"
+        return Failure(FailureKind.MISCONFIGURED, SendEffect.UNKNOWN, detail, native=verification)
     if sid is None or getattr(verification, "status", None) != "pending":
         return Failure(
             FailureKind.INTERNAL,
@@ -151,30 +173,34 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
     )
 
 
-def check_parameters(request: CheckRequest) -> dict[str, str] | CheckAnswer:
+def check_parameters(request: CheckRequest, settings: TwilioSettings) -> dict[str, str] | CheckAnswer:
     """The keyword arguments of `verification_checks.create`, or why the check cannot be made."""
     problem = ""
+    silent = request.extra.get("SnaClientToken")
     if not CODE.fullmatch(request.code):
         problem = "a code has 4 to 10 digits"
     elif request.handle is not None and not VERIFICATION_SID.fullmatch(request.handle):
         problem = "the handle is not the SID of a verification"
     elif request.handle is None and not RECIPIENT.fullmatch(request.recipient or ""):
         problem = "neither a handle nor an E.164 recipient was given"
-    elif request.extra:
-        problem = "this provider passes no extra parameters to a check"
+    elif wrong := problem_of(request.extra, OF_CHECKS) or _payment_problem(request.extra, settings):
+        problem = wrong
     elif request.timeout_s <= 0:
         problem = "no time was left for the request"
     if problem:
         return CheckAnswer(CheckVerdict.DENIED, detail=problem)
+    parameters = {OF_CHECKS[name].argument: value for name, value in request.extra.items()}
+    if silent is None:
+        parameters["code"] = request.code
     if request.handle is not None:
-        return {"code": request.code, "verification_sid": request.handle}
-    return {"code": request.code, "to": request.recipient or ""}
+        return parameters | {"verification_sid": request.handle}
+    return parameters | {"to": request.recipient or ""}
 
 
 def check_answer(check: object, request: CheckRequest) -> CheckAnswer:
     """Read the answer to a check that came with a 2xx status.
 
-    An answer about another verification than the one asked for is no answer.
+    An answer about another verification than the one asked for is no answer, nor is one about another payment.
     """
     sid = _sid(check)
     status, valid = getattr(check, "status", None), getattr(check, "valid", None)
@@ -184,9 +210,8 @@ def check_answer(check: object, request: CheckRequest) -> CheckAnswer:
     if not asked or not isinstance(status, str):
         verdict = CheckVerdict.UNKNOWN
     elif status == "approved":
-        verdict = (
-            CheckVerdict.APPROVED if sid is not None and (valid is True or valid is None) else CheckVerdict.UNKNOWN
-        )
+        literal = sid is not None and (valid is True or valid is None) and _is_bound(check, request.extra)
+        verdict = CheckVerdict.APPROVED if literal else CheckVerdict.UNKNOWN
     else:
         verdict = CheckVerdict.UNKNOWN if valid is True else _STATUSES.get(status, CheckVerdict.UNKNOWN)
     detail = "" if verdict is not CheckVerdict.UNKNOWN else "Twilio's answer cannot be trusted"
@@ -207,9 +232,27 @@ def check_failure(error: Exception, attempt: Attempt) -> CheckAnswer:
     return CheckAnswer(CheckVerdict.UNKNOWN, None, detail, shown, attempt.retry_after, error)
 
 
-def is_canceled(verification: object) -> bool:
-    """Whether the answer to an update says that the verification was ended."""
-    return getattr(verification, "status", None) == "canceled"
+def has_status(verification: object, handle: str, status: str) -> bool:
+    """Whether the answer to an update says that this verification has this status."""
+    return _sid(verification) == handle and getattr(verification, "status", None) == status
+
+
+def converted(attempts: object, handle: str, service_sid: str) -> CheckAnswer | None:
+    """Read the log of a verification's sends: APPROVED where one of them was converted, else None.
+
+    That none is converted says nothing: Twilio's log follows what it tells of after a while.
+    """
+    for one in cast("list[object]", attempts) if isinstance(attempts, list) else []:
+        whose = getattr(one, "verification_sid", None), getattr(one, "service_sid", None)
+        if whose == (handle, service_sid) and getattr(one, "conversion_status", None) == "converted":
+            return CheckAnswer(CheckVerdict.APPROVED, handle, native=one)
+    return None
+
+
+def _is_bound(resource: object, extra: Mapping[str, str]) -> bool:
+    """Whether an answer names the payment that was asked for."""
+    bound = {"Amount": getattr(resource, "amount", None), "Payee": getattr(resource, "payee", None)}
+    return all(bound[name] == extra[name] for name in PAYMENT & extra.keys())
 
 
 def _no_answer(error: Exception, attempt: Attempt) -> tuple[FailureKind, str]:

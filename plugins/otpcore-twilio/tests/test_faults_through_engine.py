@@ -46,7 +46,9 @@ LOST_AFTER = ("7101", "7102", "7103", "7104")
 
 REFUSED_CHECKS = {"9003": Refusal.MISCONFIGURED, "9429": Refusal.RATE_LIMITED}
 ENDING_CHECKS = ("9404", "9202")
-LOST_CHECKS = ("8001", "8002", "8003", "8004", "8101", "8102", "8103", "8104", "9500")
+LOST_CHECKS = ("8001", "8002", "8003", "8004", "9500")
+LOST_ANSWERS = ("8101", "8102", "8103", "8104")
+"""The same faults, once the check has taken effect."""
 
 
 def number(last: str) -> str:
@@ -186,6 +188,27 @@ def test_a_verification_that_is_over_ends_the_session(bench: Bench, last: str) -
     answer = bench.check(token, bench.emulator.latest_code(number(last)))
     assert isinstance(answer, Ended), answer
     assert answer.next.resend_at is not None
+
+
+@pytest.mark.parametrize("last", LOST_ANSWERS)
+def test_a_check_whose_answer_was_lost_is_approved_where_twilios_log_says_so(bench: Bench, last: str) -> None:
+    token = bench.started(number(last))
+    facing = bench.facing(last)
+    code = bench.emulator.latest_code(number(last))
+    answer = facing.check(token, code)
+    assert isinstance(answer, Approved), answer
+    assert isinstance(bench.check(token, code), Ended), "once"
+
+
+@pytest.mark.parametrize("last", LOST_ANSWERS)
+def test_a_lost_answer_after_another_one_approves_nobody(bench: Bench, last: str) -> None:
+    token = bench.started(number(last))
+    facing = bench.facing(last)
+    code = bench.emulator.latest_code(number(last))
+    wrong = facing.check(token, f"{(int(code) + 1) % 10**6:06}")
+    assert isinstance(wrong, Undecided), wrong
+    assert wrong.next.checks_left == bench.left(token) == TRIES - 1
+    assert isinstance(facing.check(token, code), Undecided), "whose try Twilio's log tells of, nobody can say"
 
 
 @pytest.mark.parametrize("last", LOST_CHECKS)
