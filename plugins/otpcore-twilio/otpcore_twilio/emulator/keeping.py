@@ -10,7 +10,6 @@ no error shows its content.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 from concurrent.futures import Future
@@ -182,6 +181,8 @@ def alone(path: Path) -> Generator[None]:
         StateFileError: another emulator holds it.
         OSError: the lock cannot be made.
     """
+    import fcntl  # noqa: PLC0415  # Windows has none, and serves accounts that no file keeps
+
     fd = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:

@@ -5,6 +5,7 @@ Rule of this file: the server's life; no behaviour of Twilio.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
@@ -121,20 +122,41 @@ class Emulator:
 
 
 class _Server(uvicorn.Server):
-    """Says when it serves, and does not wait for anybody when it ends."""
+    """Says when it serves, ends when it is told, and does not wait for anybody then.
+
+    uvicorn itself looks ten times a second whether it shall end; a fixture of every test cannot spare that time.
+    """
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending = asyncio.Event()
+
+    def end(self) -> None:
+        """Let it end; from any thread."""
+        self.should_exit = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ending.set)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        self._loop = asyncio.get_running_loop()
         await super().startup(sockets)
         self.ready.set()
 
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # writes the Date header
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._ending.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for closing in (*self.servers, *(sockets or ())):
+            closing.close()
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
-        await super().shutdown(sockets)
+        if self.server_state.tasks:
+            await asyncio.wait(tuple(self.server_state.tasks))
 
 
 @contextlib.contextmanager
@@ -190,7 +212,7 @@ def serve(
             server.ready.wait()
             yield Emulator(f"http://{f'[{host}]' if ':' in host else host}:{bound}", account)
         finally:
-            server.should_exit = True
+            server.end()
             thread.join()
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -107,6 +110,19 @@ def test_a_scenario_acts_on_the_next_so_many_requests(bench: Bench) -> None:
     assert [bench.refused(bench.send)[0] for _ in range(3)] == [429, 429, 503]
     assert bench.send().status == "pending"
     assert bench.emulator.faults.pending() == ()
+
+
+def test_of_many_simultaneous_requests_so_many_are_spoiled(bench: Bench) -> None:
+    bench.emulator.faults.add(Scenario(outcome=503, times=5))
+    gate = threading.Barrier(16)
+
+    def fetch(_: int) -> int:
+        gate.wait()
+        auth = bench.emulator.account_sid, bench.emulator.auth_token
+        return requests.get(f"{bench.emulator.url}/v2/Services", auth=auth, timeout=30).status_code
+
+    with ThreadPoolExecutor(16) as pool:
+        assert Counter(pool.map(fetch, range(16))) == {503: 5, 200: 11}
 
 
 def test_a_scenario_without_end_acts_until_the_faults_are_cleared(bench: Bench) -> None:
