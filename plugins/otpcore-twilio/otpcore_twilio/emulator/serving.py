@@ -37,6 +37,10 @@ _KEEP_ALIVE_S = 300
 """Longer than any test leaves a pooled connection idle, so that no request meets a connection just closed."""
 
 
+_LAST_S = 5
+"""For requests under way at the end; what is left then is cancelled."""
+
+
 @dataclass(frozen=True, slots=True)
 class Emulator:
     """A running emulator, as a test sees it. Safe to use from several threads.
@@ -156,7 +160,7 @@ class _Server(uvicorn.Server):
         for connection in tuple(self.server_state.connections):
             connection.transport.abort()
         if self.server_state.tasks:
-            await asyncio.wait(tuple(self.server_state.tasks))
+            await asyncio.wait(tuple(self.server_state.tasks), timeout=_LAST_S)  # they notice that nobody listens
 
 
 @contextlib.contextmanager
