@@ -65,6 +65,7 @@ _CHINA = Row(FailureKind.DESTINATION_BLOCKED, "the service is not vetted for thi
 
 ERRORS: Mapping[int, Row] = MappingProxyType(
     {
+        20001: Row(FailureKind.INTERNAL, "a parameter that Twilio requires was not given"),
         20003: _CREDENTIALS,
         20008: _misconfigured("misconfigured: test credentials do not work with Verify"),
         20404: _misconfigured("the Verify service does not exist in this account", CheckVerdict.GONE),
@@ -108,12 +109,13 @@ ERRORS: Mapping[int, Row] = MappingProxyType(
         60228: _TEMPLATE,
         60229: _TEMPLATE,
         60238: Row(FailureKind.DESTINATION_BLOCKED, "Twilio's policy blocks verifications of this destination"),
+        60252: _TEMPLATE,
         60308: _limited("the attempts of this factor are used up"),
         60310: _limited("the attempts of this factor are used up"),
         60408: _TEMPLATE,
         60410: _FRAUD,
         60413: _FRAUD,
-        60519: Row(FailureKind.INTERNAL, "a silent network authentication is still pending"),
+        60519: Row(FailureKind.INTERNAL, "a silent network authentication is still pending", CheckVerdict.THROTTLED),
         60550: Row(FailureKind.CHANNEL_UNREACHABLE, "no channel reaches the number"),
         60605: Row(FailureKind.DESTINATION_BLOCKED, "Verify's geographic permissions exclude the destination"),
     }

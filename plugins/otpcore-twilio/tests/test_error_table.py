@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
-from otpcore.ports import CheckVerdict, FailureKind, FailureScope, SendEffect
-from otpcore_twilio.error_table import ERRORS, row_for
+from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
+from otpcore.ports import CheckRequest, CheckVerdict, FailureKind, FailureScope, SendEffect, SendRequest
+from otpcore_twilio import TwilioSettings
+from otpcore_twilio.error_table import ERRORS, Row, row_for
 
 DOCS = Path(__file__).parents[3] / "docs" / "providers" / "twilio.md"
 SPECIFICATION = Path(__file__).parents[4] / "shared" / "TWILIO.md"
+
+
+class Ask(Protocol):
+    def __call__(self, settings: TwilioSettings, *requests: SendRequest | CheckRequest | str) -> list[Any]: ...
+
 
 KINDS = {
     FailureKind.INVALID_RECIPIENT: {60200, 60006, 21211},
@@ -21,14 +30,14 @@ KINDS = {
     FailureKind.FRAUD_SUSPECTED: {60410, 60413, 30450},
     FailureKind.RATE_LIMITED: {60202, 60203, 60212, 20429, 25109, 60308, 60310},
     FailureKind.MISCONFIGURED: {20003, 20008, 20404, 60204, 60207, 60208, 60209, 60210, 60211, 60213, 60217, 60222}
-    | {60223, 60224, 60227, 60228, 60229, 60201, 60408},
+    | {60223, 60224, 60227, 60228, 60229, 60201, 60252, 60408},
     FailureKind.CONTENT_REJECTED: {60206, 60214},
-    FailureKind.INTERNAL: {60221, 60519},
+    FailureKind.INTERNAL: {20001, 60221, 60519},
 }
 VERDICTS = {
     CheckVerdict.EXHAUSTED: {60202},
     CheckVerdict.GONE: {20404},
-    CheckVerdict.THROTTLED: {60203, 60212, 20429, 25109, 60308, 60310},
+    CheckVerdict.THROTTLED: {60203, 60212, 20429, 25109, 60308, 60310, 60519},
     CheckVerdict.DENIED: KINDS[FailureKind.MISCONFIGURED] - {20404},
 }
 
@@ -72,6 +81,47 @@ def test_an_unknown_code_is_judged_by_its_status_and_was_not_sent(
 ) -> None:
     row = row_for(status, code)
     assert (row.kind, row.verdict, row.effect) == (kind, verdict, SendEffect.NOT_SENT)
+
+
+def refused(request: WireRequest) -> WireAnswer:
+    """The error that the number asks for, as Twilio has told errors until now."""
+    to = request.form["To"]
+    return WireAnswer.of_json(400, {"code": int(to[-5:]), "message": f"Invalid parameter `To`: {to}", "status": 400})
+
+
+def problem(request: WireRequest) -> WireAnswer:
+    """The same after RFC 9457; the status that counts is that of the response."""
+    to = request.form["To"]
+    body = {"type": "https://example.com/e", "title": f"No {to}", "status": 500, "code": int(to[-5:]), "detail": to}
+    return WireAnswer.of_json(400, body)
+
+
+@pytest.mark.parametrize("shape", [refused, problem])
+def test_in_either_shape_and_colour_the_code_alone_decides(
+    shape: Callable[[WireRequest], WireAnswer],
+    settings_for: Callable[..., TwilioSettings],
+    a_send: Callable[..., SendRequest],
+    ask: Ask,
+) -> None:
+    numbers = [f"+155500{code}" for code in ERRORS]
+    with MisbehavingServer(shape) as server:
+        asked = [CheckRequest(None, to, "123456", 5.0) for to in numbers]
+        answers = ask(settings_for(server.origin), *[a_send(to) for to in numbers], *asked)
+    for (code, row), sent, checked in zip(ERRORS.items(), answers, answers[len(numbers) :], strict=False):
+        assert (sent.kind, sent.effect, sent.scope, sent.detail) == (row.kind, row.effect, row.scope, row.text), code
+        assert checked.verdict is row.verdict, code
+        assert (sent.provider_code, checked.provider_code) == (str(code), str(code))
+        assert f"+155500{code}" not in repr((sent, checked))
+    names = {type(answer.native).__name__ for answer in answers}
+    assert names == {"TwilioRestException" if shape is refused else "TwilioServiceException"}
+
+
+@pytest.mark.parametrize("row", [*ERRORS.values(), row_for(418, None)], ids=lambda row: row.text)
+def test_a_message_to_an_operator_is_a_sentence_without_a_number(row: Row) -> None:
+    assert row.text == row.text.strip()
+    assert len(row.text.split()) > 3
+    assert not re.search(r"\d", row.text)
+    assert "|" not in row.text
 
 
 def test_the_documented_table_is_the_table() -> None:
