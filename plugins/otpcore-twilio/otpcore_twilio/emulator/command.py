@@ -29,7 +29,9 @@ UNUSABLE = 6
 TROUBLE = 7
 """The same, where the command may succeed later."""
 
-app = typer.Typer(add_completion=False, help="A local Twilio Verify v2, with an inbox that shows every code.")
+app = typer.Typer(
+    add_completion=False, subcommand_metavar="", help="A local Twilio Verify v2, with an inbox that shows every code."
+)
 
 
 def load() -> typer.Typer:
