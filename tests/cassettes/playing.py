@@ -14,6 +14,7 @@ from pydantic import SecretStr
 
 from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, FailureKind, SendRequest
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
+from tests.cassettes.record import LISTED
 from tests.cassettes.stories import ACCOUNT, NUMBER, SERVICE, Attempts, Cancel, Check, Pass, Send, Step, Story
 
 __all__ = ["expected", "listed", "play", "play_awaiting", "told"]
@@ -82,7 +83,7 @@ def play(story: Story, origin: str) -> list[str]:
         elif isinstance(step, Cancel):
             script.hear(provider.cancel(asked, TIMEOUT_S))
         else:
-            script.hear(provider.native_client.verify.v2.verification_attempts.list(channel_data_to=NUMBER))
+            script.hear(provider.native_client.verify.v2.verification_attempts.list(**_sends_of(asked)))
     provider.close()
     return script.heard
 
@@ -101,7 +102,7 @@ def play_awaiting(story: Story, origin: str) -> list[str]:
                 script.hear(await provider.cancel(asked, TIMEOUT_S))
             else:
                 attempts = provider.native_client.verify.v2.verification_attempts
-                script.hear(await attempts.list_async(channel_data_to=NUMBER))
+                script.hear(await attempts.list_async(**_sends_of(asked)))
         await provider.close()
         return script.heard
 
@@ -124,6 +125,10 @@ def _send(step: Send) -> SendRequest:
         expires_at=datetime.now(UTC) + timedelta(seconds=300),
         timeout_s=TIMEOUT_S,
     )
+
+
+def _sends_of(handle: str) -> dict[str, Any]:
+    return {"verify_service_sid": SERVICE, "verification_sid": handle, "limit": LISTED, "page_size": LISTED}
 
 
 def _settings(story: Story, origin: str) -> TwilioSettings:

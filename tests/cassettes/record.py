@@ -48,6 +48,7 @@ from tests.cassettes.stories import (
 __all__ = [
     "EMULATED",
     "FOLDER",
+    "LISTED",
     "LIVE",
     "LIVE_ORIGIN",
     "ORIGIN",
@@ -75,6 +76,7 @@ BEGAN: Final = datetime(2026, 1, 5, 9, 0, 0, 123_000, tzinfo=UTC)
 
 VALIDITY_S: Final = 600
 TIMEOUT_S: Final = 10
+LISTED: Final = 20
 
 SHOWN: Final = frozenset({"content-type", "retry-after", "twilio-reached-rate-limit", "www-authenticate"})
 """Headers of responses whose values are kept; of the others only the name."""
@@ -206,7 +208,9 @@ def _tell(story: Story, source: Live, client: Any, rewriting: Rewriting) -> None
             elif isinstance(step, Cancel):
                 service.verifications(handle).update(status="canceled")
             elif isinstance(step, Attempts):
-                client.verify.v2.verification_attempts.list(channel_data_to=source.number)
+                client.verify.v2.verification_attempts.list(
+                    verify_service_sid=source.service_sid, verification_sid=handle, limit=LISTED, page_size=LISTED
+                )
 
 
 # --- the emulator --------------------------------------------------------------------------------

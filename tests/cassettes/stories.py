@@ -80,7 +80,7 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """List what was sent to the number."""
+    """List the sends of the verification."""
 
     expect: str
 
@@ -177,7 +177,7 @@ STORIES: Final = (
     Story(
         "canceled",
         "The application ends the verification: its code is void, and the next send opens another one.",
-        (Send(FIRST), Cancel(), Check("gone, 20404", RIGHT), Send(FIRST)),
+        (Send(FIRST), Cancel(), Check("gone, 20404", RIGHT), Cancel("not canceled"), Send(FIRST)),
         live=True,
     ),
     Story(
@@ -259,7 +259,7 @@ STORIES: Final = (
     ),
     Story(
         "attempts",
-        "What was sent to the number, and what became of it.",
+        "What was sent, and what became of it.",
         (
             Send(FIRST),
             Send(AGAIN, "call"),
@@ -267,5 +267,6 @@ STORIES: Final = (
             Check("approved", RIGHT),
             Attempts("call converted, sms unconverted"),
         ),
+        live=True,
     ),
 )
