@@ -14,6 +14,7 @@ from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Fault, Ma
 from otpcore_twilio.emulator.options import Options
 from otpcore_twilio.emulator.records import Message
 from otpcore_twilio.emulator.serving import Emulator, serve
+from otpcore_twilio.emulator.templates import Template, Translation
 
 __all__ = [
     "DELIVERIES",
@@ -32,6 +33,8 @@ __all__ = [
     "Options",
     "Scenario",
     "StateFileError",
+    "Template",
+    "Translation",
     "asgi",
     "serve",
 ]

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import pytest
 import requests
 
-from otpcore_twilio.emulator import Options, Scenario
-from otpcore_twilio.emulator.templates import Template, Translation
+from otpcore_twilio.emulator import Options, Scenario, Template, Translation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from otpcore_twilio.emulator import Options
-from otpcore_twilio.emulator.templates import TEMPLATES, Template, Translation
+from otpcore_twilio.emulator import Options, Template, Translation
+from otpcore_twilio.emulator.templates import TEMPLATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

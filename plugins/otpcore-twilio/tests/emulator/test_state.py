@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import TypeAdapter
 
 from otpcore_twilio.emulator import Options
 from otpcore_twilio.emulator.access import Credentials
 from otpcore_twilio.emulator.catalogue import Refusal
-from otpcore_twilio.emulator.records import Entropy, Service, Verification
-from otpcore_twilio.emulator.state import World
+from otpcore_twilio.emulator.limiting import note_keys, note_request
+from otpcore_twilio.emulator.records import (
+    Bucket,
+    Entropy,
+    Holdings,
+    MessagingConfiguration,
+    RateLimit,
+    SafeNumber,
+    Service,
+    Verification,
+)
+from otpcore_twilio.emulator.state import Asked, World
 
 START = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 TO = "+12025550123"
@@ -170,6 +182,34 @@ def test_what_is_over_is_forgotten() -> None:
     assert len(world._newest) == 600  # pyright: ignore[reportPrivateUsage]  # the index has no other name
     assert len(world.held.attempts) == 10
     assert len(world.messages) == 10
+
+
+def test_what_is_held_is_plain_data_and_goes_on_elsewhere() -> None:
+    world, service = world_of()
+    service.nested["push"] = {"include_date": True}
+    code = world.send(service, TO, "sms", now=START, asked=Asked(payment=("1", "x"), tags={"a": "b"})).code
+    world.send(service, TO, "sna", now=at(1), asked=Asked(client_token=True))
+    world.fetch(service, to=TO, now=at(2))
+    held = world.held
+    held.rate_limits["RK0"] = RateLimit("RK0", service.sid, "ip", None, START, START, held.next_serial())
+    held.buckets["BL0"] = Bucket("BL0", "RK0", 1, 60, START, START, held.next_serial())
+    note_keys(held, service.sid, {"ip": "192.0.2.7"}, 20429, now=START)
+    note_request(held, "SafeList", 20429, now=START)
+    held.safe_numbers[TO] = SafeNumber("GN0", TO)
+    held.configurations["VA0 CA"] = MessagingConfiguration("VA0", "CA", "MG0", START, START, held.next_serial())
+    assert all(getattr(held, field.name) for field in fields(Holdings))
+
+    shape = TypeAdapter(Holdings)
+    other = World(Options(), Entropy(8))
+    other.held = shape.validate_json(shape.dump_json(held))
+    other.index()
+    assert other.held == held
+    again = other.services[service.sid]
+    target = other.target(again, to=TO, now=at(3))
+    assert other.check(target, code, now=at(3), payment=("2", "x")).status == "pending"
+    assert other.check(target, code, now=at(3), payment=("1", "x")).status == "approved"
+    with pytest.raises(Refusal):
+        note_keys(other.held, service.sid, {"ip": "192.0.2.7"}, 20429, now=at(1))
 
 
 def test_nothing_that_is_printed_holds_a_code_or_a_token() -> None:
