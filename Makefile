@@ -38,6 +38,7 @@ test: $(STAMP)  ## run the tests
 
 nightly: $(STAMP)  ## run every test at full size (hours)
 	$(PYTEST) -m "" --hypothesis-profile=nightly
+	set -e; for zone in America/New_York Asia/Kolkata Pacific/Apia; do TZ=$$zone $(PYTEST); done  # time zones change nothing
 
 bench: $(STAMP)  ## measure the ratios to reach
 	$(BIN)/python -m tests.benchmarks.run
