@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import pytest
 from pydantic import SecretStr
 
+from otpcore import AsyncEngine, Engine
 from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, SendRequest
+from otpcore.stores.memory import MemoryStore
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
+from otpcore_twilio.emulator import Emulator, serve
 
+PEPPER = b"a pepper of at least thirty-two bytes"
 PHONE = "+12025550123"
 
 
@@ -86,3 +90,88 @@ def ask(request: pytest.FixtureRequest) -> Ask:
     if request.param == "blocking":
         return blocking
     return lambda settings, *requests: asyncio.run(awaited(settings, *requests))
+
+
+class Desk:
+    """An engine of one colour in front of an emulator whose clock stands, and is the engine's too.
+
+    Every method of the engine is a method here, blocking in both colours.
+
+    Args:
+        emulator: what it sends through.
+        awaiting: the colour.
+        changes: of the settings; `engine` holds what the engine is given besides.
+    """
+
+    def __init__(self, emulator: Emulator, *, awaiting: bool, engine: dict[str, Any] | None = None, **changes: Any):
+        self.emulator = emulator
+        given: dict[str, Any] = {
+            "account_sid": emulator.account_sid,
+            "auth_token": SecretStr(emulator.auth_token),
+            "service_sid": emulator.service_sid,
+            "origin": emulator.url,
+        }
+        settings = TwilioSettings(**(given | changes))
+        self.provider = (AsyncTwilioProvider if awaiting else TwilioProvider)(settings)
+        self.store = MemoryStore()
+        more = {"pepper": PEPPER, "clock": emulator.clock.now} | (engine or {})
+        colour: Any = AsyncEngine if awaiting else Engine
+        self._engine = colour(self.store, self.provider, **more)
+        self._runner = asyncio.Runner() if awaiting else None
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        return lambda *values, **named: self.run(lambda: getattr(self._engine, name)(*values, **named))
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """The result of a call of the engine or of the provider."""
+        if self._runner is None:
+            return call()
+
+        async def awaited() -> Any:
+            return await call()
+
+        return self._runner.run(awaited())
+
+    def codes(self, to: str = PHONE) -> list[str]:
+        """Of the messages to a number, oldest first."""
+        return [message.code for message in self.emulator.inbox(to)]
+
+    def shut(self) -> None:
+        """Close the engine."""
+        self.close()
+        if self._runner is not None:
+            self._runner.close()
+
+
+@pytest.fixture
+def emulator() -> Iterator[Emulator]:
+    """A fresh one, whose clock stands at a whole second."""
+    began = datetime.now(UTC).replace(microsecond=0)
+    with serve(clock=lambda: began) as running:
+        yield running
+
+
+@pytest.fixture(params=["blocking", "awaited"])
+def desk(request: pytest.FixtureRequest, emulator: Emulator) -> Iterator[Callable[..., Desk]]:
+    """Makes desks of either colour."""
+    made: list[Desk] = []
+
+    def make(**changes: Any) -> Desk:
+        made.append(Desk(emulator, awaiting=request.param == "awaited", **changes))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.shut()
+
+
+@pytest.fixture
+def service(emulator: Emulator) -> Callable[..., None]:
+    """Changes the emulated service, as its owner does at Twilio."""
+
+    def change(**changes: bool) -> None:
+        with emulator.account.lock:
+            for name, value in changes.items():
+                setattr(emulator.account.world.services[emulator.service_sid], name, value)
+
+    return change
