@@ -16,6 +16,7 @@ import msgspec
 
 from otpcore.contract import CheckRequest, SendRequest, Version
 from otpcore.events import Event, SendIntent
+from otpcore.receipts import InboundRequest, Outcome
 
 __all__ = [
     "AskGuards",
@@ -27,7 +28,9 @@ __all__ = [
     "Load",
     "Pause",
     "ReadClock",
+    "ReadReceipt",
     "ReconcileCheck",
+    "ReportOutcome",
     "SendCode",
     "Tell",
 ]
@@ -101,6 +104,22 @@ class CancelCode(msgspec.Struct, frozen=True):
     timeout_s: float
 
 
+class ReportOutcome(msgspec.Struct, frozen=True):
+    """Sends back whether the provider took it; throws nothing."""
+
+    provider: str
+    handle: str
+    outcome: Outcome
+    timeout_s: float
+
+
+class ReadReceipt(msgspec.Struct, frozen=True):
+    """Sends back a sequence of `DeliveryEvent`; throws ReceiptRefused."""
+
+    provider: str
+    request: InboundRequest
+
+
 class Tell(msgspec.Struct, frozen=True):
     """Sends back None once audit log and plugins were told; the events are made when somebody listens."""
 
@@ -118,5 +137,7 @@ Effect = (
     | CheckCode
     | ReconcileCheck
     | CancelCode
+    | ReportOutcome
+    | ReadReceipt
     | Tell
 )

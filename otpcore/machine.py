@@ -79,8 +79,10 @@ SEND_TRANSITIONS: Final[Mapping[tuple[SendState, SendEvent], SendState]] = {
     (SendState.ACCEPTED, SendEvent.UNDELIVERED): SendState.UNDELIVERED,
     (SendState.UNKNOWN, SendEvent.DELIVERED): SendState.DELIVERED,
     (SendState.UNKNOWN, SendEvent.UNDELIVERED): SendState.UNDELIVERED,
+    (SendState.UNDELIVERED, SendEvent.DELIVERED): SendState.DELIVERED,
 }
-"""`reserved` to `refused` gives the step back; `unknown` to `refused` never does."""
+"""`reserved` to `refused` gives the step back; `unknown` to `refused` never does. What has arrived has arrived, in
+whatever order vendors tell of it."""
 
 CHECK_TRANSITIONS: Final[Mapping[tuple[CheckState, CheckEvent], CheckState]] = {
     (CheckState.CLAIMED, CheckEvent.FOUND_WRONG): CheckState.WRONG,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-__all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome"]
+__all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome", "Received"]
 
 
 class Outcome(StrEnum):
@@ -86,3 +86,16 @@ class DeliveryEvent:
     state: DeliveryState
     at: datetime | None = None
     provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A vendor's receipt was read; answer it with a 2xx.
+
+    Attributes:
+        applied: how many of its events changed what is known of a send.
+        ignored: how many did not: known before, too late, not of a live session, or saying nothing of the end.
+    """
+
+    applied: int
+    ignored: int

@@ -6,8 +6,9 @@
     status          Status | Refused | NotFound
     forget          Forgotten | Refused
     unlock          Unlocked | Refused
+    receipt         Received | Refused
 
-Every one carries `next`: when a send is possible, how many checks are left, when the session expires. That is
+What is told of a session carries `next`: when a send is possible, how many checks are left, when it expires. That is
 for application and holder of the secret; `outward` turns a result into the one shape that a stranger may see.
 
 Rules of this file: frozen values; no code, and no number but in the native objects of an SDK.
@@ -24,6 +25,7 @@ import msgspec
 
 from otpcore.contract import CheckAnswer, Failure, FailureKind
 from otpcore.model import SendState, SessionStatus
+from otpcore.receipts import Received
 
 __all__ = [
     "Approved",
@@ -36,6 +38,8 @@ __all__ = [
     "NextActions",
     "NotFound",
     "Outward",
+    "ReceiptResult",
+    "Received",
     "Refusal",
     "Refused",
     "SendResult",
@@ -116,8 +120,8 @@ class Sent:
     Attributes:
         session: what to keep, and what to hand to the client.
         next: see `NextActions`.
-        state: ACCEPTED; UNKNOWN when the provider's answer was lost, and the message may be on its way;
-            RESERVED when the answer could not be written down, or a repetition met the first call under way.
+        state: ACCEPTED; UNKNOWN when the provider's answer was lost, and the message may be on its way; RESERVED
+            when the answer could not be written down. A repetition tells how the first call's send stands now.
         replayed: nothing was sent now; the call repeated an idempotency key.
         native: the SDK's own object, where the provider gave one.
     """
@@ -163,6 +167,7 @@ class Refusal(StrEnum):
 
     INVALID_RECIPIENT = "invalid_recipient"
     INVALID_CODE = "invalid_code"
+    INVALID_RECEIPT = "invalid_receipt"
     RECIPIENT_MISMATCH = "recipient_mismatch"
     RECIPIENT_NEEDED = "recipient_needed"
     DESTINATION_DENIED = "destination_denied"
@@ -311,6 +316,7 @@ CancelResult = Ended | Refused | NotFound
 StatusResult = Status | Refused | NotFound
 ForgetResult = Forgotten | Refused
 UnlockResult = Unlocked | Refused
+ReceiptResult = Received | Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,8 +324,7 @@ class Outward:
     """The one shape of an answer that a stranger may see.
 
     Attributes:
-        status: "requested" for whatever became of a send, "approved" or "not_approved" for whatever
-            became of a check.
+        status: "requested" whatever became of a send; "approved" or "not_approved" of a check.
     """
 
     status: str

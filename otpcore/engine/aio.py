@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
@@ -21,18 +21,25 @@ from otpcore.engine import answers
 from otpcore.engine.awaiting import AsyncDriver
 from otpcore.engine.terms import is_awaiting, make_setup, named
 from otpcore.engine.workers import AwaitedProvider, awaited_store
-from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import AsyncProvider, AsyncStore, Clock, Provider, Store
-from otpcore.results import ByRecipient, CancelResult, CheckResult, ForgetResult, SendResult, StatusResult, UnlockResult
+from otpcore.receipts import InboundRequest
+from otpcore.results import (
+    ByRecipient,
+    CancelResult,
+    CheckResult,
+    ForgetResult,
+    ReceiptResult,
+    SendResult,
+    StatusResult,
+    UnlockResult,
+)
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
 
 __all__ = ["AsyncEngine"]
-
-T = TypeVar("T")
 
 
 class AsyncEngine:
@@ -81,9 +88,7 @@ class AsyncEngine:
             name: one if is_awaiting(one, "send") else AwaitedProvider(cast("Provider", one))
             for name, one in given.items()
         }
-        self._driver = AsyncDriver(self._store, self._providers, plugins=plugins, clock=clock)
         self._entropy = entropy
-        self._opened = False
         self._setup = make_setup(
             store=store.capabilities,
             providers=given,
@@ -97,6 +102,7 @@ class AsyncEngine:
             timeout_s=timeout_s,
             plugged=plugins is not None,
         )
+        self._driver = AsyncDriver(self._setup, self._store, self._providers, plugins=plugins, clock=clock)
 
     async def start(
         self,
@@ -138,7 +144,7 @@ class AsyncEngine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
-        return await self._run(
+        return await self._driver.run(
             "start",
             flows.start(
                 self._setup,
@@ -192,7 +198,7 @@ class AsyncEngine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: as for `start`.
         """
-        return await self._run(
+        return await self._driver.run(
             "resend",
             flows.resend(
                 self._setup,
@@ -239,13 +245,10 @@ class AsyncEngine:
             UsageError: an unknown purpose.
             StoreError: nobody was told of a success; a try may be spent, and after CommitUnknown the session.
         """
-        return await self._run(
-            "check",
-            flows.check(
-                self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
-            ),
-            session,
+        flow = flows.check(
+            self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
         )
+        return await self._driver.run("check", flow, session)
 
     async def cancel(self, session: str | ByRecipient) -> CancelResult:
         """End a live session; nothing that was sent is given back.
@@ -260,7 +263,7 @@ class AsyncEngine:
             UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
-        return await self._run("cancel", flows.cancel(self._setup, self._draw(), session), session)
+        return await self._driver.run("cancel", flows.cancel(self._setup, self._draw(), session), session)
 
     async def status(self, session: str | ByRecipient) -> StatusResult:
         """How a session stands. Never says that a code was right: only `check` does.
@@ -275,7 +278,7 @@ class AsyncEngine:
             UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
-        return await self._run("status", flows.status(self._setup, self._draw(), session), session)
+        return await self._driver.run("status", flows.status(self._setup, self._draw(), session), session)
 
     async def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
@@ -291,7 +294,7 @@ class AsyncEngine:
             StoreError: the sessions may still be there.
         """
         flow = flows.forget(self._setup, self._draw(), recipient, region=region)
-        return await self._run("forget", flow, recipient, "", region)
+        return await self._driver.run("forget", flow, recipient, "", region)
 
     async def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
@@ -307,7 +310,25 @@ class AsyncEngine:
             StoreError: the lock may still be there.
         """
         flow = flows.unlock(self._setup, self._draw(), recipient, region=region)
-        return await self._run("unlock", flow, recipient, "", region)
+        return await self._driver.run("unlock", flow, recipient, "", region)
+
+    async def receipt(self, provider: str | None, request: InboundRequest) -> ReceiptResult:
+        """Take a vendor's word on what became of its messages.
+
+        Nothing changes but what is known of a send of a live session; neither order nor repetition matters.
+
+        Args:
+            provider: its name here; None where only one provider reads receipts.
+            request: as it was received.
+
+        Returns:
+            `Received`, or `Refused` with INVALID_RECEIPT: unsigned, forged or unreadable.
+
+        Raises:
+            UsageError: no provider was named, and there is not exactly one that reads receipts.
+            StoreError: the receipt may not be written down; when it comes again it does no harm.
+        """
+        return await self._driver.run("receipt", flows.receipt(self._setup, self._draw(), provider, request), "")
 
     async def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
@@ -326,21 +347,3 @@ class AsyncEngine:
 
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))
-
-    async def _run(
-        self,
-        operation: str,
-        flow: Flow[T],
-        about: str | PhoneNumber | ByRecipient,
-        purpose: str = "",
-        region: str | None = None,
-    ) -> T:
-        try:
-            if not self._opened:
-                await self._driver.drive(flows.claim_scopes(self._setup))
-                self._opened = True
-            return await self._driver.drive(flow)
-        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
-            with suppress(Exception):
-                await self._driver.drive(flows.failed(self._setup, operation, error, about, purpose, region))
-            raise

@@ -6,9 +6,10 @@ passed on, because a vendor's may hold the number.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from time import time_ns
-from typing import Final
+from typing import Any, Final, cast
 
 from otpcore.contract import (
     Accepted,
@@ -20,7 +21,9 @@ from otpcore.contract import (
     SendEffect,
     Version,
 )
-from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
+from otpcore.errors import CommitUnknown, ReceiptRefused, StoreError, StoreUnavailable
+from otpcore.ports import ReadsReceipts
+from otpcore.receipts import DeliveryEvent, DeliveryState, InboundRequest
 
 __all__ = [
     "cause_of",
@@ -29,6 +32,7 @@ __all__ = [
     "commit_answer",
     "commit_failed",
     "load_failed",
+    "read_receipt",
     "send_answer",
     "send_failed",
     "wall_clock",
@@ -114,3 +118,29 @@ def check_answer(answer: object) -> CheckAnswer:
 def check_failed(error: Exception) -> CheckAnswer:
     """What a flow is told of an exception out of `check`."""
     return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider raised {type(error).__name__}.", native=error)
+
+
+def read_receipt(provider: ReadsReceipts, request: InboundRequest) -> Sequence[DeliveryEvent]:
+    """What a provider reads in a receipt; it awaits nothing, so this serves both colours.
+
+    Raises:
+        ReceiptRefused: it refused it, raised anything else, or answered with what is no list or tuple of events.
+    """
+    try:
+        answer: object = provider.parse_receipt(request)
+    except ReceiptRefused:
+        raise
+    except Exception as error:  # noqa: BLE001  # whatever a provider raises is no receipt
+        raise ReceiptRefused(f"The provider raised {type(error).__name__}.") from None
+    if isinstance(answer, list | tuple):
+        events = [each for each in cast("Sequence[object]", answer) if isinstance(each, DeliveryEvent)]
+        if len(events) == len(answer) and all(_is_sound(each) for each in events):
+            return events
+    raise ReceiptRefused(f"The provider answered a receipt with {type(answer).__name__}.")
+
+
+def _is_sound(each: Any) -> bool:
+    """Whether an event holds what its type says, and an aware instant."""
+    texts = (each.id, each.handle or "", each.recipient or "", each.provider_code or "")
+    aware = each.at is None or (isinstance(each.at, datetime) and each.at.utcoffset() is not None)
+    return aware and isinstance(each.state, DeliveryState) and all(isinstance(text, str) for text in texts)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from otpcore.effects import (
@@ -19,14 +20,18 @@ from otpcore.effects import (
     Load,
     Pause,
     ReadClock,
+    ReadReceipt,
     ReconcileCheck,
+    ReportOutcome,
     SendCode,
     Tell,
 )
 from otpcore.engine import answers, audit
 from otpcore.errors import OtpcoreError
-from otpcore.flows import Flow
-from otpcore.ports import AsyncCancels, AsyncChecks, AsyncReconcilesCheck, AsyncStore, Clock
+from otpcore.flows import Flow, Setup, claim_scopes, failed
+from otpcore.phone import PhoneNumber
+from otpcore.ports import AsyncCancels, AsyncChecks, AsyncReconcilesCheck, AsyncStore, AsyncTakesFeedback, Clock
+from otpcore.results import ByRecipient
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -43,6 +48,7 @@ class AsyncDriver:
     """Performs effects awaited.
 
     Args:
+        setup: of the engine.
         store: where records are kept.
         providers: by name.
         plugins: guards, routes and observers to ask and tell.
@@ -50,12 +56,41 @@ class AsyncDriver:
     """
 
     def __init__(
-        self, store: AsyncStore, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock
+        self, setup: Setup, store: AsyncStore, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock
     ) -> None:
+        self._setup = setup
+        self._opened = False
         self._store = store
         self._providers = providers
         self._plugins = plugins
         self._clock = clock
+
+    async def run(
+        self,
+        operation: str,
+        flow: Flow[T],
+        about: str | PhoneNumber | ByRecipient,
+        purpose: str = "",
+        region: str | None = None,
+    ) -> T:
+        """Drive an operation; what has to be done once is done before, and one that raises is told of.
+
+        Args:
+            operation: its name.
+            flow: what it does.
+            about: the token, the recipient or the number that it was called with; "" where there is none.
+            purpose: as it was called with.
+            region: as it was called with.
+        """
+        try:
+            if not self._opened:
+                await self.drive(claim_scopes(self._setup))
+                self._opened = True
+            return await self.drive(flow)
+        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
+            with suppress(Exception):
+                await self.drive(failed(self._setup, operation, error, about, purpose, region))
+            raise
 
     async def drive(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow, one after the other, and return its result."""
@@ -100,14 +135,16 @@ class AsyncDriver:
                         return answers.send_answer(await self._providers[name].send(request))
                 except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
                     return answers.send_failed(error)
-            case CheckCode() | ReconcileCheck() | CancelCode():
+            case CheckCode() | ReconcileCheck() | CancelCode() | ReportOutcome():
                 return await self._ask(effect)
+            case ReadReceipt(provider=name, request=received):
+                return answers.read_receipt(self._providers[name], received)
             case Pause(seconds=seconds):
                 return await asyncio.sleep(seconds)
             case _:
                 assert_never(effect)
 
-    async def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode) -> Any:
+    async def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
         provider = self._providers[effect.provider]
         try:
             match effect:
@@ -124,7 +161,11 @@ class AsyncDriver:
                     cancels: AsyncCancels = provider
                     async with asyncio.timeout(timeout_s + GRACE_S):
                         return await cancels.cancel(handle, timeout_s) is True
+                case ReportOutcome(handle=handle, outcome=outcome, timeout_s=timeout_s):
+                    takes: AsyncTakesFeedback = provider
+                    async with asyncio.timeout(timeout_s + GRACE_S):
+                        return await takes.report_outcome(handle, outcome, timeout_s) is True
                 case _:
                     assert_never(effect)
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode) else answers.check_failed(error)
+            return False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)

@@ -1,13 +1,14 @@
 """Driving a flow, blocking: what each effect does to clock, store, provider, plugins and audit log.
 
-Rules of this file: one `match` over `Effect`, which is closed, the commonest first; no decision of any kind. What
-a plugin raises, or answers that it may not, goes through `otpcore.engine.answers`.
+Rules of this file: one `match` over `Effect`, which is closed, the commonest first; no decision of any kind, but that
+no operation goes untold. What a plugin raises, or answers that it may not, goes through `otpcore.engine.answers`.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
 from otpcore.effects import (
@@ -20,14 +21,18 @@ from otpcore.effects import (
     Load,
     Pause,
     ReadClock,
+    ReadReceipt,
     ReconcileCheck,
+    ReportOutcome,
     SendCode,
     Tell,
 )
 from otpcore.engine import answers, audit
 from otpcore.errors import OtpcoreError
-from otpcore.flows import Flow
-from otpcore.ports import Cancels, Checks, Clock, ReconcilesCheck, Store
+from otpcore.flows import Flow, Setup, claim_scopes, failed
+from otpcore.phone import PhoneNumber
+from otpcore.ports import Cancels, Checks, Clock, ReconcilesCheck, Store, TakesFeedback
+from otpcore.results import ByRecipient
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -41,17 +46,49 @@ class Driver:
     """Performs effects.
 
     Args:
+        setup: of the engine.
         store: where records are kept.
         providers: by name.
         plugins: guards, routes and observers to ask and tell.
         clock: gives the time.
     """
 
-    def __init__(self, store: Store, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock) -> None:
+    def __init__(
+        self, setup: Setup, store: Store, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock
+    ) -> None:
+        self._setup = setup
+        self._opened = False
         self._store = store
         self._providers = providers
         self._plugins = plugins
         self._clock = clock
+
+    def run(
+        self,
+        operation: str,
+        flow: Flow[T],
+        about: str | PhoneNumber | ByRecipient,
+        purpose: str = "",
+        region: str | None = None,
+    ) -> T:
+        """Drive an operation; what has to be done once is done before, and one that raises is told of.
+
+        Args:
+            operation: its name.
+            flow: what it does.
+            about: the token, the recipient or the number that it was called with; "" where there is none.
+            purpose: as it was called with.
+            region: as it was called with.
+        """
+        try:
+            if not self._opened:
+                self.drive(claim_scopes(self._setup))
+                self._opened = True
+            return self.drive(flow)
+        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
+            with suppress(Exception):
+                self.drive(failed(self._setup, operation, error, about, purpose, region))
+            raise
 
     def drive(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow, one after the other, and return its result."""
@@ -95,14 +132,16 @@ class Driver:
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
             case ChooseRoute(intent=intent, candidates=candidates):
                 return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
-            case CheckCode() | ReconcileCheck() | CancelCode():
+            case CheckCode() | ReconcileCheck() | CancelCode() | ReportOutcome():
                 return self._ask(effect)
+            case ReadReceipt(provider=name, request=received):
+                return answers.read_receipt(self._providers[name], received)
             case Pause(seconds=seconds):
                 return time.sleep(seconds)
             case _:
                 assert_never(effect)
 
-    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode) -> Any:
+    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
         provider = self._providers[effect.provider]
         try:
             match effect:
@@ -116,7 +155,10 @@ class Driver:
                 case CancelCode(handle=handle, timeout_s=timeout_s):
                     cancels: Cancels = provider
                     return cancels.cancel(handle, timeout_s) is True
+                case ReportOutcome(handle=handle, outcome=outcome, timeout_s=timeout_s):
+                    takes: TakesFeedback = provider
+                    return takes.report_outcome(handle, outcome, timeout_s) is True
                 case _:
                     assert_never(effect)
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode) else answers.check_failed(error)
+            return False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
@@ -17,18 +17,25 @@ from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.engine import answers
 from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
-from otpcore.flows import Flow
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Provider, Store
-from otpcore.results import ByRecipient, CancelResult, CheckResult, ForgetResult, SendResult, StatusResult, UnlockResult
+from otpcore.receipts import InboundRequest
+from otpcore.results import (
+    ByRecipient,
+    CancelResult,
+    CheckResult,
+    ForgetResult,
+    ReceiptResult,
+    SendResult,
+    StatusResult,
+    UnlockResult,
+)
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
 
 __all__ = ["Engine"]
-
-T = TypeVar("T")
 
 
 class Engine:
@@ -75,9 +82,7 @@ class Engine:
         self._store = store
         self._providers: dict[str, Any] = named(providers)
         refuse_awaiting(store, self._providers)
-        self._driver = Driver(self._store, self._providers, plugins=plugins, clock=clock)
         self._entropy = entropy
-        self._opened = False
         self._setup = make_setup(
             store=store.capabilities,
             providers=self._providers,
@@ -91,6 +96,7 @@ class Engine:
             timeout_s=timeout_s,
             plugged=plugins is not None,
         )
+        self._driver = Driver(self._setup, self._store, self._providers, plugins=plugins, clock=clock)
 
     def start(
         self,
@@ -132,7 +138,7 @@ class Engine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
-        return self._run(
+        return self._driver.run(
             "start",
             flows.start(
                 self._setup,
@@ -186,7 +192,7 @@ class Engine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: as for `start`.
         """
-        return self._run(
+        return self._driver.run(
             "resend",
             flows.resend(
                 self._setup,
@@ -233,13 +239,10 @@ class Engine:
             UsageError: an unknown purpose.
             StoreError: nobody was told of a success; a try may be spent, and after CommitUnknown the session.
         """
-        return self._run(
-            "check",
-            flows.check(
-                self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
-            ),
-            session,
+        flow = flows.check(
+            self._setup, self._draw(), session, code, recipient=recipient, region=region, source=source, extra=extra
         )
+        return self._driver.run("check", flow, session)
 
     def cancel(self, session: str | ByRecipient) -> CancelResult:
         """End a live session; nothing that was sent is given back.
@@ -254,7 +257,7 @@ class Engine:
             UsageError: an unknown purpose.
             StoreError: the session may still be live.
         """
-        return self._run("cancel", flows.cancel(self._setup, self._draw(), session), session)
+        return self._driver.run("cancel", flows.cancel(self._setup, self._draw(), session), session)
 
     def status(self, session: str | ByRecipient) -> StatusResult:
         """How a session stands. Never says that a code was right: only `check` does.
@@ -269,7 +272,7 @@ class Engine:
             UsageError: an unknown purpose.
             StoreError: the store is down or in doubt.
         """
-        return self._run("status", flows.status(self._setup, self._draw(), session), session)
+        return self._driver.run("status", flows.status(self._setup, self._draw(), session), session)
 
     def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
@@ -285,7 +288,7 @@ class Engine:
             StoreError: the sessions may still be there.
         """
         flow = flows.forget(self._setup, self._draw(), recipient, region=region)
-        return self._run("forget", flow, recipient, "", region)
+        return self._driver.run("forget", flow, recipient, "", region)
 
     def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
@@ -301,7 +304,25 @@ class Engine:
             StoreError: the lock may still be there.
         """
         flow = flows.unlock(self._setup, self._draw(), recipient, region=region)
-        return self._run("unlock", flow, recipient, "", region)
+        return self._driver.run("unlock", flow, recipient, "", region)
+
+    def receipt(self, provider: str | None, request: InboundRequest) -> ReceiptResult:
+        """Take a vendor's word on what became of its messages.
+
+        Nothing changes but what is known of a send of a live session; neither order nor repetition matters.
+
+        Args:
+            provider: its name here; None where only one provider reads receipts.
+            request: as it was received.
+
+        Returns:
+            `Received`, or `Refused` with INVALID_RECEIPT: unsigned, forged or unreadable.
+
+        Raises:
+            UsageError: no provider was named, and there is not exactly one that reads receipts.
+            StoreError: the receipt may not be written down; when it comes again it does no harm.
+        """
+        return self._driver.run("receipt", flows.receipt(self._setup, self._draw(), provider, request), "")
 
     def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
@@ -320,21 +341,3 @@ class Engine:
 
     def _draw(self) -> Entropy:
         return Entropy.split(self._entropy(ENTROPY_BYTES))
-
-    def _run(
-        self,
-        operation: str,
-        flow: Flow[T],
-        about: str | PhoneNumber | ByRecipient,
-        purpose: str = "",
-        region: str | None = None,
-    ) -> T:
-        try:
-            if not self._opened:
-                self._driver.drive(flows.claim_scopes(self._setup))
-                self._opened = True
-            return self._driver.drive(flow)
-        except BaseException as error:  # whatever it is, and an interrupted one too: no operation goes untold
-            with suppress(Exception):
-                self._driver.drive(flows.failed(self._setup, operation, error, about, purpose, region))
-            raise

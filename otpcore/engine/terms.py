@@ -16,7 +16,15 @@ from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
 from otpcore.phone import RegionPolicy
 from otpcore.policy import LONGEST_LIFETIME, Profile
-from otpcore.ports import AsyncCancels, AsyncChecks, AsyncProvider, AsyncReconcilesCheck, Provider
+from otpcore.ports import (
+    AsyncCancels,
+    AsyncChecks,
+    AsyncProvider,
+    AsyncReconcilesCheck,
+    AsyncTakesFeedback,
+    Provider,
+    ReadsReceipts,
+)
 
 __all__ = ["is_awaiting", "make_setup", "named", "refuse_awaiting"]
 
@@ -118,6 +126,8 @@ def _terms(
         owner=owner,
         cancels=isinstance(provider, AsyncCancels),
         reconciles=isinstance(provider, AsyncReconcilesCheck),
+        reads_receipts=isinstance(provider, ReadsReceipts),
+        takes_feedback=owner is CodeOwner.CORE and isinstance(provider, AsyncTakesFeedback),
     )
 
 

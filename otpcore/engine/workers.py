@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from functools import partial
@@ -33,6 +33,7 @@ from otpcore.contract import (
 )
 from otpcore.engine.terms import is_awaiting
 from otpcore.ports import AsyncStore, Provider, Store
+from otpcore.receipts import DeliveryEvent, InboundRequest, Outcome
 
 __all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore", "awaited_store"]
 
@@ -195,6 +196,16 @@ class AwaitedProvider:
     async def cancel(self, handle: str, timeout_s: float) -> bool:
         """See `Cancels.cancel`."""
         return await self._workers.run(partial(self._provider.cancel, handle, timeout_s), timeout_s=timeout_s + LATE_S)
+
+    async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
+        """See `TakesFeedback.report_outcome`."""
+        tell = partial(self._provider.report_outcome, handle, outcome, timeout_s)
+        return await self._workers.run(tell, timeout_s=timeout_s + LATE_S)
+
+    def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
+        """See `ReadsReceipts.parse_receipt`; it waits for nothing, so no worker is needed."""
+        events: Sequence[DeliveryEvent] = self._provider.parse_receipt(request)
+        return events
 
     async def close(self) -> None:
         """See `Provider.close`."""

@@ -4,6 +4,7 @@
     check                       `otpcore.flows.checking`, and of a provider-owned code `otpcore.flows.asking`
     cancel, status,
     forget, unlock              `otpcore.flows.ending`
+    receipt                     `otpcore.flows.receiving`
     claim_scopes                `otpcore.flows.opening`, once when an engine first works
     failed                      `otpcore.flows.finding`, when one of the others raised
 
@@ -19,6 +20,7 @@ from otpcore.flows.checking import check
 from otpcore.flows.ending import cancel, forget, status, unlock
 from otpcore.flows.finding import failed
 from otpcore.flows.opening import claim_scopes
+from otpcore.flows.receiving import receipt
 from otpcore.flows.sending import resend, start
 from otpcore.flows.setup import Flow, ProviderTerms, Setup
 
@@ -31,6 +33,7 @@ __all__ = [
     "claim_scopes",
     "failed",
     "forget",
+    "receipt",
     "resend",
     "start",
     "status",

@@ -21,6 +21,7 @@ from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.errors import InvalidNumber
 from otpcore.flows.asking import Claimed, ask, locked_facts, told
 from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
+from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, next_of
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
 from otpcore.ledger import approve, checks_left, claim, end
@@ -28,7 +29,9 @@ from otpcore.machine import SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
 from otpcore.phone import PhoneNumber
 from otpcore.policy import decide_check
+from otpcore.receipts import Outcome
 from otpcore.results import (
+    Approved,
     ByRecipient,
     CheckResult,
     Ended,
@@ -89,22 +92,32 @@ def check(
         if known.version is None:
             known = yield from load(known.key)
     from_ = setup.source(source)
+    alive: Session | None = None  # as it was before it ended, with its handle
 
     def decide(record: RecipientRecord, now: datetime, key: str) -> tuple[RecipientRecord, CheckResult | Claimed]:
+        nonlocal alive
+        if setup.reports:
+            before = _session(record, token, purpose)
+            alive = before if before is not None and before.is_live else alive
         return _try(setup, entropy, token, purpose, code, from_, number, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
-    if isinstance(outcome, NotFound):
-        found = None
-    else:  # that the secret is the session's was seen when it was decided
-        found = find_session(seen.record, None, purpose) if token is None else seen.record.session(token.session)
+    found = None if isinstance(outcome, NotFound) else _session(seen.record, token, purpose)
     if not isinstance(outcome, Claimed):
         facts = partial(locked_facts, setup, outcome, seen, found)
         answered = tell(
             setup, "check", outcome, key=seen.key, purpose=purpose, session=found, facts=facts, now=seen.now
         )
-        return (yield from answered)
+        result = yield from answered
+        if alive is not None and isinstance(result, Approved) and result.session.id == alive.id:
+            yield from report(setup, alive, Outcome.APPROVED, key=seen.key, now=seen.now)
+        return result
     return (yield from ask(setup, entropy, outcome, token, code, seen, extra))
+
+
+def _session(record: RecipientRecord, token: Token | None, purpose: str) -> Session | None:
+    """The session that is meant; that the secret is its own is seen where it is decided."""
+    return find_session(record, None, purpose) if token is None else record.session(token.session)
 
 
 def _is_of(setup: Setup, token: Token, known: Snapshot, number: str) -> Flow[bool]:

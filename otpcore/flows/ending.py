@@ -14,6 +14,7 @@ from otpcore.effects import CancelCode
 from otpcore.errors import InvalidNumber, StoreError
 from otpcore.events import Event
 from otpcore.flows.finding import canonical, find_session, parse_token, tell
+from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, transact
 from otpcore.ledger import end, handle_ended, siblings
@@ -22,6 +23,7 @@ from otpcore.ledger import unlock as unlocked
 from otpcore.machine import SessionEvent
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import PhoneNumber
+from otpcore.receipts import Outcome
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -39,9 +41,6 @@ from otpcore.results import (
 
 __all__ = ["cancel", "forget", "status", "unlock"]
 
-Ending = tuple[CancelResult, Session | None]
-"""The answer, and the session when it was the last one on its verification."""
-
 Erasing = tuple[Forgotten, tuple[Session, ...]]
 """The answer, and one session for each verification that was live."""
 
@@ -52,21 +51,27 @@ def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[C
     if isinstance(addressed, Refused | NotFound):
         return (yield from tell(setup, "cancel", addressed))
     token, purpose, known = addressed
+    last: Session | None = None  # as it was while it lived, when it was the last one on its verification
 
-    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Ending]:
+    def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, CancelResult]:
+        nonlocal last
         found = find_session(record, token, purpose)
+        if found is None or found.ended_by != entropy.operation:  # else an earlier commit was applied after all
+            last = found if found is not None and found.is_live and not siblings(record, found) else None
         if found is None:
-            return record, (NotFound(), None)
-        last = found if found.is_live and not siblings(record, found) else None
+            return record, NotFound()
         record = end(record, found, SessionEvent.CANCEL, by=entropy.operation, now=now)
         now_ended = record.session(found.id) or found
-        return record, (Ended(now_ended.status, next_of(setup, record, now_ended, now=now), found.id), last)
+        return record, Ended(now_ended.status, next_of(setup, record, now_ended, now=now), found.id)
 
-    (result, last), seen = yield from transact(setup, decide, entropy, known=known)
+    result, seen = yield from transact(setup, decide, entropy, known=known)
     if last is not None:
         seen = yield from _cancel_at_provider(setup, entropy, last, seen)
     found = find_session(seen.record, token, purpose)
-    return (yield from tell(setup, "cancel", result, key=seen.key, session=found, now=seen.now))
+    result = yield from tell(setup, "cancel", result, key=seen.key, session=found, now=seen.now)
+    if last is not None:
+        yield from report(setup, last, Outcome.CANCELED, key=seen.key, now=seen.now)
+    return result
 
 
 def _cancel_at_provider(setup: Setup, entropy: Entropy, session: Session, seen: Snapshot) -> Flow[Snapshot]:
@@ -129,7 +134,10 @@ def forget(
     def facts() -> tuple[Event, ...]:
         return (event(setup, "erase", at=now, key=seen.key, sessions=str(result.sessions)),) if now else ()
 
-    return (yield from tell(setup, "forget", result, key=seen.key, facts=facts, now=now))
+    result = yield from tell(setup, "forget", result, key=seen.key, facts=facts, now=now)
+    for session in live:
+        yield from report(setup, session, Outcome.CANCELED, key=seen.key, now=now)
+    return result
 
 
 def unlock(

@@ -26,6 +26,8 @@ from otpcore.results import (
     Ended,
     ForgetResult,
     NextActions,
+    ReceiptResult,
+    Received,
     Refused,
     SendResult,
     Sent,
@@ -36,7 +38,7 @@ from otpcore.results import (
 
 __all__ = ["canonical", "failed", "find_session", "following_of", "parse_token", "tell"]
 
-AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult
+AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult | ReceiptResult
 Result = TypeVar("Result", bound=AnyResult)
 
 
@@ -159,5 +161,7 @@ def _detail(result: AnyResult) -> dict[str, str]:
             return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
             return {"status": approved.status.value}
+        case Received(applied=applied, ignored=ignored):
+            return {"applied": str(applied), "ignored": str(ignored)}
         case _:
             return {}

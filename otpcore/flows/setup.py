@@ -43,7 +43,8 @@ class ProviderTerms:
         name: of the instance.
         capabilities: as it declares them.
         owner: who owns the code of sessions on it.
-        cancels, reconciles: whether it has the optional protocol.
+        cancels, reconciles, reads_receipts: whether it has the optional protocol.
+        takes_feedback: it has that one, and the core owns its codes.
     """
 
     name: str
@@ -51,6 +52,8 @@ class ProviderTerms:
     owner: CodeOwner
     cancels: bool = False
     reconciles: bool = False
+    reads_receipts: bool = False
+    takes_feedback: bool = False
 
     @property
     def lifetime(self) -> timedelta | None:
@@ -74,6 +77,7 @@ class Setup:
         tenant_id: the tenant's digest.
         lease: after this long nobody settles a send or a claim any more.
         code_lengths: shortest and longest code that any session here can have.
+        reports: some provider takes feedback.
     """
 
     tenant: str
@@ -88,6 +92,7 @@ class Setup:
     tenant_id: str = field(init=False)
     lease: timedelta = field(init=False)
     code_lengths: tuple[int, int] = field(init=False)
+    reports: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Work out what every operation asks for."""
@@ -101,6 +106,7 @@ class Setup:
         set_once("tenant_id", tenant_digest(self.tenant))
         set_once("lease", timedelta(seconds=self.timeout_s) + LEASE_MARGIN)
         set_once("code_lengths", (min(short for short, _ in lengths), max(long for _, long in lengths)))
+        set_once("reports", any(terms.takes_feedback for terms in self.providers.values()))
 
     def check_purpose(self, purpose: str) -> None:
         """Refuse a purpose that is not configured.

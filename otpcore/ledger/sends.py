@@ -14,7 +14,7 @@ from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
 
-__all__ = ["adopt", "left_open", "reserve", "settle_send"]
+__all__ = ["adopt", "left_open", "receive", "reserve", "settle_send"]
 
 
 def reserve(
@@ -66,10 +66,15 @@ def settle_send(
         session = session.but(codes=codes, **_expiry_of(codes))
         record = with_session(record, session)
         record = record.but(keys=tuple(key for key in record.keys if key.send != send.id))
-        others = (SendState.RESERVED, SendState.UNKNOWN, SendState.ACCEPTED, SendState.DELIVERED)
-        if not any(one.session == session.id and one.state in others for one in record.sends):
+        if not any(one.session == session.id and one.state is not SendState.REFUSED for one in record.sends):
             record = end(record, session, SessionEvent.NOTHING_SENT, by=send.id, now=now)
     return record
+
+
+def receive(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
+    """Write down what a receipt says of a send, DELIVERED or UNDELIVERED; nothing but its state changes."""
+    state = step(SEND_TRANSITIONS, send.state, event)
+    return record if state is send.state else record.but(sends=replaced(record.sends, send.but(state=state)))
 
 
 def _is_refundable(record: RecipientRecord, profile: Profile, send: Send) -> bool:

@@ -42,7 +42,7 @@ colours = pytest.mark.parametrize("colour", COLOURS)
 
 def test_both_engines_have_the_same_operations() -> None:
     assert [name for name in vars(AsyncEngine) if not name.startswith("_")] == OPERATIONS
-    assert set(OPERATIONS) == {"start", "resend", "check", "cancel", "status", "forget", "unlock", "close"}
+    assert set(OPERATIONS) == {"start", "resend", "check", "cancel", "status", "forget", "unlock", "receipt", "close"}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)

@@ -1,0 +1,127 @@
+"""receipt: what a vendor says became of its messages, written down where it is news.
+
+Rules of this file: see `otpcore.flows`. A receipt changes what is known of a send and nothing else: no budget, no code,
+no try, no session. What arrived stays so, thus order and repetitions do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import dropwhile
+from typing import Final
+
+from otpcore.codes import Entropy
+from otpcore.contract import CodeOwner
+from otpcore.effects import ReadReceipt, Tell
+from otpcore.errors import InvalidNumber, ReceiptRefused, UsageError
+from otpcore.events import Event
+from otpcore.flows.finding import canonical, tell
+from otpcore.flows.setup import Flow, Setup, event
+from otpcore.flows.transact import load, locate, transact
+from otpcore.ledger import receive
+from otpcore.machine import SendEvent
+from otpcore.model import RecipientRecord, Send, SendState, Session
+from otpcore.receipts import DeliveryEvent, DeliveryState, InboundRequest, Received
+from otpcore.results import ReceiptResult, Refusal, Refused
+
+__all__ = ["receipt"]
+
+ENDS: Final[Mapping[DeliveryState, SendEvent]] = {
+    DeliveryState.DELIVERED: SendEvent.DELIVERED,
+    DeliveryState.READ: SendEvent.DELIVERED,
+    DeliveryState.UNDELIVERED: SendEvent.UNDELIVERED,
+    DeliveryState.FAILED: SendEvent.UNDELIVERED,
+    DeliveryState.EXPIRED: SendEvent.UNDELIVERED,
+}
+"""What is no end says nothing."""
+
+CLOCKS_APART: Final = timedelta(seconds=5)
+"""A vendor's clock may be so far behind ours: a message is then told of before it was reserved."""
+
+
+def receipt(setup: Setup, entropy: Entropy, provider: str | None, request: InboundRequest) -> Flow[ReceiptResult]:
+    """Take a vendor's receipt; see `Engine.receipt`."""
+    try:
+        name = _reader(setup, provider)
+        events: Sequence[DeliveryEvent] = yield ReadReceipt(name, request)
+    except ReceiptRefused as error:
+        return (yield from tell(setup, "receipt", Refused(Refusal.INVALID_RECEIPT, detail=str(error))))
+    applied = 0
+    for each in events:
+        applied += yield from _apply(setup, entropy, name, each)
+    return (yield from tell(setup, "receipt", Received(applied, len(events) - applied)))
+
+
+def _reader(setup: Setup, provider: str | None) -> str:
+    """The provider that is to read the receipt.
+
+    Raises:
+        ReceiptRefused: there is none of this name, which may be a stranger's.
+        UsageError: none was named, and there is not exactly one.
+    """
+    readers = [name for name, terms in setup.providers.items() if terms.reads_receipts]
+    if provider is None and len(readers) == 1:
+        return readers[0]
+    if provider is None:
+        raise UsageError(f"{len(readers)} providers here read receipts: say which one this is for.")
+    if provider not in readers:
+        raise ReceiptRefused("No provider here of this name reads receipts.")
+    return provider
+
+
+def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -> Flow[bool]:
+    """Write one event down; whether it changed anything. After a lost answer to the commit it is not said to have."""
+    happened = ENDS.get(told.state)
+    if happened is None or told.recipient is None or not told.handle:
+        return False
+    try:
+        number = canonical(told.recipient, None).e164
+    except InvalidNumber:
+        return False
+    known = yield from locate(setup, number)
+    if known.version is None:
+        known = yield from load(known.key)
+
+    def decide(record: RecipientRecord, _now: datetime, _key: str) -> tuple[RecipientRecord, Session | None]:
+        session, send = _meant(record, provider, told)
+        changed = receive(record, send, happened) if send is not None else record
+        return changed, session if changed is not record else None
+
+    session, seen = yield from transact(setup, decide, entropy, known=known)
+    if session is None:
+        return False
+
+    def facts() -> tuple[Event, ...]:
+        about = {"provider": provider, "state": told.state.value, "provider_code": told.provider_code or ""}
+        name, at = f"send.{happened.value}", seen.now or session.expires_at
+        return (event(setup, name, at=at, key=seen.key, number=number, session=session, receipt=told.id, **about),)
+
+    yield Tell(facts)
+    return True
+
+
+def _meant(record: RecipientRecord, provider: str, told: DeliveryEvent) -> tuple[Session, Send] | tuple[None, None]:
+    """The newest send that the event can be about, among those of the live sessions with its handle."""
+    found = [
+        (session, send)
+        for session in record.sessions
+        if session.is_live and (session.provider, session.handle) == (provider, told.handle)
+        for send in _carried(record, session)
+        if told.at is None or send.at - CLOCKS_APART <= told.at
+    ]
+    return max(found, key=lambda one: one[1].at, default=(None, None))
+
+
+def _carried(record: RecipientRecord, session: Session) -> Iterator[Send]:
+    """The sends that the session's handle may be of, the newest first.
+
+    A code of the core may have a message, and a handle, for each of its sends: then none that came after the one
+    that made the code live.
+    """
+    sends = [send for send in reversed(record.sends) if send.session == session.id]
+    own = [send for send in sends if send.state is not SendState.REFUSED]  # no message left with that
+    if session.owner is CodeOwner.PROVIDER:
+        return iter(own)
+    live = {code.send for code in session.codes if code.live}
+    return dropwhile(lambda send: send.id not in live, own)
