@@ -49,7 +49,7 @@ _SPOKEN: Final = {
     "+33": "fr", "+34": "es", "+43": "de", "+49": "de", "+51": "es", "+52": "es", "+54": "es", "+55": "pt-BR",
     "+56": "es", "+57": "es",
 }  # fmt: skip
-"""Language by calling code, for a few that have no other neighbour in it; the others get English."""
+"""Language by a calling code of two digits, for a few; the others get English."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ def locale_of(asked: str | None, to: str, options: Options) -> tuple[str, bool]:
         Refusal: `Options.unsupported_locale`, it was asked for and does not exist.
     """
     if asked is None:
-        return next((language for prefix, language in _SPOKEN.items() if to.startswith(prefix)), "en"), False
+        return _SPOKEN.get(to[:3], "en"), False
     locale = asked.replace("_", "-")
     if locale not in LOCALES:
         raise Refusal(options.unsupported_locale, "`Locale`" if options.unsupported_locale == 60200 else "")  # noqa: PLR2004  # a Twilio error code

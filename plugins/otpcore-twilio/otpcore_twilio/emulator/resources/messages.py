@@ -61,7 +61,9 @@ def wording_of(call: Call, service: Service, channel: str, to: str, payment: tup
         (template_sid, substitutions), *_ = candidates
         found = compose(_template(call, template_sid), substitutions)
     ending = form.get("AppHash")
-    if ending is not None and not _APP_HASH.fullmatch(ending):
+    if ending is None:
+        return found
+    if not _APP_HASH.fullmatch(ending):
         raise invalid("AppHash", ending)
     return replace(found, ending=ending)
 
