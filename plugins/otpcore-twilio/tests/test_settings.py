@@ -12,6 +12,7 @@ from otpcore.errors import ConfigurationError
 from otpcore.ports import CodeOwner
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
 from otpcore_twilio.settings import Origin
+from otpcore_twilio.signature import public_prefix
 
 KEY = {"api_key_sid": "SK" + "2" * 32, "api_key_secret": SecretStr("s" * 32)}
 Make = Callable[..., TwilioSettings]
@@ -121,3 +122,36 @@ def test_the_scope_is_the_service_and_custom_codes_must_be_switched_on(settings_
 )
 def test_verify_is_found_at_the_origin_and_from_this_machine_nothing_leaves(origin: str, url: str, placed: str) -> None:
     assert Origin.parse(origin).place(url) == placed
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "otp.example.com",
+            "http://otp.example.com",
+            "https://",
+            "ftp://otp.example.com",
+            "https://otp.example.com?a=b",
+        ),
+        *(
+            "https://u:p@otp.example.com",
+            "https://otp.example.com#x",
+            "https://otp.example.com:port",
+            "https://ö.example",
+        ),
+        *("https://otp.example.com/a b", "https://otp.example.com/a\n"),
+    ],
+)
+def test_a_public_url_that_is_none_is_refused_when_the_provider_is_built(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="public_url") as caught:
+        public_prefix(url)
+    assert url not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["", "https://otp.example.com", "https://otp.example.com:8443/a/b", "http://127.0.0.1:8000", "http://localhost"],
+)
+def test_a_public_url_is_kept_as_it_is_written(url: str) -> None:
+    assert public_prefix(url) == url
