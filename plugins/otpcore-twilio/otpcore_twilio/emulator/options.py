@@ -38,6 +38,8 @@ class Options:
         check_status: HTTP status of a check; the specification declares both, captures show 200.
         check_when_locked: a check after the limit; a live test of 2026 saw 60202, the documentation says 404.
         create_when_locked: code of a send after the limit of checks; both were seen, the 429 is agreed.
+        create_when_expired: a send after the expiry of a verification whose sends were used up: a fresh one (the
+            documentation), or 60203 for another day (one report).
         expiry_from: whether validity runs from the first or the last send; captures fit the first.
         fetch_when_expired: whether an expired verification is gone (one report) or shown as `expired`.
         fetch_when_approved: whether an approved verification is gone (a live test) or shown as `approved`.
@@ -78,6 +80,7 @@ class Options:
     check_status: Literal[200, 201] = 200
     check_when_locked: Literal[60202, 20404] = 60202
     create_when_locked: Literal[60203, 60202] = 60203
+    create_when_expired: Literal["fresh", 60203] = "fresh"
     expiry_from: Literal["first_send", "last_send"] = "first_send"
     fetch_when_expired: Literal["gone", "expired"] = "gone"
     fetch_when_approved: Literal["gone", "approved"] = "gone"

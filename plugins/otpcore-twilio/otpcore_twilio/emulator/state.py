@@ -36,8 +36,8 @@ __all__ = ["POLL_LIMITS", "Asked", "World"]
 POLL_LIMITS: Final = ((60, 60), (3600, 180), (86_400, 250))
 """(window in seconds, fetches of one verification), Twilio's "rate limits and timeouts", 2026."""
 
-_SHOWN_WHEN_EXPIRED: Final = timedelta(days=1)
-"""How long a verification is still shown after its validity where the options ask for that."""
+_REMEMBERED: Final = timedelta(days=1)
+"""How long an expired verification still has a meaning where the options ask for that."""
 
 _PENDING_SILENTLY: Final = 60519
 
@@ -77,7 +77,8 @@ class World:
         self.held = Holdings()
         self._entropy = entropy
         self._validity = timedelta(seconds=options.validity_s)
-        self._shown = _SHOWN_WHEN_EXPIRED if options.fetch_when_expired == "expired" else timedelta(0)
+        remembered = options.fetch_when_expired == "expired" or options.create_when_expired != "fresh"
+        self._shown = _REMEMBERED if remembered else timedelta(0)
         self.index()
 
     @property
@@ -137,15 +138,19 @@ class World:
         """
         self._sweep(now)
         found = self._find(service, now, to=to)
-        if found is None or self.settle(found, now) in {"approved", "canceled", "expired"}:
+        status = None if found is None else self.settle(found, now)
+        used_up = found is not None and len(found.sends) >= self.options.max_sends
+        if found is not None and status == "expired" and used_up and self.options.create_when_expired != "fresh":
+            raise Refusal(60203, retry_after_s=self._remaining_s(found, now - self._shown))
+        if found is None or status in {"approved", "canceled", "expired"}:
             found = Verification(self.sid("VE"), service.sid, to, "", created_at=now, updated_at=now)
             custom = asked.custom_code if service.custom_code_enabled else None
             found.code = custom or self._entropy.code(service.code_length)
             self.held.verifications[found.sid] = found
             self._newest[service.sid, to] = found
-        elif found.status == "max_attempts_reached":
+        elif status == "max_attempts_reached":
             raise Refusal(self.options.create_when_locked, retry_after_s=self._remaining_s(found, now))
-        elif len(found.sends) >= self.options.max_sends:
+        elif used_up:
             raise Refusal(60203, retry_after_s=self._remaining_s(found, now))
         elif asked.payment not in {None, (found.amount, found.payee)}:
             found.code = self._entropy.code(service.code_length)

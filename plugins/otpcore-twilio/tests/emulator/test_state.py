@@ -72,6 +72,31 @@ def test_after_its_validity_a_send_starts_afresh() -> None:
     assert len(again.sends) == 1
 
 
+@pytest.mark.parametrize(("mode", "refused"), [("fresh", False), (60203, True)])
+def test_used_up_sends_are_remembered_after_the_expiry_only_where_the_options_say_so(
+    mode: Any, *, refused: bool
+) -> None:
+    world, service = world_of(create_when_expired=mode)
+    for second in range(5):
+        world.send(service, TO, "sms", now=at(second))
+    if refused:
+        for seconds in (600, 600 + 86_399):
+            with pytest.raises(Refusal) as refusal:
+                world.send(service, TO, "sms", now=at(seconds))
+            assert (refusal.value.code, refusal.value.retry_after_s) == (60203, 600 + 86_400 - seconds)
+        with pytest.raises(Refusal):
+            world.fetch(service, to=TO, now=at(700))
+        assert len(world.send(service, TO, "sms", now=at(600 + 86_400)).sends) == 1
+    else:
+        assert len(world.send(service, TO, "sms", now=at(600)).sends) == 1
+
+
+def test_sends_that_were_not_used_up_are_never_remembered() -> None:
+    world, service = world_of(create_when_expired=60203)
+    world.send(service, TO, "sms", now=START)
+    assert len(world.send(service, TO, "sms", now=at(600)).sends) == 1
+
+
 def test_a_lock_ends_with_the_validity_and_says_how_long_it_lasts() -> None:
     world, service = world_of()
     code = world.send(service, TO, "sms", now=START).code
