@@ -46,7 +46,7 @@ MACHINES: tuple[tuple[str, str, StrEnum, Table, Iterable[StrEnum], Iterable[StrE
     ),
     (
         "A send",
-        "`reserved` to `refused` gives the step of the ladder back; `unknown` to `refused` never does. What arrived stays so.",
+        "`reserved` to `refused` gives the step of the ladder back; `unknown` to `refused` never. Arrived is arrived.",
         SendState.RESERVED,
         SEND_TRANSITIONS,
         SendState,

@@ -81,8 +81,8 @@ SEND_TRANSITIONS: Final[Mapping[tuple[SendState, SendEvent], SendState]] = {
     (SendState.UNKNOWN, SendEvent.UNDELIVERED): SendState.UNDELIVERED,
     (SendState.UNDELIVERED, SendEvent.DELIVERED): SendState.DELIVERED,
 }
-"""`reserved` to `refused` gives the step back; `unknown` to `refused` never does. What has arrived has arrived, in
-whatever order vendors tell of it."""
+"""`reserved` to `refused` gives the step back; `unknown` to `refused` never does. What has arrived has arrived,
+in whatever order a vendor's receipts tell of it."""
 
 CHECK_TRANSITIONS: Final[Mapping[tuple[CheckState, CheckEvent], CheckState]] = {
     (CheckState.CLAIMED, CheckEvent.FOUND_WRONG): CheckState.WRONG,

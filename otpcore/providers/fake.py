@@ -6,8 +6,8 @@ Rules of this file: two thin clients of one `Exchange`, and their registration. 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,10 +18,14 @@ from otpcore.ports import (
     CheckRequest,
     Clock,
     CodeOwner,
+    DeliveryEvent,
+    DeliveryState,
     Failure,
+    InboundRequest,
     ProviderCapabilities,
     SendRequest,
 )
+from otpcore.ports import Outcome as ReportedOutcome
 from otpcore.providers.fake_exchange import MAGIC_NUMBERS, Exchange, Message, Outcome, Script, system_clock
 
 __all__ = [
@@ -64,8 +68,21 @@ class _Fake:
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """How often "send", "check" and "cancel" were called; 0 when never."""
+        """How often "send", "check", "cancel" and "report_outcome" were called; 0 when never."""
         return self.exchange.calls
+
+    @property
+    def reported(self) -> tuple[tuple[str, ReportedOutcome], ...]:
+        """What it was told became of its messages: handle and outcome, oldest first."""
+        return self.exchange.reported
+
+    def receipt(self, message: Message, state: DeliveryState, *, at: datetime | None = None) -> InboundRequest:
+        """What the vendor would POST about one of its messages, signed; without `at` it does not say when."""
+        return self.exchange.receipts.of(message.handle, message.recipient, state, at=at)
+
+    def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
+        """See `ReadsReceipts.parse_receipt`."""
+        return self.exchange.receipts.parse(request)
 
     def code_for(self, recipient: str) -> str:
         """The code that this recipient holds; LookupError when there is none."""
@@ -96,6 +113,15 @@ class FakeProvider(_Fake):
         """See `Cancels.cancel`."""
         return self.exchange.cancel(handle)
 
+    def report_outcome(
+        self,
+        handle: str,
+        outcome: ReportedOutcome,
+        timeout_s: float,  # noqa: ARG002  # the port's name; nothing here waits
+    ) -> bool:
+        """See `TakesFeedback.report_outcome`."""
+        return self.exchange.report_outcome(handle, outcome)
+
     def close(self) -> None:
         """See `Provider.close`."""
 
@@ -122,6 +148,15 @@ class AsyncFakeProvider(_Fake):
     async def cancel(self, handle: str, timeout_s: float) -> bool:  # noqa: ARG002  # the port's name; nothing here waits
         """See `Cancels.cancel`."""
         return self.exchange.cancel(handle)
+
+    async def report_outcome(
+        self,
+        handle: str,
+        outcome: ReportedOutcome,
+        timeout_s: float,  # noqa: ARG002  # the port's name; nothing here waits
+    ) -> bool:
+        """See `TakesFeedback.report_outcome`."""
+        return self.exchange.report_outcome(handle, outcome)
 
     async def close(self) -> None:
         """See `Provider.close`."""

@@ -2,7 +2,8 @@
 
 By default it owns the code and behaves like Twilio Verify (November 2026): a resend inside the lifetime keeps
 handle and code, the fifth send is the last, the sixth check is not compared, an approval or a cancel
-ends the verification and the next send opens a new one. With `owner=CodeOwner.CORE` it only delivers.
+ends the verification and the next send opens a new one. With `owner=CodeOwner.CORE` it only delivers, and each message
+has a handle of its own. In both cases it hears outcomes, and a test orders the receipts that it sends.
 
 What happens to a call is decided in this order: the script, the magic numbers, the behaviour above. A
 scripted failure whose effect is UNKNOWN means that the message did leave and only the answer was lost: the
@@ -38,6 +39,8 @@ from otpcore.ports import (
     SendEffect,
     SendRequest,
 )
+from otpcore.ports import Outcome as ReportedOutcome
+from otpcore.providers.fake_receipts import Receipts
 
 __all__ = ["MAGIC_NUMBERS", "Exchange", "Message", "Outcome", "Script", "system_clock"]
 
@@ -70,7 +73,7 @@ class Message:
         recipient: E.164.
         code: the digits in the message.
         channel, send_id, purpose: of the request.
-        handle: of the verification; None for a core-owned code.
+        handle: of the verification; of the message for a core-owned code.
         at: when, on the fake's clock.
     """
 
@@ -79,7 +82,7 @@ class Message:
     channel: str
     send_id: str
     purpose: str
-    handle: str | None
+    handle: str
     at: datetime
 
 
@@ -143,12 +146,14 @@ class Exchange:
         self.lifetime = lifetime
         self.script = script
         self.capabilities = _capabilities(owner, lifetime)
+        self.receipts = Receipts()
         self._clock = clock
         self._random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311  # a seed asks for it
         self._lock = threading.Lock()
         self._live: dict[str, _Verification] = {}
         self._recipients: dict[str, str] = {}
         self._outbox: list[Message] = []
+        self._reported: list[tuple[str, ReportedOutcome]] = []
         self._calls: Counter[str] = Counter()
 
     @property
@@ -159,7 +164,7 @@ class Exchange:
 
     @property
     def calls(self) -> Mapping[str, int]:
-        """How often "send", "check" and "cancel" were called, whatever came of it; 0 when never."""
+        """How often "send", "check", "cancel" and "report_outcome" were called, whatever came of it; 0 when never."""
         with self._lock:
             return Counter(self._calls)
 
@@ -218,6 +223,21 @@ class Exchange:
             self._end(live)
             return True
 
+    @property
+    def reported(self) -> tuple[tuple[str, ReportedOutcome], ...]:
+        """What it was told became of its messages: handle and outcome, oldest first."""
+        with self._lock:
+            return tuple(self._reported)
+
+    def report_outcome(self, handle: str, outcome: ReportedOutcome) -> bool:
+        """Take note; False when it gave out no such handle."""
+        with self._lock:
+            self._calls["report_outcome"] += 1
+            known = any(message.handle == handle for message in self._outbox)
+            if known:
+                self._reported.append((handle, outcome))
+            return known
+
     def _ordered(self, request: SendRequest | CheckRequest, recipient: str | None) -> Outcome | None:
         """What script or magic numbers say; outside the lock, because a script is the caller's code.
 
@@ -248,11 +268,11 @@ class Exchange:
     def _deliver(self, request: SendRequest, lost: Failure | None) -> Accepted | Failure:
         """Put the message in the outbox; `lost` is then answered instead of the acceptance."""
         now = self._clock()
-        handle: str | None = None
         if self.owner is CodeOwner.CORE:
             code = request.code
             if code is None:
                 return Failure(FailureKind.INTERNAL, SendEffect.NOT_SENT, "the core owns the code and gave none")
+            handle = self._handle()
         else:
             if request.code is not None:
                 return Failure(
@@ -276,11 +296,14 @@ class Exchange:
         return lost or Accepted(handle, native=message)
 
     def _open(self, recipient: str, now: datetime) -> _Verification:
-        handle = f"fake_{self._random.getrandbits(64):016x}"
+        handle = self._handle()
         code = f"{self._random.randrange(10**6):06d}"
         live = self._live[recipient] = _Verification(handle, recipient, code, now + self.lifetime)
         self._recipients[handle] = recipient
         return live
+
+    def _handle(self) -> str:
+        return f"fake_{self._random.getrandbits(64):016x}"
 
     def _compare(self, request: CheckRequest) -> CheckAnswer:
         live = self._find(request)

@@ -35,7 +35,9 @@ from otpcore.effects import (
     Load,
     Pause,
     ReadClock,
+    ReadReceipt,
     ReconcileCheck,
+    ReportOutcome,
     SendCode,
     Tell,
 )
@@ -61,7 +63,7 @@ CHANNELS = frozenset({"sms", "call"})
 def terms(owner: CodeOwner, name: str = "vendor", **changes: Any) -> ProviderTerms:
     """A provider like Twilio Verify, or one that only delivers."""
     if owner is CodeOwner.CORE:
-        return ProviderTerms(name, ProviderCapabilities(frozenset({owner}), CHANNELS), owner)
+        return ProviderTerms(name, ProviderCapabilities(frozenset({owner}), CHANNELS), owner, **changes)
     window = timedelta(seconds=600)
     can = ProviderCapabilities(
         frozenset({owner}),
@@ -104,6 +106,8 @@ class Page:
     Attributes:
         now: what `ReadClock` is told.
         sends, checks, reconciles: what the provider answers, in turn; then it accepts, or finds wrong.
+        receipts: what the provider reads in each receipt, in turn; an error is raised.
+        takes: what it answers to an outcome.
         fault: called with each effect before it is performed; may raise.
         race: called with each effect after it was performed.
     """
@@ -114,6 +118,8 @@ class Page:
     sends: list[Any] = field(default_factory=list[Any])
     checks: list[Any] = field(default_factory=list[Any])
     reconciles: list[Any] = field(default_factory=list[Any])
+    receipts: list[Any] = field(default_factory=list[Any])
+    takes: bool = True
     fault: Callable[[Effect], None] | None = None
     race: Callable[[Effect], None] | None = None
     serial: int = 0
@@ -169,6 +175,13 @@ class Page:
                 return self.reconciles.pop(0) if self.reconciles else None
             case CancelCode():
                 return True
+            case ReportOutcome():
+                return self.takes
+            case ReadReceipt():
+                found = self.receipts.pop(0)
+                if isinstance(found, Exception):
+                    raise found
+                return found
 
     def commit(self, effect: Commit) -> Version | Conflict:
         stands = self.records.get(effect.key)
