@@ -19,6 +19,7 @@ SIGN_UP = '''
 """An application's own tests."""
 
 import pytest
+import requests
 from twilio.base.exceptions import TwilioRestException
 
 from otpcore_twilio.emulator import Fault, Scenario
@@ -79,6 +80,19 @@ def test_the_answer_is_lost(app, twilio_emulator):
     with pytest.raises(OSError):
         app.send()
     assert app.check(twilio_emulator.latest_code(TO))
+
+
+@pytest.fixture
+def afterwards(monkeypatch):
+    closed = []
+    close = requests.Session.close
+    monkeypatch.setattr(requests.Session, "close", lambda self: (closed.append(self), close(self)))
+    yield
+    assert len(closed) == 1
+
+
+def test_the_clients_connections_are_closed_afterwards(afterwards, app):
+    app.send()
 '''
 
 OTHERWISE = """
@@ -132,7 +146,7 @@ def test_a_project_of_one_line_tests_its_sign_up(
     project: Callable[..., subprocess.CompletedProcess[str]], arguments: tuple[str, ...]
 ) -> None:
     done = project(SIGN_UP, *arguments)
-    assert (done.returncode, "5 passed" in done.stdout) == (0, True), done.stdout + done.stderr
+    assert (done.returncode, "6 passed" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 def test_region_edge_and_proxy_of_the_machine_do_not_reach_the_tests(
