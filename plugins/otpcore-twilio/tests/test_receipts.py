@@ -180,21 +180,25 @@ def test_an_error_code_that_is_none_is_none(code: object) -> None:
     assert [event.provider_code for event in read(dlr(error_code=code), message(errorCode=code))] == [None, None]
 
 
+NO_EVENTS: list[Event] = [
+    *({"specversion": "0.3"}, {"specversion": None}, {"data": []}, {"data": "x"}, {"type": None}),
+    *({"id": ""}, {"id": "a b"}, {"id": 1}, {"id": "x" * 101}),
+]
+"""Each spoils a CloudEvent."""
+
+
 @pytest.mark.parametrize(
     "text",
     [
         *("", "x", "null", "{}", '"x"', "[1]", "[[]]", "[" * 60_000, "[null]", '[{"id": 1}]'),
-        *(json.dumps([message() | bad]) for bad in (
-            {"specversion": "0.3"}, {"specversion": None}, {"id": ""}, {"id": "a b"}, {"id": 1}, {"id": "x" * 101},
-            {"data": []}, {"data": "x"}, {"type": None},
-        )),
+        *(json.dumps([message() | bad]) for bad in NO_EVENTS),
         json.dumps([message(messageSid="SM")]),
         json.dumps([message(messageSid=None)]),
         json.dumps([dlr(verification_sid="VE/..")]),
         json.dumps([dlr(), dlr(verification_sid=None)]),
         json.dumps([verification(send_code_attempts={"attempts": ["x"]})]),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_read_is_refused_whole_and_not_echoed(text: str) -> None:
     with pytest.raises(ReceiptRefused) as caught:
         events_of(Signed(None, text), SERVICE)

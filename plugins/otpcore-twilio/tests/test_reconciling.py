@@ -40,8 +40,8 @@ def other_than(code: str) -> str:
 def test_both_colours_have_the_optional_protocols() -> None:
     for protocol in (ReconcilesCheck, TakesFeedback, ReadsReceipts):
         assert issubclass(TwilioProvider, protocol)
-    for protocol in (AsyncReconcilesCheck, AsyncTakesFeedback, ReadsReceipts):
-        assert issubclass(AsyncTwilioProvider, protocol)
+    for twin in (AsyncReconcilesCheck, AsyncTakesFeedback, ReadsReceipts):
+        assert issubclass(AsyncTwilioProvider, twin)
 
 
 @pytest.mark.parametrize(
