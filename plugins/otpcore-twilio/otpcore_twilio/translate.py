@@ -25,7 +25,7 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore_twilio.attempt import Attempt
-from otpcore_twilio.error_table import row_for
+from otpcore_twilio.error_table import ERRORS, row_for
 from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, problem_of
 from otpcore_twilio.settings import TwilioSettings
 
@@ -47,6 +47,7 @@ VERIFICATION_SID = re.compile(r"VE[0-9a-f]{32}")
 RECIPIENT = re.compile(r"\+[1-9][0-9]{6,14}")
 CODE = re.compile(r"[0-9]{4,10}")
 PAYMENT = frozenset({"Amount", "Payee"})
+SILENT_PENDING = 60519
 _SPOKEN = frozenset({"sms", "call", "whatsapp"})
 """The channels whose messages have a language of their own choosing [specification, `Locale`]."""
 
@@ -89,6 +90,8 @@ def _defaults(request: SendRequest, settings: TwilioSettings) -> dict[str, str]:
         given["TemplateSid"] = settings.template_sid
     if request.channel == "sms":
         given["RiskCheck"] = settings.risk_check or ""
+    if request.channel in {"sna", "auto"}:
+        given["EnableSnaClientToken"] = "true"  # or whoever knows the session could ask for the outcome
     return {name: value for name, value in given.items() if value}
 
 
@@ -212,9 +215,12 @@ def check_answer(check: object, request: CheckRequest) -> CheckAnswer:
     elif status == "approved":
         literal = sid is not None and (valid is True or valid is None) and _is_bound(check, request.extra)
         verdict = CheckVerdict.APPROVED if literal else CheckVerdict.UNKNOWN
+    elif status == "pending" and "SnaClientToken" in request.extra and _is_under_way(check):
+        verdict = CheckVerdict.THROTTLED
     else:
         verdict = CheckVerdict.UNKNOWN if valid is True else _STATUSES.get(status, CheckVerdict.UNKNOWN)
-    detail = "" if verdict is not CheckVerdict.UNKNOWN else "Twilio's answer cannot be trusted"
+    detail = "Twilio's answer cannot be trusted" if verdict is CheckVerdict.UNKNOWN else ""
+    detail = ERRORS[SILENT_PENDING].text if verdict is CheckVerdict.THROTTLED else detail
     return CheckAnswer(verdict, sid if asked else None, detail, native=check)
 
 
@@ -247,6 +253,13 @@ def converted(attempts: object, handle: str, service_sid: str) -> CheckAnswer | 
         if whose == (handle, service_sid) and getattr(one, "conversion_status", None) == "converted":
             return CheckAnswer(CheckVerdict.APPROVED, handle, native=one)
     return None
+
+
+def _is_under_way(check: object) -> bool:
+    """Whether nobody knows yet what comes of the newest silent authentication."""
+    tries = getattr(check, "sna_attempts_error_codes", None)
+    newest = cast("list[object]", tries)[-1] if isinstance(tries, list) and tries else None
+    return isinstance(newest, dict) and cast("dict[str, object]", newest).get("code") == SILENT_PENDING
 
 
 def _is_bound(resource: object, extra: Mapping[str, str]) -> bool:

@@ -188,8 +188,8 @@ COUNTED = {"RateLimits": '{"by_source": "ps", "by_session": "ps"}'}
         ("call", {"Locale": "fr", "TemplateSid": HJ, "CustomFriendlyName": "Acme"}),
         ("whatsapp", {"Locale": "fr", "CustomFriendlyName": "Acme"}),
         ("email", {"CustomFriendlyName": "Acme"}),
-        ("auto", {"CustomFriendlyName": "Acme"}),
-        ("sna", {}),
+        ("auto", {"CustomFriendlyName": "Acme", "EnableSnaClientToken": "true"}),
+        ("sna", {"EnableSnaClientToken": "true"}),
     ],
 )
 def test_the_settings_fill_what_a_call_leaves_open_where_the_channel_has_it(
