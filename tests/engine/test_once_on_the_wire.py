@@ -43,7 +43,7 @@ def an_engine(origin: str, *, awaiting: bool, timeout_s: float = 8.0) -> Engine 
 def requests_of(scenario: Scenario, *, awaiting: bool) -> list[int]:
     """How many requests that change something arrive for a start and for a check that go wrong.
 
-    Each goes over a connection that was used. A lost answer is asked about later, which changes nothing.
+    Each goes over a connection that was used. A lost answer is asked about later, once, which changes nothing.
     """
     counts: list[int] = []
     with MisbehavingServer(pending) as server:
@@ -60,7 +60,9 @@ def requests_of(scenario: Scenario, *, awaiting: bool) -> list[int]:
                 server.scenario = scenario
                 before = len(server.requests)
                 await made(getattr(engine, str(operation))(*given))
-                counts.append(sum(one.method == "POST" for one in server.requests[before:]))
+                made_now = [one.method for one in server.requests[before:]]
+                counts.append(made_now.count("POST"))
+                assert made_now.count("GET") <= 1, made_now
                 server.scenario = serve
             await made(engine.close())
 

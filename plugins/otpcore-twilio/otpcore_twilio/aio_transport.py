@@ -44,7 +44,7 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
         self._owner = os.getpid()
         self._sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None]]] = {}
 
-    async def request(  # the SDK\'s signature
+    async def request(  # the SDK's signature
         self,
         method: str,
         url: str,
@@ -102,6 +102,8 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
                 trace_configs=[_trace()],
                 trust_env=not self._origin.loopback,
             )
+            # aiohttp asks again when a used connection breaks under a GET, and has no public switch for it
+            session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             keeper = _keep(session)
             await anext(keeper)
             self._sessions[loop] = session, keeper
