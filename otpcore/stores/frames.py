@@ -27,6 +27,7 @@ from json.encoder import encode_basestring_ascii
 from typing import Final, NamedTuple, cast
 
 import msgspec
+from pydantic_core import from_json
 
 from otpcore.errors import StoreFormatError
 
@@ -68,6 +69,8 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 """Looks whether bytes are JSON, and makes nothing of it."""
+LONG: Final = 1000
+"""Bytes from which a value is read as well: it may hold a number or a depth that `json` does not bear."""
 CRC_END: Final = len('["00000000",')
 STRING: Final = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 LINE: Final = re.compile(
@@ -135,6 +138,8 @@ def wrap(data: bytes) -> bytes:
     if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
         with contextlib.suppress(ValueError, RecursionError):  # no JSON, no UTF-8, or nested deeper than readers bear
             RAW.decode(data)
+            if len(data) >= LONG:
+                from_json(data, allow_inf_nan=False)
             if not data.isascii():
                 data.decode()
             return data
