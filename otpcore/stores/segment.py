@@ -93,7 +93,7 @@ class Index:
     @property
     def live(self) -> int:
         """How many lines stand for a record."""
-        return sum(map(len, self.tables.values()))
+        return sum(map(len, self.tables.copy().values()))  # a copy, for it is asked for outside the mutex too
 
     def put(self, table: str, key: str, entry: Entry | None) -> None:
         """Count one line: the new state of a key, None for deleted."""

@@ -16,7 +16,7 @@ import pytest
 from otpcore.errors import StoreUnavailable
 from otpcore.stores import compaction, log
 from otpcore.stores.moves import Moves
-from otpcore.stores.segment import Segment
+from otpcore.stores.segment import Entry, Segment
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.counted import GC_AT, Opens, add_one, number_of, put
 
@@ -187,6 +187,25 @@ def test_a_grown_file_is_compacted_by_itself(open_store: Opens) -> None:
     assert store.stats.compactions >= 3
     assert store.stats.lines < 110
     assert number_of(open_store(), "key") == 399
+
+
+class Growing(dict[str, dict[str, Entry]]):
+    """Another thread makes a table between two steps of whoever goes through them; a copy is one step."""
+
+    def values(self) -> Any:
+        for entries in super().values():
+            yield entries
+            self["made"] = {}
+
+
+def test_a_table_that_another_thread_makes_does_not_fail_a_commit(open_store: Opens) -> None:
+    store = open_store()
+    store.log.compactor.min_lines = 1
+    put(store, "key", 1)
+    index = store.log.current().index
+    index.tables = Growing(index.tables)
+    put(store, "key", 2)
+    assert number_of(store, "key") == 2
 
 
 def test_a_compaction_without_room_leaves_the_old_file(
