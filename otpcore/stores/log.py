@@ -132,7 +132,7 @@ class RecordLog:
 
     def _seen(self) -> Segment:
         if self._depth == 0 and not self._guarded_refresh(locked=False):
-            with self.exclusive():  # judges and cuts what readers cannot
+            with self.exclusive(heal=False):  # judges and cuts what readers cannot; who heals may want the mutex
                 pass
         segment = self.current()
         segment.settle()
@@ -183,7 +183,6 @@ class RecordLog:
             return True
         if now is None:
             raise StoreUnavailable(f"{self.path} was removed while it was in use")
-        self._look_at = time.monotonic() + LOOK_EVERY
         segment, size = self._segment, now.st_size
         if segment is None or now.st_ino != segment.inode or size < segment.end:
             if not reopen:
@@ -194,9 +193,8 @@ class RecordLog:
                 sync_folder(self.path)  # whoever renamed it may have died before it could
             if before is not None:
                 adopt(before, segment)
-            size = os.fstat(segment.file.fd).st_size
-            self._segment = segment
-        segment.size = size
+            self._segment, size = segment, os.fstat(segment.file.fd).st_size
+        segment.size, self._look_at = size, time.monotonic() + LOOK_EVERY  # not before the file is the one in use
         if size == segment.end or segment.follow(size):
             return True
         if locked:
@@ -294,11 +292,13 @@ class RecordLog:
             StoreUnavailable: nothing of it counts.
         """
         segment = self.current()
+        end = segment.end
         try:
             segment.append(records)
         except OSError as error:
             self._guarded_refresh(locked=True)
-            raise self.unavailable(error) from error
+            if segment.end == end:  # else it lacked only its newline, and filler stands in for that
+                raise self.unavailable(error) from error
         self._written = segment
 
     def publish(self, new: Segment, before: Callable[[], None] = lambda: None) -> None:

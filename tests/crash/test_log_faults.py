@@ -20,7 +20,7 @@ from otpcore.stores.hostlock import HostLock
 from otpcore.stores.log import RecordLog
 from otpcore.stores.segment import Segment
 from otpcore.stores.tinydb import TinyDBStore
-from tests.crash.log_files import GC_AT, data_of, leave_room, lines_of, put
+from tests.crash.log_files import GC_AT, append, data_of, leave_room, lines_of, put
 
 RED = pytest.raises(AssertionError)
 
@@ -79,6 +79,13 @@ def test_a_disk_with_room_for_the_line_alone_takes_it(store: TinyDBStore, path: 
     check_no_room_for_filler(store, path)
 
 
+def refuse_without_a_look(log: RecordLog, records: Sequence[Record]) -> None:
+    try:
+        log.current().append(records)
+    except OSError as error:
+        raise log.unavailable(error) from error
+
+
 def test_a_log_that_needs_its_filler_fails_that(
     store: TinyDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -88,20 +95,24 @@ def test_a_log_that_needs_its_filler_fails_that(
         return contextlib.nullcontext()
 
     monkeypatch.setattr(contextlib, "suppress", nothing)
+    monkeypatch.setattr(RecordLog, "append", refuse_without_a_look)
     with pytest.raises(StoreUnavailable):
         check_no_room_for_filler(store, path)
+
+
+def test_a_write_that_lacks_only_its_newline_counts_because_filler_stands_in(store: TinyDBStore, path: Path) -> None:
+    put(store, "key", b'{"n":0}')
+    length = len(lines_of(path).splitlines()[-1])
+    with pytest.MonkeyPatch.context() as disk:
+        full_disk_after(length, disk)
+        put(store, "key", b'{"n":1}')
+    assert data_of(TinyDBStore(path), "key") == b'{"n":1}'
 
 
 def test_a_log_that_does_not_cut_its_own_part_fails_that(
     store: TinyDBStore, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def append(log: RecordLog, records: Sequence[Record]) -> None:
-        try:
-            log.current().append(records)
-        except OSError as error:
-            raise log.unavailable(error) from error
-
-    monkeypatch.setattr(RecordLog, "append", append)
+    monkeypatch.setattr(RecordLog, "append", refuse_without_a_look)
     with RED:
         check_full_disk(store, path, 50, 1000)
 
@@ -219,6 +230,44 @@ def test_while_the_disk_goes_on_failing_nothing_is_answered(
         with pytest.raises(StoreUnavailable):
             store.load("key")
     assert data_of(store, "key") == b'{"state":"new"}'
+
+
+def test_a_disk_that_fails_while_a_torn_line_is_judged_blocks_nobody(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader finds a torn line; before it judges it, a sync has failed and another thread is writing the new file."""
+    store = TinyDBStore(path)
+    put(store, "key", b'{"n":1}')
+    append(path, b"torn")
+    refresh, exclusive = RecordLog.refresh, RecordLog.exclusive
+    answers, healing = list[bytes | None](), threading.Event()
+
+    def read() -> None:
+        answers.append(data_of(store, "key"))
+
+    reader, healer = (threading.Thread(target=read, daemon=True) for _ in range(2))
+
+    def noted(log: RecordLog, *, heal: bool = True) -> contextlib.AbstractContextManager[Segment]:
+        if threading.current_thread() is healer:
+            healing.set()
+        return exclusive(log, heal=heal)
+
+    def fail_meanwhile(log: RecordLog, *, locked: bool, reopen: bool = True) -> bool:
+        seen = refresh(log, locked=locked, reopen=reopen)
+        if threading.current_thread() is reader and not seen:
+            log.current().failed = True
+            healer.start()
+            assert healing.wait(60)
+        return seen
+
+    monkeypatch.setattr(RecordLog, "exclusive", noted)
+    monkeypatch.setattr(RecordLog, "refresh", fail_meanwhile)
+    reader.start()
+    reader.join(10)
+    assert not reader.is_alive()
+    healer.join(30)
+    assert answers == [b'{"n":1}'] * 2
+    store.close()  # not in a fixture: one that is blocked could not be closed
 
 
 def check_shared_sync(store: TinyDBStore, disk: Disk, threads: int) -> None:

@@ -15,7 +15,7 @@ from otpcore.stores import compaction, frames, log, segment
 from otpcore.stores.log import RecordLog
 from otpcore.stores.moves import Moves
 from otpcore.stores.segment import Entry, Segment
-from tests.crash.counted import Opens, number_of, put
+from tests.crash.counted import GC_AT, Opens, number_of, put
 
 RED = pytest.raises(AssertionError)
 
@@ -234,3 +234,34 @@ def test_a_store_that_relies_on_the_mark_alone_fails_that(
     monkeypatch.setattr(log, "LOOK_EVERY", 3600.0)
     with RED:
         check_replaced(open_store, path, monkeypatch)
+
+
+def test_another_file_is_noticed_by_one_who_writes_only(
+    open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("otpcore.stores.log.time.monotonic", lambda: now)
+    store = open_store()
+    put(store, "key", 1)
+    copy = path.with_suffix(".copy")
+    copy.write_bytes(path.read_bytes())
+    copy.replace(path)
+    now += 1.0
+    store.commit("new", b'{"n":2}', expect=None, gc_at=GC_AT)
+    assert number_of(open_store(), "new") == 2
+
+
+def test_another_file_that_is_none_of_ours_is_refused_each_time(
+    open_store: Opens, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr("otpcore.stores.log.time.monotonic", lambda: now)
+    store = open_store()
+    put(store, "key", 1)
+    other = path.with_suffix(".other")
+    other.write_text("somebody's notes\n")
+    other.replace(path)
+    now += 1.0
+    for _ in range(2):
+        with pytest.raises(StoreFormatError):
+            store.load("key")
