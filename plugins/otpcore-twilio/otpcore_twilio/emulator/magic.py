@@ -1,8 +1,8 @@
 """Magic numbers: recipients whose verification fails in a chosen way. Twilio has none for Verify; these are ours.
 
-The last four digits of a number that answers with an error are the last four of its code
-(+1 500 555 0203 answers 60203); but 60008, which shares them with 20008, has 6008. The rest are faults of the
-transport, and messages that do not arrive.
+The last four digits of a number that answers with an error are the last four of its code (+1 500 555 0203 answers
+60203); but 20001 has 2001 and 60008 has 6008, because others end as they do. The rest are faults of the transport,
+and messages that do not arrive.
 
 Rule of this file: data. What an entry means is carried out by `operations` and `app`.
 """
@@ -70,9 +70,12 @@ _CREATE_ERRORS = (
     20003, 20008, 20404, 20429, 20500,
     21211, 21215, 21216, 21408, 21608, 21610, 21612, 21614, 25109, 30450,
     60001, 60006, 60200, 60201, 60202, 60203, 60204, 60206, 60207, 60208, 60209, 60210, 60211, 60212, 60213, 60214,
-    60217, 60220, 60221, 60222, 60223, 60224, 60226, 60227, 60228, 60229, 60238,
+    60217, 60220, 60221, 60222, 60223, 60224, 60226, 60227, 60228, 60229, 60238, 60252,
     60308, 60310, 60408, 60410, 60413, 60519, 60550, 60605,
 )  # fmt: skip
+_APART = {"2001": 20001, "6008": 60008}
+"""Errors of a send whose last four digits are those of another."""
+
 _CHECK_ERRORS = (
     20003, 20008, 20404, 20429, 20500, 25109,
     60200, 60202, 60203, 60204, 60212, 60221, 60308, 60310, 60410, 60413, 60519,
@@ -82,7 +85,7 @@ _CHECK_ERRORS = (
 def _table() -> dict[str, Magic]:
     rows = [Magic(f"{_PREFIX}{code % 10_000:04}", Operation.CREATE, code) for code in _CREATE_ERRORS]
     rows.append(Magic(f"{_PREFIX}0205", Operation.CREATE, 60205, channels=frozenset({"sms"})))
-    rows.append(Magic(f"{_PREFIX}6008", Operation.CREATE, 60008))
+    rows += [Magic(f"{_PREFIX}{last}", Operation.CREATE, code) for last, code in _APART.items()]
     rows += [Magic(f"{_PREFIX}9{code % 1000:03}", Operation.CHECK, code) for code in _CHECK_ERRORS]
     for first, operation in ((7, Operation.CREATE), (8, Operation.CHECK)):
         for last, fault in enumerate(Fault, start=1):

@@ -19,13 +19,6 @@ import pytest
 from otpcore_twilio.emulator import keeping
 from otpcore_twilio.emulator.command import load
 
-BEFORE: Final = ("begin", "opened", "half", "written", "flushed")
-"""Points at which the old file is still in its place."""
-
-AFTER: Final = ("replaced", "end")
-"""Points at which the new one is."""
-
-
 PLANT: Final = pytest.MonkeyPatch()
 
 

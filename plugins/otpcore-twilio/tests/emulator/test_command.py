@@ -125,6 +125,7 @@ def test_every_option_can_be_set() -> None:
 
 def test_its_state_goes_on_in_the_next_process(tmp_path: Path) -> None:
     accounts: list[dict[str, str]] = []
+    inbox: list[dict[str, int]] = []
     for to in ("+12025550123", "+12025550124"):
         with running("--json", "--state", str(tmp_path / "twilio.json")) as process:
             assert process.stdout is not None

@@ -21,7 +21,6 @@ from otpcore_twilio.emulator import Emulator, Options, StateFileError, serve
 from otpcore_twilio.emulator.keeping import Snapshot
 from otpcore_twilio.emulator.records import Entropy
 from otpcore_twilio.emulator.state import World
-from tests.emulator.state_child import AFTER, BEFORE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -29,6 +28,12 @@ if TYPE_CHECKING:
 TO = "+12025550123"
 OTHER = "+12025550124"
 BROKEN = (requests.exceptions.ConnectionError, requests.exceptions.ChunkedEncodingError)
+BEFORE = ("begin", "opened", "half", "written", "flushed")
+"""Points of the child's death at which the old file is still in its place."""
+
+AFTER = ("replaced", "end")
+"""Points at which the new one is."""
+
 CHILD = Path(__file__).with_name("state_child.py")
 
 
