@@ -1,8 +1,8 @@
 """Does the person in front of us hold this phone number?
 
 otpcore sends a one-time code through any provider, checks it, and enforces the resend policy, atomically, on
-any store. The way in: `Engine` (or `AsyncEngine`), its verbs start, resend, check, cancel, status, forget and
-unlock, and the results they answer with. Plugin authors read `otpcore.ports` and `otpcore.hookspecs`.
+any store. The way in: `Engine` (or `AsyncEngine`), its verbs start, resend, check, cancel, status, forget,
+unlock and receipt, and the results they answer with. Plugin authors read `otpcore.ports` and `otpcore.hookspecs`.
 
 The code reads in this order: `otpcore.engine.sync`, what an application calls; `otpcore.flows`, what happens before
 what; `otpcore.ledger`, how the record changes; `otpcore.machine` and `otpcore.policy`, what may change, and when.
@@ -15,6 +15,7 @@ from otpcore.engine import Engine
 from otpcore.errors import OtpcoreError
 from otpcore.model import SendState, SessionStatus
 from otpcore.policy import PROFILES, Profile
+from otpcore.receipts import InboundRequest
 from otpcore.results import (
     Approved,
     ByRecipient,
@@ -23,6 +24,7 @@ from otpcore.results import (
     NextActions,
     NotFound,
     Outward,
+    Received,
     Refusal,
     Refused,
     Sent,
@@ -49,11 +51,13 @@ __all__ = [
     "Ended",
     "Engine",
     "Forgotten",
+    "InboundRequest",
     "NextActions",
     "NotFound",
     "OtpcoreError",
     "Outward",
     "Profile",
+    "Received",
     "Refusal",
     "Refused",
     "SendState",
