@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,9 @@ def test_an_answer_is_lost_before_or_after_the_request_took_effect(
     bench.http.timeout = 0.3 if fault is Fault.HANG else 10
     error = spoiled(bench, bench.send)
     bench.http.timeout = 10
+    patience = time.monotonic() + 30
+    while bench.emulator.faults.pending() or len(bench.emulator.inbox()) < int(processed):
+        assert time.monotonic() < patience  # a hasty client is gone before a busy machine has read its request
     if fault is Fault.GARBAGE:
         assert (error.status, error.code) == (503, 503)
     else:
