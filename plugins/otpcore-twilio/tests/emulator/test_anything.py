@@ -78,7 +78,7 @@ STRANGE = [
 PLACES = [
     place
     for place, (_, _, handler) in enumerate(OPERATIONS)
-    for _ in range(5 if handler.__name__ in {"create_verification", "create_check"} else 1)
+    for _ in range(8 if handler.__name__ in {"create_verification", "create_check"} else 1)
     if handler is not absent.not_emulated
 ]
 Step = tuple[int, dict[str, str], dict[str, str], list[str], int, float]
@@ -101,9 +101,9 @@ STEPS: st.SearchStrategy[list[Step]] = st.lists(
         st.sampled_from(PLACES),
         values(ELSE),
         values(QUERY),
-        st.lists(st.sampled_from(ELSE), max_size=1),
+        st.lists(st.sampled_from(sorted({name for form in RIGHT.values() for name in form})), max_size=1),
         st.integers(0, 100),
-        st.sampled_from([0.0] * 8 + [1.0, 61.0, 601.0, 90_000.0]),
+        st.sampled_from([0.0] * 40 + [1.0, 61.0, 601.0, 90_000.0]),
     ),
     min_size=10,
     max_size=40,

@@ -172,6 +172,29 @@ def test_a_filter_says_its_status_in_capitals_too(busy: Bench) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "at", "found"),
+    [
+        ("DateCreatedAfter", "2026-11-02T12:00:00Z", 1),
+        ("DateCreatedAfter", "2026-11-02T12:00:01Z", 0),
+        ("DateCreatedAfter", "2026-11-02T14:00:00+02:00", 1),
+        ("DateCreatedAfter", "2026-11-02T13:00:00+00:30", 0),
+        ("DateCreatedAfter", "2026-11-02", 1),
+        ("DateCreatedBefore", "2026-11-02T12:00:00Z", 1),
+        ("DateCreatedBefore", "2026-11-02T11:59:59Z", 0),
+        ("DateCreatedBefore", "2026-11-02T13:59:59+02:00", 0),
+        ("DateCreatedBefore", "2026-11-02T12:00:00", 1),
+    ],
+)
+def test_an_instant_is_met_to_the_second_in_any_zone(
+    bench_of: Callable[..., Bench], name: str, at: str, found: int
+) -> None:
+    bench = bench_of(clock=lambda: datetime(2026, 11, 2, 12, 0, tzinfo=UTC))
+    bench.send()
+    bench.client.request("GET", f"{bench.emulator.url}/v2/Attempts", params={name: at})
+    assert len(bench.body["attempts"]) == found
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "Status=maybe", "Channel=pigeon", "Country=es", "Country=ESP", "VerifyServiceSid=VA1", "VerificationSid=VE1",
