@@ -110,8 +110,8 @@ class Compactor:
         try:
             with self._log.exclusive(heal=False) as old:
                 pass
-            fcntl.flock(old.file.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             try:
+                fcntl.flock(old.file.fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 return self._replace(old)
             finally:
                 fcntl.flock(old.file.fd, fcntl.LOCK_UN)

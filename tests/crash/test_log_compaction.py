@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import logging
 import os
@@ -176,6 +177,24 @@ def test_one_compaction_at_a_time(open_store: Opens, monkeypatch: pytest.MonkeyP
     assert store.log.compact()
     assert answers == [False, False]
     assert number_of(other, "key") == 1
+
+
+def test_one_that_is_interrupted_as_it_begins_keeps_nobody_from_it(
+    open_store: Opens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, other = open_store(), open_store()
+    flock = fcntl.flock
+
+    def interrupted(fd: int, operation: int) -> None:
+        flock(fd, operation)
+        if operation & fcntl.LOCK_NB:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fcntl, "flock", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            store.log.compact()
+    assert other.log.compact()
 
 
 def test_a_grown_file_is_compacted_by_itself(open_store: Opens) -> None:
