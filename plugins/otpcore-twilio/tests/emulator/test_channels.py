@@ -145,6 +145,10 @@ def test_a_check_without_a_code_is_only_for_a_silent_one(bench: Bench) -> None:
     assert bench.check(bench.right()).valid
 
 
+def test_what_a_message_would_say_means_nothing_to_a_silent_verification(silent: Bench) -> None:
+    assert silent.send(channel="sna", template_sid="HJ" + "f" * 32, app_hash="none").status == "pending"
+
+
 # -- auto
 
 
