@@ -92,7 +92,7 @@ class Defect:
 
     Attributes:
         name: a number of the requirements' list; I and T with the number of an invariant or a trap of the design;
-            R for what a review found.
+            S15 and O for receipts and outcomes; R for what a review found.
         sentence: what is wrong with it.
         plant: makes the exchanges.
         body: is green without the defect, and red with it.

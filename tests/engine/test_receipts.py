@@ -54,11 +54,7 @@ def test_an_approval_and_a_cancellation_reach_the_vendor_once(colour: str) -> No
     assert life.vendor.reported == ((handles[0], Outcome.APPROVED), (handles[1], Outcome.CANCELED))
 
 
-@colours
-@pytest.mark.parametrize("answer", [RuntimeError(NUMBER), TimeoutError(), "yes", 1, None], ids=repr)
-def test_whatever_becomes_of_the_report_the_approval_stands(
-    colour: str, answer: object, lines: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def approval_stands(colour: str, answer: object) -> None:
     life, sent = begun(colour)
 
     def report_outcome(*_: object) -> object:
@@ -66,8 +62,14 @@ def test_whatever_becomes_of_the_report_the_approval_stands(
             raise answer
         return answer
 
-    monkeypatch.setattr(life.vendor.exchange, "report_outcome", report_outcome)
+    life.vendor.exchange.report_outcome = report_outcome
     assert isinstance(life.call("check", sent.session.token, life.vendor.code_for(NUMBER)), Approved)
+
+
+@colours
+@pytest.mark.parametrize("answer", [RuntimeError(NUMBER), TimeoutError(), "yes", 1, None], ids=repr)
+def test_whatever_becomes_of_the_report_the_approval_stands(colour: str, answer: object, lines: list[str]) -> None:
+    approval_stands(colour, answer)
     last = [json.loads(line) for line in lines][-2:]
     assert [event["event"] for event in last] == ["check.approved", "outcome.reported"]
     assert last[1]["taken"] == "no"
@@ -138,11 +140,7 @@ WRONG_KINDS: list[Any] = [
 ]
 
 
-@colours
-@pytest.mark.parametrize("answer", WRONG_KINDS, ids=repr)
-def test_whatever_a_provider_makes_of_a_receipt_is_events_or_a_refusal(
-    colour: str, answer: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def events_or_a_refusal(colour: str, answer: Any) -> None:
     life, _ = begun(colour)
     request = news(life)
 
@@ -151,12 +149,18 @@ def test_whatever_a_provider_makes_of_a_receipt_is_events_or_a_refusal(
             raise answer
         return answer
 
-    monkeypatch.setattr(life.vendor.exchange.receipts, "parse", parse)
+    life.vendor.exchange.receipts.parse = parse
     result = life.call("receipt", None, request)
     assert isinstance(result, Refused)
     assert result.kind is Refusal.INVALID_RECEIPT
     assert NUMBER[1:] not in result.detail
     assert state_of(life) is SendState.ACCEPTED
+
+
+@colours
+@pytest.mark.parametrize("answer", WRONG_KINDS, ids=repr)
+def test_whatever_a_provider_makes_of_a_receipt_is_events_or_a_refusal(colour: str, answer: Any) -> None:
+    events_or_a_refusal(colour, answer)
 
 
 @colours
