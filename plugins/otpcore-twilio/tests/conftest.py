@@ -111,8 +111,8 @@ class Desk:
             "service_sid": emulator.service_sid,
             "origin": emulator.url,
         }
-        settings = TwilioSettings(**(given | changes))
-        self.provider = (AsyncTwilioProvider if awaiting else TwilioProvider)(settings)
+        self.settings = TwilioSettings(**(given | changes))
+        self.provider = (AsyncTwilioProvider if awaiting else TwilioProvider)(self.settings)
         self.store = MemoryStore()
         more = {"pepper": PEPPER, "clock": emulator.clock.now} | (engine or {})
         colour: Any = AsyncEngine if awaiting else Engine
