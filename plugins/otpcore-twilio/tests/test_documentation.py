@@ -48,7 +48,7 @@ def test_the_settings_of_the_page_are_those_of_the_model() -> None:
     held: dict[str, tuple[list[str], str]] = {}
     for name, field in TwilioSettings.model_fields.items():
         alias: Any = field.validation_alias
-        choices = [each for each in alias.choices if each != name] if isinstance(alias, AliasChoices) else []
+        choices = [str(each) for each in alias.choices if each != name] if isinstance(alias, AliasChoices) else []
         held[name] = (choices, written(field.default))
     assert shown == held
 

@@ -26,6 +26,11 @@ def read(emulator: Emulator, to: str = PHONE) -> str:
     return message.text.replace(message.code, "code")
 
 
+def code_of(refused: Refused) -> str | None:
+    """Twilio's, in its answer."""
+    return None if refused.cause is None else refused.cause.provider_code
+
+
 def test_the_settings_choose_template_and_language_and_the_call_another(desk: Desks, emulator: Emulator) -> None:
     here = desk(template_sid=NAMELESS, locale="fr")
     here.start(PHONE)
@@ -64,7 +69,7 @@ def test_a_name_and_an_app_hash_are_in_the_message(desk: Desks, emulator: Emulat
 def test_a_template_that_cannot_be_sent_is_a_misconfiguration(desk: Desks, extra: dict[str, str], code: str) -> None:
     refused = desk().start(PHONE, extra=extra)
     assert isinstance(refused, Refused)
-    assert (refused.kind, refused.cause.provider_code) == (Refusal.MISCONFIGURED, code)
+    assert (refused.kind, code_of(refused)) == (Refusal.MISCONFIGURED, code)
 
 
 def test_fraud_guard_is_passed_by_only_where_somebody_says_so(desk: Desks) -> None:
@@ -84,7 +89,7 @@ def test_a_rate_limit_of_the_service_counts_by_the_sources_pseudonym(desk: Desks
     assert isinstance(here.start(OTHER, source="192.0.2.1"), Sent)
     refused = here.start(THIRD, source="192.0.2.1")
     assert isinstance(refused, Refused)
-    assert (refused.kind, refused.cause.provider_code) == (Refusal.RATE_LIMITED, "20429")
+    assert (refused.kind, code_of(refused)) == (Refusal.RATE_LIMITED, "20429")
     assert isinstance(here.start(THIRD, source="192.0.2.2"), Sent)
     with emulator.account.lock:
         (limit,) = emulator.account.world.held.rate_limits.values()
