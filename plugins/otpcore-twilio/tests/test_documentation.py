@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pydantic import AliasChoices, SecretStr
@@ -32,7 +32,7 @@ def written(value: object) -> str:
     if value is None or value in {"", ()}:
         return ""
     if isinstance(value, tuple):
-        return f"`{','.join(map(str, value))}`"
+        return f"`{','.join(cast('tuple[str, ...]', value))}`"
     return f"`{str(value).lower() if isinstance(value, bool) else value}`"
 
 
