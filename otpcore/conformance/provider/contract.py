@@ -27,6 +27,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from otpcore.conformance.provider.afterwards import AfterwardsChecks
 from otpcore.conformance.provider.driven import Colour, Driven
 from otpcore.conformance.provider.misbehaving import (
     FAULTS,
@@ -84,7 +85,7 @@ def _near(success: object) -> st.SearchStrategy[Any]:
     )
 
 
-class ProviderContract:
+class ProviderContract(AfterwardsChecks):
     """Subclass it, name the subclass `Test…`, and run pytest.
 
     Attributes:
@@ -282,7 +283,7 @@ class ProviderContract:
         assert checks or not capabilities.check_by_recipient, "a check by recipient needs `check`"
         assert checks or not isinstance(provider, AsyncReconcilesCheck), "`reconcile_check` needs `check`"
         assert not checks or capabilities.code_lifetime, "a provider that owns codes says how long they live"
-        for name in ("send", "check", "cancel", "reconcile_check", "close"):
+        for name in ("send", "check", "cancel", "reconcile_check", "report_outcome", "close"):
             method = getattr(provider, name, None)
             assert method is None or inspect.iscoroutinefunction(method) == (colour == "awaited"), name
 
