@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from tests.defects import invariants, planted, reviews, traps
+from tests.defects import histories, invariants, planted, receipts, reviews, traps
 from tests.defects.planting import Defect, Planter
 
-ALL = (*planted.DEFECTS, *invariants.DEFECTS, *traps.DEFECTS, *reviews.DEFECTS)
+ALL = (*planted.DEFECTS, *invariants.DEFECTS, *traps.DEFECTS, *receipts.DEFECTS, *reviews.DEFECTS, *histories.DEFECTS)
 
 
 def judge(defect: Defect) -> str:
