@@ -25,6 +25,7 @@ __all__ = [
     "Handler",
     "boolean",
     "country",
+    "from_json",
     "instant",
     "integer",
     "invalid",
@@ -41,6 +42,8 @@ _NANP: Final = re.compile(r"\+1[2-9][0-8][0-9][2-9][0-9]{6}", re.ASCII)
 """What the North American plan can assign: no area code has 9 in the middle, none and no exchange begins with 0, 1."""
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}", re.ASCII)
+_DIGITS: Final = re.compile(r"[0-9]{1,40}")
+"""Of a longer number Python makes none; leading zeros are allowed."""
 _LARGEST: Final = 2**31 - 1
 
 _Record = TypeVar("_Record")
@@ -113,7 +116,7 @@ def required(form: Mapping[str, str], name: str) -> str:
 
 def integer(name: str, value: str, allowed: range = range(_LARGEST)) -> int:
     """Decimal digits that make a number in the range."""
-    if not value.isascii() or not value.isdecimal() or int(value) not in allowed:
+    if not _DIGITS.fullmatch(value) or int(value) not in allowed:
         raise invalid(name, value)
     return int(value)
 
@@ -155,12 +158,19 @@ def instant(name: str, value: str) -> datetime:
     return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
-def json_map(name: str, value: str) -> dict[str, object]:
-    """A JSON object."""
+def from_json(name: str, value: str) -> object:
+    """The value of a JSON text. Half of a surrogate pair is no text: it could be neither shown nor kept."""
     try:
         found: object = json.loads(value)
-    except ValueError:
+        json.dumps(found, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
         raise invalid(name) from None
+    return found
+
+
+def json_map(name: str, value: str) -> dict[str, object]:
+    """A JSON object."""
+    found = from_json(name, value)
     if not isinstance(found, dict):
         raise invalid(name)
     return cast("dict[str, object]", found)

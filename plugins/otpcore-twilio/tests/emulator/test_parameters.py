@@ -44,6 +44,13 @@ def tags(number: int, length: int = 1) -> str:
         ("tags", tags(11)),
         ("tags", tags(1, 129)),
         ("tags", '{"a": null}'),
+        ("tags", '{"a": "\\ud800"}'),
+        ("tags", '{"\\udfff": "a"}'),
+        ("tags", "[" * 100_000),
+        ("template_custom_substitutions", '{"contact": "\\ud800"}'),
+        ("template_custom_substitutions", '{"a":' * 100_000),
+        ("templates", "[" * 100_000),
+        ("templates", '[{"sid": "HJ00000000000000000000000000000001", "substitutions": {"a": "\\ud800"}}]'),
         ("enable_sna_client_token", "perhaps"),
     ],
 )
@@ -79,6 +86,14 @@ def test_tags_are_kept_with_the_attempt(bench: Bench) -> None:
     sent = bench.send(tags='{"tenant": "a", "n": 7}')
     attempt = bench.emulator.account.world.held.attempts[sent.send_code_attempts[0]["attempt_sid"]]
     assert attempt.tags == {"tenant": "a", "n": "7"}
+
+
+@pytest.mark.parametrize("length", [40, 5_000])
+def test_a_number_of_any_length_is_refused_and_the_connection_stays(bench: Bench, length: int) -> None:
+    digits = "9" * length
+    for _ in range(2):
+        assert bench.refused(bench.v2.services.create, friendly_name="Shop", code_length=digits) == (400, 60200)
+        assert bench.refused(bench.v2.services.list, page_size=digits) == (400, 60200)
 
 
 @pytest.mark.parametrize(

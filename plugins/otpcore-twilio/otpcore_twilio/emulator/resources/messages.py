@@ -5,13 +5,12 @@ Rule of this file: parameters to a `Wording`; the templates and their rules are 
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, cast
 
 from otpcore_twilio.emulator.catalogue import Refusal
-from otpcore_twilio.emulator.request import invalid, json_map, sid
+from otpcore_twilio.emulator.request import from_json, invalid, json_map, sid
 from otpcore_twilio.emulator.templates import (
     PAYMENT_DEFAULT,
     VERIFY_DEFAULT,
@@ -97,10 +96,7 @@ def _candidates(call: Call, service: Service) -> list[tuple[str, dict[str, str]]
 
 def _several(value: str) -> list[tuple[str, dict[str, str]]]:
     """The parameter `Templates`: a JSON array of up to ten objects, each with `sid` and perhaps `substitutions`."""
-    try:
-        found: object = json.loads(value)
-    except ValueError:
-        raise invalid("Templates") from None
+    found = from_json("Templates", value)
     if not isinstance(found, list) or not 0 < len(entries := cast("list[object]", found)) <= _MOST_TEMPLATES:
         raise invalid("Templates")
     candidates: list[tuple[str, dict[str, str]]] = []
