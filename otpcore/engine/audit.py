@@ -1,8 +1,8 @@
 """Telling what happened: the audit log, and the plugins that observe.
 
 The logger `otpcore.audit` gets one line of JSON for each event at INFO: every start, resend, check, cancel,
-status, forget and unlock, answered or failed, and each refund, lock and erasure. Instants are UTC; control
-characters are escaped by the encoding, so that no value can forge a line.
+status, forget, unlock and receipt, answered or failed, and each refund, lock, erasure, delivery and reported outcome.
+Instants are UTC; control characters are escaped by the encoding, so that no value can forge a line.
 
 Rules of this file: an event holds no code and no full number (`otpcore.contract.Event`), and what fails
 here is logged and never fails the operation that it tells of.

@@ -12,13 +12,14 @@ from uuid import UUID
 import pytest
 
 from otpcore import Engine, Sent, results
-from otpcore.contract import CheckVerdict, FailureKind
+from otpcore.contract import CheckVerdict, CodeOwner, FailureKind
 from otpcore.events import Event
 from otpcore.hookspecs import hookimpl
 from otpcore.model import SendState, SessionStatus
 from otpcore.plugins import Plugins
 from otpcore.policy import PROFILES, Profile
 from otpcore.providers.fake import MAGIC_NUMBERS, FakeProvider
+from otpcore.receipts import DeliveryState
 from otpcore.results import WaitReason
 from otpcore.stores.memory import MemoryStore
 from tests.docs.pages import ROOT, read, rows
@@ -32,6 +33,7 @@ OPERATIONS = {
     "status": results.StatusResult,
     "forget": results.ForgetResult,
     "unlock": results.UnlockResult,
+    "receipt": results.ReceiptResult,
 }
 
 
@@ -142,10 +144,10 @@ def test_the_verbs_in_the_table_are_those_of_the_engine_with_its_return_types() 
 class Service:
     """An engine with a clock to move, and the events that it told."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: CodeOwner = CodeOwner.PROVIDER) -> None:
         self.events: list[Event] = []
         self.now = datetime(2030, 1, 1, tzinfo=UTC)
-        self.phone = FakeProvider(clock=lambda: self.now)
+        self.phone = FakeProvider(owner=owner, clock=lambda: self.now)
         plugins = Plugins()
         plugins.register(self, name="listener")
         self.engine = Engine(MemoryStore(), self.phone, plugins=plugins, clock=lambda: self.now)
@@ -203,6 +205,18 @@ def told_by_every_operation() -> list[Event]:
         for _ in range(5):
             engine.check(token, wrong)
         service.wait(11)
+    return [*service.events, *told_afterwards()]
+
+
+def told_afterwards() -> list[Event]:
+    """The events of a message that was first said to be lost and then arrived, of a forgery, and of an outcome."""
+    service = Service(CodeOwner.CORE)
+    token = service.start("+12025550123")
+    genuine = service.phone.receipt(service.phone.outbox[0], DeliveryState.DELIVERED)
+    lost = service.phone.receipt(service.phone.outbox[0], DeliveryState.UNDELIVERED)
+    for request in (lost, genuine, dataclasses.replace(genuine, headers={})):
+        service.engine.receipt(None, request)
+    service.engine.cancel(token)
     return service.events
 
 

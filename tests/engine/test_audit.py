@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from otpcore import Sent
+from otpcore import InboundRequest, Received, Sent
 from otpcore.contract import CodeOwner, Failure, FailureKind, SendEffect
 from otpcore.engine import audit
 from otpcore.events import Event
+from otpcore.receipts import DeliveryState
 from tests.properties.world import EPOCH, NUMBER, World
 
-OPERATIONS = ("start", "resend", "check", "cancel", "status", "forget", "unlock")
-FACTS = {"send.accepted", "send.definitely_refused", "send.answer_lost", "refund", "lock", "erase", "check.answered"}
+OPERATIONS = ("start", "resend", "check", "cancel", "status", "forget", "unlock", "receipt")
+SENDS = {"send.accepted", "send.definitely_refused", "send.answer_lost"}
+FACTS = {*SENDS, "send.delivered", "send.undelivered", "refund", "lock", "erase", "check.answered", "outcome.reported"}
 
 
 @pytest.mark.parametrize("owner", list(CodeOwner))
@@ -26,9 +28,9 @@ def test_every_operation_is_told_once(owner: CodeOwner, lines: list[str]) -> Non
     """L6: events = operations in a run of 10^4 (half of it for each owner)."""
     world, draw = World(owner=owner), random.Random(6)
     done: Counter[str] = Counter()
-    tokens = ["otps_nothing"]
+    tokens, applied = ["otps_nothing"], 0
     for _ in range(5_000):
-        operation = draw.choices(OPERATIONS, (30, 15, 40, 3, 6, 1, 1))[0]
+        operation = draw.choices(OPERATIONS, (30, 15, 40, 3, 6, 1, 1, 4))[0]
         if draw.random() < 0.1:
             world.orders[:] = [Failure(draw.choice(list(FailureKind)), draw.choice(list(SendEffect)))]
         given = [NUMBER if operation in ("start", "forget", "unlock") else draw.choice(tokens[-4:])]
@@ -36,19 +38,29 @@ def test_every_operation_is_told_once(owner: CodeOwner, lines: list[str]) -> Non
             given.append(NUMBER)
         if operation == "check":
             given.append(f"{draw.randrange(10**6):06d}")
-        result: Any = getattr(world.engine, operation)(*given)
+        result: Any = getattr(world.engine, operation)(*(given if operation != "receipt" else news(world, draw)))
         if isinstance(result, Sent):
             tokens.append(result.session.token or "")
         done[operation] += 1
+        applied += result.applied if isinstance(result, Received) else 0
         world.move(timedelta(seconds=draw.choice([1, 30, 600, 7200])))
     events = [json.loads(line) for line in lines]
     assert all(event["at"].endswith("+00:00") for event in events)
     told = Counter(event["event"].split(".")[0] for event in events if event["event"] not in FACTS)
     assert told == done
-    sends = sum(event["event"].startswith("send.") for event in events)
-    assert sends == world.vendor.calls["send"]
-    seen = {event["event"] for event in events}
-    assert {"refund", "erase", "send.accepted", "send.answer_lost", "send.definitely_refused"} <= seen
+    facts = Counter(event["event"] for event in events)
+    assert sum(facts[name] for name in SENDS) == world.vendor.calls["send"]
+    assert facts["send.delivered"] + facts["send.undelivered"] == applied > 0
+    assert facts["outcome.reported"] == world.vendor.calls["report_outcome"]
+    assert (facts["outcome.reported"] > 0) == (owner is CodeOwner.CORE)
+    assert {"refund", "erase", *SENDS} <= set(facts)
+
+
+def news(world: World, draw: random.Random) -> tuple[None, InboundRequest]:
+    """A receipt of the last message, or of none."""
+    if not world.vendor.outbox:
+        return None, InboundRequest("POST", "/", {}, b"")
+    return None, world.vendor.receipt(world.vendor.outbox[-1], draw.choice(list(DeliveryState)))
 
 
 def test_a_refund_a_lock_and_an_erasure_are_told(lines: list[str]) -> None:
