@@ -231,7 +231,8 @@ class SendRequest:
         channel: one of the provider's declared channels.
         purpose: the application's name for what is being confirmed.
         code: the digits to send when the core owns the code; None when the provider does.
-        handle: the provider's own id of a live verification of this recipient, on a resend; else None.
+        handle: the provider's own id of a live verification of this recipient; for a code of the core, of its
+            newest message, whichever session that was for. None where none is known.
         expires_at: when the code ends.
         timeout_s: the call must have returned after this many seconds.
         locale: BCP 47, or None for the provider's default.

@@ -6,6 +6,7 @@ Rules of this file: see `otpcore.flows`.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +28,9 @@ from otpcore.policy import Locked, NotYet, decide_send
 from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
 
 __all__ = ["deliver"]
+
+GONE_OUT: Final = frozenset({SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED, SendState.UNKNOWN})
+"""Sends of which a message may exist."""
 
 
 class Reserved(msgspec.Struct, frozen=True):
@@ -199,8 +203,15 @@ def _token_and_code(
 
 
 def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
-    """The provider's live verification of this recipient and purpose, whichever session opened it."""
-    if session.handle or session.owner is CodeOwner.CORE or seen.now is None:
+    """The provider's live verification of this recipient and purpose, whichever session opened it.
+
+    For a code of the core it is that of the newest message, whatever its purpose: it stands in the way of this one.
+    """
+    if session.owner is CodeOwner.CORE:
+        left = {one.id: one.handle for one in seen.record.sessions if one.is_live and one.provider == terms.name}
+        sent = [left.get(one.session) for one in seen.record.sends if one.state in GONE_OUT]
+        return next((handle for handle in reversed(sent) if handle), None)
+    if session.handle or seen.now is None:
         return session.handle or None
     since = seen.now - window(setup, terms)
     live = [

@@ -16,8 +16,9 @@ from typing import Any, Final
 import pytest
 from pydantic import SecretStr
 
-from otpcore import Approved, Engine, Sent
+from otpcore import Approved, CodeOwner, Engine, SendState, Sent
 from otpcore.errors import ReceiptRefused
+from otpcore.flows import delivering
 from otpcore.ports import CheckRequest, CheckVerdict, InboundRequest, Outcome
 from otpcore.stores.memory import MemoryStore
 from otpcore_twilio import TwilioProvider, TwilioSettings, parameters, signature, translate
@@ -32,6 +33,7 @@ HOST: Final = "https://otp.example.com"
 SID, OTHER = "VE" + "a" * 32, "VE" + "b" * 32
 PAYMENT: Final = {"Amount": "€39.99", "Payee": "Acme"}
 BY_HOST: Final = '"https://" + request.headers.get("Host", self._prefix[8:]) +'
+HANDLE: Final = delivering._live_handle  # pyright: ignore[reportPrivateUsage]  # a defect is planted in it
 JUDGE: Final = signature.Signatures(HOST, TOKEN, "")
 
 
@@ -115,6 +117,44 @@ def a_code_of_twilios_is_not_approved_by_hand() -> None:
         assert not provider.report_outcome(emulator.inbox(PHONE)[0].verification_sid, Outcome.APPROVED, 5.0)
 
 
+def own_codes(emulator: Emulator, provider: TwilioProvider) -> Engine:
+    store, clock = MemoryStore(), emulator.clock.now
+    return Engine(store, provider, pepper=b"p" * 32, clock=clock, code_owner=CodeOwner.CORE)
+
+
+def a_resend_carries_the_new_code() -> None:
+    with twilio(custom_code_enabled=True) as (emulator, provider, _):
+        engine = own_codes(emulator, provider)
+        token = started(engine)
+        emulator.advance(120)
+        engine.resend(token, PHONE)
+        assert len({message.code for message in emulator.inbox(PHONE)}) == 2
+        assert isinstance(engine.check(token, emulator.latest_code(PHONE)), Approved)
+
+
+def a_session_beside_another_gets_its_own_code() -> None:
+    with twilio(custom_code_enabled=True) as (emulator, provider, _):
+        engine = own_codes(emulator, provider)
+        started(engine)
+        emulator.advance(120)
+        assert isinstance(engine.check(started(engine), emulator.latest_code(PHONE)), Approved)
+
+
+def an_earlier_code_is_not_taken_for_ours() -> None:
+    with twilio(custom_code_enabled=True) as (emulator, provider, _):
+        verify: Any = provider.native_client.verify
+        verify.v2.services(emulator.service_sid).verifications.create(to=PHONE, channel="sms")
+        sent = own_codes(emulator, provider).start(PHONE)
+        assert isinstance(sent, Sent)
+        assert sent.state is SendState.UNKNOWN
+
+
+def started(engine: Engine) -> str:
+    sent = engine.start(PHONE)
+    assert isinstance(sent, Sent)
+    return sent.session.token or ""
+
+
 DEFECTS: Final = (
     Defect(
         "P1",
@@ -169,5 +209,23 @@ DEFECTS: Final = (
         "a code of Twilio's is approved by hand",
         reworded((TwilioProvider.report_outcome, "self._settings.custom_code_enabled and ", "")),
         a_code_of_twilios_is_not_approved_by_hand,
+    ),
+    Defect(
+        "P10",
+        "a resend leaves the verification before it alive",
+        reworded((TwilioProvider.send, "self.cancel(request.handle, attempt.left_s / 2)", "pass")),
+        a_resend_carries_the_new_code,
+    ),
+    Defect(
+        "P11",
+        "a provider is not told of another session's message",
+        reworded((HANDLE, "for handle in reversed(sent) if handle", "for handle in [session.handle]")),
+        a_session_beside_another_gets_its_own_code,
+    ),
+    Defect(
+        "P12",
+        "an earlier code that went out again is taken for the new one",
+        reworded((translate.accepted, "if older_verification(verification, request):", "if False:")),
+        an_earlier_code_is_not_taken_for_ours,
     ),
 )

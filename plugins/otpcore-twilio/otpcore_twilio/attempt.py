@@ -58,6 +58,11 @@ class Attempt:
         return time.monotonic() >= self.ends_at
 
     @property
+    def left_s(self) -> float:
+        """Seconds left; 0 or less when the time is used up."""
+        return self.ends_at - time.monotonic()
+
+    @property
     def was_refused(self) -> bool:
         """Whether the answer says for certain that nothing was done: a 4xx."""
         return self.status is not None and HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR

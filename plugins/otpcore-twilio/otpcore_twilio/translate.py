@@ -38,6 +38,7 @@ __all__ = [
     "converted",
     "create_parameters",
     "has_status",
+    "older_verification",
     "send_failure",
 ]
 
@@ -152,7 +153,20 @@ def accepted(verification: object, request: SendRequest) -> Accepted | Failure:
             "Twilio's answer holds no pending verification",
             native=verification,
         )
+    if older_verification(verification, request):
+        detail = "Twilio sent an earlier code of this number once more, and not this one; the next send can be this one"
+        return Failure(FailureKind.TRANSIENT, SendEffect.UNKNOWN, detail, native=verification)
     return Accepted(sid, verification)
+
+
+def older_verification(verification: object, request: SendRequest) -> str | None:
+    """The SID of an answer, where it is that of a verification which had sent before.
+
+    Twilio sends the code of a live verification once more, and ignores another one that comes with the request.
+    """
+    sends = getattr(verification, "send_code_attempts", None)
+    again = isinstance(sends, list) and len(cast("list[object]", sends)) > 1
+    return _sid(verification) if again and request.code is not None else None
 
 
 def send_failure(error: Exception, attempt: Attempt) -> Failure:

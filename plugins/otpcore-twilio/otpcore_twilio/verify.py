@@ -33,15 +33,22 @@ class TwilioProvider(Account["DeadlineHttpClient"]):
     """
 
     def send(self, request: SendRequest) -> Accepted | Failure:
-        """Create the verification of a number, or send its code again where one is live."""
+        """Create the verification of a number, or send its code again where one is live.
+
+        A code of the core goes out only in a verification of its own: the one before is ended first.
+        """
         parameters = translate.create_parameters(request, self._settings)
         if isinstance(parameters, Failure):
             return parameters
         with self._attempt(request.timeout_s) as attempt:
+            if request.code is not None and request.handle is not None:
+                self.cancel(request.handle, attempt.left_s / 2)
             try:
                 verification = self._service().verifications.create(**parameters)
             except Exception as error:  # noqa: BLE001  # whatever the SDK meets is sorted, never raised
                 return translate.send_failure(error, attempt)
+            if older := translate.older_verification(verification, request):
+                self.cancel(older, attempt.left_s)
         return translate.accepted(verification, request)
 
     def check(self, request: CheckRequest) -> CheckAnswer:
