@@ -52,14 +52,18 @@ def emulated() -> Iterator[Callable[[int], Vendor]]:
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_every_promise_is_kept_with_recorded_answers(store: str) -> None:
-    """T5, S2; invariants 1 to 10, 12 and 14 to 16."""
+def test_every_promise_is_kept_with_recorded_answers(store: str, set_timezone: Callable[[str], None]) -> None:
+    """T5, S2, D7; invariants 1 to 10, 12 and 14 to 16. A history begins before the clocks of the zone change."""
+    set_timezone("America/New_York")
     histories(Recorded, store, LIES)
 
 
 @pytest.mark.parametrize("store", STORES)
-def test_every_promise_is_kept_with_the_emulator(store: str, emulated: Callable[[int], Vendor]) -> None:
+def test_every_promise_is_kept_with_the_emulator(
+    store: str, emulated: Callable[[int], Vendor], set_timezone: Callable[[str], None]
+) -> None:
     """The same, over a socket."""
+    set_timezone("America/New_York")
     histories(emulated, store)
 
 

@@ -203,6 +203,7 @@ class Histories(RuleBasedStateMachine):
     @rule(data=st.data(), operation=st.sampled_from(["create", "check"]), processed=st.booleans(), variant=picks)
     def trouble_comes(self, data: st.DataObject, operation: str, processed: bool, variant: int) -> None:
         outcome = data.draw(st.sampled_from([*FAULTY[operation], *(self.lies if operation == "check" else ())]))
+        self.world.lied |= outcome in self.lies and operation == "check"
         self.world.vendor.order(Order(operation, outcome, processed and outcome in {*LOST, DROPPED}, variant))
 
     @rule()
