@@ -11,10 +11,11 @@ import time
 
 import pytest
 
-from tests.defects import histories, invariants, planted, receipts, reviews, traps
+from tests.defects import histories, invariants, planted, receipts, reviews, traps, twilio
 from tests.defects.planting import Defect, Planter
 
-ALL = (*planted.DEFECTS, *invariants.DEFECTS, *traps.DEFECTS, *receipts.DEFECTS, *reviews.DEFECTS, *histories.DEFECTS)
+LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio)
+ALL = tuple(defect for each in LISTS for defect in each.DEFECTS)
 
 
 def judge(defect: Defect) -> str:

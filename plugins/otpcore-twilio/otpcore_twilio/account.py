@@ -26,7 +26,7 @@ from otpcore_twilio.settings import Origin, TwilioSettings, secret_of
 from otpcore_twilio.signature import Signatures
 from otpcore_twilio.translate import VERIFICATION_SID
 
-__all__ = ["Account"]
+__all__ = ["LOGGED", "Account"]
 
 WINDOW = timedelta(seconds=600)
 """Life of a verification, and the window of its sends, from the first one (Verify documentation, November 2026)."""
