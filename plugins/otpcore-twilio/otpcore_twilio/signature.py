@@ -68,7 +68,7 @@ def public_prefix(text: str) -> str:
         host, _ = parts.hostname, parts.port  # a bad port raises here
     except ValueError:
         host, parts = None, urlsplit("")
-    plain = text.isascii() and text.isprintable() and " " not in text
+    plain = text.isascii() and text.isprintable() and " " not in text and parts.geturl() == text
     if not plain or not host or parts.scheme not in {"https", "http"} or set("?#@;") & set(text):
         raise ConfigurationError("public_url: give scheme, host, optional port and path, nothing else")
     if parts.scheme == "http" and not is_loopback(host):

@@ -140,7 +140,7 @@ def test_verify_is_found_at_the_origin_and_from_this_machine_nothing_leaves(orig
             "https://otp.example.com:port",
             "https://ö.example",
         ),
-        *("https://otp.example.com/a b", "https://otp.example.com/a\n"),
+        *("https://otp.example.com/a b", "https://otp.example.com/a\n", "HTTPS://otp.example.com"),
     ],
 )
 def test_a_public_url_that_is_none_is_refused_when_the_provider_is_built(url: str) -> None:
