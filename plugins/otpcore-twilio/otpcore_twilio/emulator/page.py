@@ -3,6 +3,8 @@
 One document, style and script inside, nothing from elsewhere: the policy in `HEADERS` lets the browser run exactly
 this script and talk to this origin alone. What a message says reaches the page as text, never as markup.
 
+A connection that is reset is not among the faults to choose: a browser asks again by itself, and shows nothing.
+
 Rule of this file: two constants; what they show comes from `control` and the API.
 """
 
@@ -32,7 +34,10 @@ body { margin: 0; min-height: 100vh; background: var(--paper); color: var(--ink)
 header { padding: 1rem 1.1rem .8rem; border-bottom: 1px solid var(--line); }
 .bar { display: flex; justify-content: space-between; font-size: .8rem; color: var(--faint); margin-bottom: .5rem;
   font-variant-numeric: tabular-nums; }
-select { width: 100%; font: inherit; font-weight: 600; color: inherit; background: var(--bubble); border: 0;
+.whose { display: flex; gap: .8rem; }
+.whose button { border: 0; background: none; color: var(--accent); font: inherit; font-size: .9rem; padding: 0;
+  cursor: pointer; }
+select { flex: 1; min-width: 0; font: inherit; font-weight: 600; color: inherit; background: var(--bubble); border: 0;
   border-radius: .6rem; padding: .45rem .6rem; }
 ol { list-style: none; margin: 0; padding: 1rem; overflow-y: auto; flex: 1; display: flex; flex-direction: column;
   gap: .9rem; }
@@ -43,7 +48,7 @@ li { max-width: 92%; align-self: flex-start; }
   overflow-wrap: anywhere; }
 .call .bubble { background: var(--call); }
 .whatsapp .bubble { background: var(--whatsapp); }
-.copy { margin: .25rem .3rem 0; padding: 0; border: 0; background: none; color: var(--accent); font: inherit;
+.use { margin: .25rem .3rem 0; padding: 0; border: 0; background: none; color: var(--accent); font: inherit;
   font-size: .85rem; cursor: pointer; }
 aside { width: 22rem; max-width: 100%; }
 h1 { font-size: 1.25rem; margin: .4rem 0 .3rem; }
@@ -56,6 +61,11 @@ h2 { font-size: 1rem; margin: 1.2rem 0 .5rem; }
   min-width: 0; width: auto; border: 1px solid var(--line); border-radius: .6rem; padding: .4rem .6rem; }
 .tools label { font-size: .85rem; color: var(--faint); align-self: center; }
 .tools label input { flex: none; }
+.tools select.outcome { flex-basis: 100%; }
+button:hover { filter: brightness(.95); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+::placeholder { color: var(--faint); opacity: 1; }
+@media (max-width: 48rem) { body { gap: 1.5rem; padding: 1rem; } .phone { height: 26rem; } aside { width: 100%; } }
 pre { font: .78rem/1.4 ui-monospace, monospace; background: var(--phone); border: 1px solid var(--line); margin: 0;
   border-radius: .6rem; padding: .6rem .8rem; max-height: 16rem; overflow: auto; white-space: pre-wrap;
   overflow-wrap: anywhere; }
@@ -91,19 +101,28 @@ function draw() {
     const kind = kinds[one.channel] || one.channel;
     item.append(make("p", "about", [clockOf(one.at), kind].concat(chosen ? [] : [one.to]).join(" \\u00b7 ")));
     item.append(make("div", "bubble", one.text));
-    const copy = make("button", "copy", "Copy " + one.code);
-    copy.type = "button";
-    copy.addEventListener("click", () => navigator.clipboard.writeText(one.code));
-    item.append(copy);
+    const use = make("button", "use", "Use " + one.code);
+    use.type = "button";
+    use.addEventListener("click", () => {
+      byId("to").value = one.to;
+      byId("code").value = one.code;
+      const copied = () => { use.textContent = "Copied " + one.code; };
+      navigator.clipboard?.writeText(one.code).then(copied, () => {});  // not everywhere, and not always allowed
+    });
+    item.append(use);
     return item;
   }));
   list.scrollTop = list.scrollHeight;
 }
 
 async function refresh() {
-  const [found, clock] = await Promise.all([json("/_emulator/inbox"), json("/_emulator/clock")]);
-  byId("clock").textContent = clockOf(clock.now) + " UTC";
+  const paths = ["/_emulator/inbox", "/_emulator/clock", "/_emulator/faults"];
+  const [found, clock, waiting] = await Promise.all(paths.map((path) => json(path)));
+  byId("clock").textContent = clockOf(clock.now) + " UTC" + (clock.running ? "" : ", stopped");
   byId("state").textContent = "connected";
+  byId("waiting").textContent = waiting.map(({ outcome, left, ...rest }) =>
+    [outcome ?? "late", "left: " + (left ?? "all")].concat(Object.entries(rest).map((pair) => pair.join(": ")))
+      .join(", ")).join("\\n");
   const now = JSON.stringify(found);
   if (now === shown) return;
   shown = now;
@@ -140,8 +159,8 @@ byId("who").addEventListener("change", draw);
 async function ask(path, form) {
   const account = await json("/_emulator/account");
   const url = "/v2/Services/" + account.service_sid + path;
-  const shownUrl = "POST " + url + "\\n" + new URLSearchParams(form) + "\\n\\n";
-  byId("answer").textContent = shownUrl + "waiting";
+  const asked = "\\n\\nPOST " + url + "\\n" + new URLSearchParams(form);
+  byId("answer").textContent = "waiting" + asked;
   let told;
   try {
     const answer = await fetch(url, {
@@ -152,12 +171,18 @@ async function ask(path, form) {
       signal: AbortSignal.timeout(10000),
     });
     const text = await answer.text();
-    try { told = JSON.stringify(JSON.parse(text), null, 2); } catch { told = text; }
-    told = answer.status + " " + answer.statusText + "\\n" + told;
+    let said = [];
+    try {
+      const body = JSON.parse(text);
+      said = answer.ok ? [body.status] : [body.code, body.message];
+      told = JSON.stringify(body, null, 2);
+    } catch { told = text; }
+    told = [answer.status, answer.statusText, ...said].join(" ").trim() + "\\n\\n" + told;
   } catch (error) {
     told = "no answer: " + error.message;
   }
-  byId("answer").textContent = shownUrl + told;
+  byId("answer").textContent = told + asked;
+  byId("answer").scrollTop = 0;
   await refresh();
 }
 
@@ -167,10 +192,13 @@ byId("check").addEventListener("click", () => ask("/VerificationCheck", { To: to
 byId("cancel").addEventListener("click", () =>
   ask("/Verifications/" + encodeURIComponent(to()), { Status: "canceled" }));
 
+for (const [field, button] of [["to", "send"], ["code", "check"]]) {
+  byId(field).addEventListener("keydown", (event) => { if (event.key === "Enter") byId(button).click(); });
+}
+
 async function faults(options) {
-  const answer = await fetch("/_emulator/faults", options);
-  const waiting = answer.status === 204 ? [] : await answer.json();
-  byId("waiting").textContent = waiting.length ? JSON.stringify(waiting) : "";
+  await fetch("/_emulator/faults", options);
+  await refresh();
 }
 byId("spoil").addEventListener("click", () => {
   const outcome = byId("outcome").value;
@@ -210,18 +238,19 @@ HTML: Final = f"""<!doctype html>
 <main class="phone" aria-label="Phone">
 <header>
 <div class="bar"><span id="clock"></span><span id="state" role="status"></span></div>
-<select id="who" aria-label="Recipient"><option value="">All recipients</option></select>
+<div class="whose"><select id="who" aria-label="Recipient"><option value="">All recipients</option></select>
+<button type="button" id="clear">Clear</button></div>
 </header>
 <ol id="messages" aria-live="polite"></ol>
 </main>
 <aside>
 <h1>Twilio Verify emulator</h1>
 <p>Messages that would have been sent. Nothing leaves this machine.</p>
+<h2>The clock</h2>
 <div class="tools">
 <button type="button" data-advance="30">+30 s</button>
 <button type="button" data-advance="60">+1 min</button>
 <button type="button" data-advance="600">+10 min</button>
-<button type="button" id="clear">Clear inbox</button>
 </div>
 <h2>What an application asks</h2>
 <div class="tools">
@@ -235,13 +264,15 @@ HTML: Final = f"""<!doctype html>
 <button type="button" id="cancel">Cancel</button>
 </div>
 <pre id="answer" role="status"></pre>
-<h2>What goes wrong with the next request</h2>
+<h2>Spoil the next request</h2>
 <div class="tools">
-<select id="outcome" aria-label="Outcome"><option>20429<option>503<option>reset<option>truncated<option>garbage<option
->hang</select>
+<select class="outcome" id="outcome" aria-label="Outcome">
+<option value="20429">20429: too many requests<option value="503">503: Twilio is down
+<option value="truncated">truncated: half an answer
+<option value="garbage">garbage: an HTML page<option value="hang">hang: nothing is ever answered</select>
 <label><input type="checkbox" id="processed"> after it took effect</label>
-<button type="button" id="spoil">Order</button>
-<button type="button" id="heal">Nothing</button>
+<button type="button" id="spoil">Spoil</button>
+<button type="button" id="heal">Spoil none</button>
 </div>
 <pre id="waiting"></pre>
 <details>

@@ -129,6 +129,22 @@ def test_everything_that_the_script_takes_by_id_is_on_the_page() -> None:
     assert taken == set(re.findall(r' id="(\w+)"', page.HTML))
 
 
+def test_every_fault_on_the_page_can_be_ordered(bench: Bench, browser: requests.Session) -> None:
+    (choice,) = re.findall(r'<select[^>]* id="outcome".*?</select>', page.HTML, re.DOTALL)
+    offered = re.findall(r'<option value="(\w+)"', choice)
+    assert len(offered) == choice.count("<option")
+    for outcome in offered:
+        order = {"outcome": int(outcome) if outcome.isdecimal() else outcome}
+        assert browser.post(f"{bench.emulator.url}/_emulator/faults", json=order).status_code == 200
+    assert len(bench.emulator.faults.pending()) == len(offered) > 0
+
+
+def test_the_page_looks_at_the_faults_as_often_as_at_the_inbox() -> None:
+    """Or it would show a fault that the last request has used up."""
+    (refresh,) = re.findall(r"async function refresh\(\) \{.*?\n\}", page.HTML, re.DOTALL)
+    assert {"/_emulator/inbox", "/_emulator/clock", "/_emulator/faults"} <= set(re.findall(r'"(/_emulator/\w+)"', refresh))
+
+
 def test_a_person_finds_the_account_on_the_page(bench: Bench, browser: requests.Session) -> None:
     """What the page sends with each request of its own."""
     account = browser.get(f"{bench.emulator.url}/_emulator/account").json()
