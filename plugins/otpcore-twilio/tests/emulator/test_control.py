@@ -142,7 +142,9 @@ def test_every_fault_on_the_page_can_be_ordered(bench: Bench, browser: requests.
 def test_the_page_looks_at_the_faults_as_often_as_at_the_inbox() -> None:
     """Or it would show a fault that the last request has used up."""
     (refresh,) = re.findall(r"async function refresh\(\) \{.*?\n\}", page.HTML, re.DOTALL)
-    assert {"/_emulator/inbox", "/_emulator/clock", "/_emulator/faults"} <= set(re.findall(r'"(/_emulator/\w+)"', refresh))
+    assert {"/_emulator/inbox", "/_emulator/clock", "/_emulator/faults"} <= set(
+        re.findall(r'"(/_emulator/\w+)"', refresh)
+    )
 
 
 def test_a_person_finds_the_account_on_the_page(bench: Bench, browser: requests.Session) -> None:
