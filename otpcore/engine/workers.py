@@ -1,7 +1,8 @@
 """Blocking stores and providers behind the awaiting engine.
 
-A bounded number of threads for each store and each provider, so that sends that hang never hold up a store
-or another provider. Work that is still queued when its caller gives up is taken back: nothing was sent.
+A bounded number of threads for each store and each provider, and a few for a provider's reports, so that sends
+that hang never hold up a store, another provider or an approval. Work that is still queued when its caller gives up
+is taken back: nothing was sent.
 
 Rules of this file: adapters only. Threads start at first use, and anew in a forked child.
 """
@@ -42,6 +43,9 @@ T = TypeVar("T")
 STORE_THREADS: Final = 8
 PROVIDER_THREADS: Final = 32
 """A provider call waits for a network: more of them at once than the machine has processors."""
+
+REPORT_THREADS: Final = 8
+"""Apart from the others: a report keeps an approval waiting, and must not queue behind sends."""
 
 LATE_S: Final = 0.5
 """A provider keeps its deadline itself; so much later nobody waits for its worker any more."""
@@ -165,6 +169,7 @@ class AwaitedProvider:
     def __init__(self, provider: Provider) -> None:
         self._provider: Any = provider
         self._workers = Workers("provider", PROVIDER_THREADS)
+        self._reports = Workers("report", REPORT_THREADS)
 
     @property
     def capabilities(self) -> ProviderCapabilities:
@@ -200,7 +205,7 @@ class AwaitedProvider:
     async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
         """See `TakesFeedback.report_outcome`."""
         tell = partial(self._provider.report_outcome, handle, outcome, timeout_s)
-        return await self._workers.run(tell, timeout_s=timeout_s + LATE_S)
+        return await self._reports.run(tell, timeout_s=timeout_s + LATE_S)
 
     def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
         """See `ReadsReceipts.parse_receipt`; it waits for nothing, so no worker is needed."""
@@ -210,6 +215,7 @@ class AwaitedProvider:
     async def close(self) -> None:
         """See `Provider.close`."""
         self._workers.close()
+        self._reports.close()
         self._provider.close()
 
 

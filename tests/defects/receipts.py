@@ -12,7 +12,7 @@ from typing import Any, Final
 from otpcore import flows, ledger
 from otpcore.contract import CodeOwner
 from otpcore.effects import Commit, ReportOutcome
-from otpcore.engine import answers, awaiting, driving
+from otpcore.engine import answers, awaiting, driving, workers
 from otpcore.flows import checking, ending, receiving, reporting
 from otpcore.ledger import sends
 from otpcore.machine import SEND_TRANSITIONS, SendEvent
@@ -20,6 +20,7 @@ from otpcore.model import RecipientRecord, Send, SendState
 from otpcore.receipts import DeliveryState, Outcome
 from tests.defects.planting import Defect, Planter, reworded
 from tests.engine import test_receipts as colours
+from tests.engine import test_workers as worker_tests
 from tests.engine.colours import COLOURS
 from tests.flows import test_receipts_harmless as harmless
 from tests.flows import test_receiving as receiving_tests
@@ -203,5 +204,11 @@ DEFECTS: Final = (
         ),
         failed_reports_leave_approvals,
         RuntimeError,
+    ),
+    Defect(
+        "O6",
+        "a report that queues behind sends",
+        reworded((vars(workers.AwaitedProvider)["report_outcome"], "self._reports.run", "self._workers.run")),
+        worker_tests.sends_that_hang_hold_up_no_report,
     ),
 )

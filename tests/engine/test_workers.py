@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from otpcore import Refusal, Refused, SendState, Sent
-from otpcore.contract import CheckRequest, CheckVerdict, SendRequest
+from otpcore import Approved, Refusal, Refused, SendState, Sent
+from otpcore.contract import CheckRequest, CheckVerdict, CodeOwner, SendRequest
 from otpcore.engine import workers
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore, NotStarted, Workers, awaited_store
@@ -119,6 +119,41 @@ def test_a_send_that_never_got_a_worker_is_given_back(latch: threading.Event, mo
         await engine.close()
 
     asyncio.run(story())
+
+
+def sends_that_hang_hold_up_no_report() -> None:
+    """S13: the check of a core's code asks nobody, and its report does not queue behind sends."""
+    latch, entered = threading.Event(), threading.Semaphore(0)
+
+    async def story() -> None:
+        vendor = FakeProvider(owner=CodeOwner.CORE)
+        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=2)
+        sent = await engine.start(NUMBER)
+        assert isinstance(sent, Sent)
+
+        def hang(_request: SendRequest) -> None:
+            entered.release()
+            latch.wait()
+
+        code = vendor.code_for(NUMBER)
+        vendor.before_send = hang
+        hung = [asyncio.create_task(engine.start(phone(n))) for n in range(workers.PROVIDER_THREADS + 1)]
+        await asyncio.sleep(0)
+        for _ in range(workers.PROVIDER_THREADS):
+            await asyncio.to_thread(entered.acquire)
+        try:
+            assert isinstance(await engine.check(sent.session.token or "", code), Approved)
+            assert len(vendor.reported) == 1
+        finally:
+            latch.set()
+            await asyncio.gather(*hung)
+            await engine.close()
+
+    asyncio.run(story())
+
+
+def test_sends_that_hang_hold_up_no_report() -> None:
+    sends_that_hang_hold_up_no_report()
 
 
 def test_a_provider_that_hangs_holds_up_neither_the_store_nor_another_recipient(latch: threading.Event) -> None:
