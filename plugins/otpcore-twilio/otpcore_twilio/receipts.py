@@ -149,9 +149,9 @@ def _instant(text: object) -> datetime | None:
     """ISO 8601; aware, or nothing."""
     try:
         at = datetime.fromisoformat(text) if isinstance(text, str) else None
-    except ValueError:
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except (ValueError, OverflowError):  # the latter at the ends of the calendar
         return None
-    return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
 
 
 def _digest(text: str) -> str:
