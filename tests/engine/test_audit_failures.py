@@ -37,7 +37,7 @@ WORDS = f"no such host for {NUMBER}, code 123456"
 ERRORS = [StoreUnavailable(WORDS), CommitUnknown(WORDS), StoreFull(WORDS), OSError(WORDS), ValueError(WORDS)]
 CALLS = range(1, 7)
 """More than an operation makes of the store."""
-FACTS = re.compile(r"send\.\w+|check\.answered|refund|lock|erase")
+FACTS = re.compile(r"send\.\w+|check\.answered|outcome\.reported|refund|lock|erase")
 each_colour = pytest.mark.parametrize("colour", COLOURS)
 
 
