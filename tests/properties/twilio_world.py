@@ -215,7 +215,7 @@ class World:
     def _note(self, sent: Sent, purpose: str, sid: str | None) -> None:
         known = next((one for one in self.sessions if one.id == sent.session.id), None)
         unnamed = None if sent.session.token is not None else self.addressed(purpose)
-        if known is None and unnamed is not None and not unnamed.id and self.now < unnamed.expires_at:
+        if known is None and unnamed is not None and self._may_be_unnamed(unnamed):
             known, unnamed.id = unnamed, sent.session.id
         expires_at = sent.next.expires_at or self.now
         if known is None:
@@ -229,7 +229,11 @@ class World:
         """A process died while it sent for a recipient: the session is there, and nobody was told its id."""
         known = self.addressed(purpose)
         if known is None or known.over or self.now >= known.expires_at:
+            # else it was a further send of that one
             self.sessions.append(Note("", purpose, None, self.now + LIFE, sid))
+
+    def _may_be_unnamed(self, note: Note) -> bool:
+        return not note.id and not note.over and self.now < note.expires_at
 
     def addressed(self, purpose: str) -> Note | None:
         """The session that its recipient and a purpose address: the newest."""
@@ -296,7 +300,7 @@ class World:
                 self.book.failed(self.now, self.passed)
             case Ended():
                 note.over = True
-                if any(call.status == 404 for call in asked):
+                if any(call.status == 404 or not call.refused for call in asked):
                     self.book.failed(self.now, self.passed)
             case _:
                 pass
