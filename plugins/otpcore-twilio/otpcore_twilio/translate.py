@@ -52,6 +52,9 @@ SILENT_PENDING = 60519
 _SPOKEN = frozenset({"sms", "call", "whatsapp"})
 """The channels whose messages have a language of their own choosing [specification, `Locale`]."""
 
+_SILENT = frozenset({"sna", "auto"})
+"""The channels that may be a silent network authentication, which has no code."""
+
 _TEMPLATED = frozenset({"sms", "call"})
 """The channels that have templates [specification, `TemplateSid`]."""
 
@@ -91,7 +94,7 @@ def _defaults(request: SendRequest, settings: TwilioSettings) -> dict[str, str]:
         given["TemplateSid"] = settings.template_sid
     if request.channel == "sms":
         given["RiskCheck"] = settings.risk_check or ""
-    if request.channel in {"sna", "auto"}:
+    if request.channel in _SILENT:
         given["EnableSnaClientToken"] = "true"  # or whoever knows the session could ask for the outcome
     return {name: value for name, value in given.items() if value}
 
@@ -115,7 +118,7 @@ def _send_problem(request: SendRequest, settings: TwilioSettings) -> tuple[Failu
         kind, problem = FailureKind.MISCONFIGURED, "a code of the core needs custom_code_enabled (setting and service)"
     elif request.code is not None and not CODE.fullmatch(request.code):
         problem = "a custom code has 4 to 10 digits"
-    elif request.code is not None and request.channel == "sna":
+    elif request.code is not None and request.channel in _SILENT:
         problem = "a silent network authentication carries no code"
     elif request.locale is not None and not LOCALE.fullmatch(request.locale):
         problem = "the locale is not a language tag"
@@ -125,7 +128,7 @@ def _send_problem(request: SendRequest, settings: TwilioSettings) -> tuple[Failu
         kind, problem = FailureKind.CONTENT_REJECTED if settings.psd2_enabled else FailureKind.MISCONFIGURED, wrong
     elif settings.psd2_enabled and request.code is not None:
         problem = "a payment is bound to codes of Twilio's own, not of the core's"
-    elif settings.psd2_enabled and request.channel in {"call", "sna"}:
+    elif settings.psd2_enabled and request.channel in {"call", *_SILENT}:
         problem = "a payment is confirmed neither by call nor silently"
     elif request.timeout_s <= 0:
         kind, problem = FailureKind.TIMEOUT, "no time was left for the request"

@@ -273,10 +273,14 @@ def test_the_channels_are_those_of_the_setting(settings_for: MakeSettings) -> No
 def test_a_code_of_the_core_goes_with_neither_a_payment_nor_a_silent_authentication(
     settings_for: MakeSettings, a_send: MakeSend
 ) -> None:
-    provider = TwilioProvider(
-        settings_for(NOWHERE, custom_code_enabled=True, psd2_enabled=True, channels=("sms", "sna"))
-    )
-    for changes in ({"channel": "sna"}, {}):
-        outcome = provider.send(a_send(code="123456", extra=PAYMENT, **changes))
+    all_four = ("sms", "sna", "auto", "call")
+    own = TwilioProvider(settings_for(NOWHERE, custom_code_enabled=True, channels=all_four))
+    payments = TwilioProvider(settings_for(NOWHERE, custom_code_enabled=True, psd2_enabled=True, channels=all_four))
+    refused = [
+        *(own.send(a_send(code="123456", channel=channel)) for channel in ("sna", "auto")),
+        *(payments.send(a_send(extra=PAYMENT, channel=channel)) for channel in ("sna", "auto", "call")),
+        payments.send(a_send(code="123456", extra=PAYMENT)),
+    ]
+    for outcome in refused:
         assert isinstance(outcome, Failure)
         assert (outcome.kind, outcome.effect) == (FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT)
