@@ -259,7 +259,8 @@ class Accepted:
 
     Attributes:
         handle: the provider's id of the verification or message, at most 100 printable ASCII
-            characters; needed later to check or cancel. None where there is none.
+            characters; needed later to check or cancel, to report an outcome, and to know a receipt. None
+            where there is none.
         native: the SDK's own object. Handed to the caller, never stored, never shown.
     """
 
