@@ -151,6 +151,7 @@ def test_every_error_code_has_five_digits_and_an_error_status() -> None:
         ("Basic !!!", (401, 20003)),
         ("Basic /w==", (401, 20003)),
         ("Basic OnBhc3M=", (401, 20003)),
+        ("Basic \xe4", (401, 20003)),
     ],
 )
 def test_a_header_that_is_no_valid_pair_is_refused(bench: Bench, header: str | None, expected: tuple[int, int]) -> None:
