@@ -40,6 +40,7 @@ __all__ = [
 
 
 LONGEST_HANDLE: Final = 100
+LONGEST_EVENT_ID: Final = 200
 
 
 def wall_clock() -> datetime:
@@ -124,23 +125,29 @@ def read_receipt(provider: ReadsReceipts, request: InboundRequest) -> Sequence[D
     """What a provider reads in a receipt; it awaits nothing, so this serves both colours.
 
     Raises:
-        ReceiptRefused: it refused it, raised anything else, or answered with what is no list or tuple of events.
+        ReceiptRefused: it refused it, raised anything else, or answered with what is no list or tuple of events
+            that keep to `DeliveryEvent`.
     """
     try:
         answer: object = provider.parse_receipt(request)
+        if isinstance(answer, list | tuple):
+            events = [each for each in cast("Sequence[object]", answer) if isinstance(each, DeliveryEvent)]
+            if len(events) == len(answer) and all(_is_sound(each) for each in events):
+                return events
     except ReceiptRefused:
         raise
     except Exception as error:  # noqa: BLE001  # whatever a provider raises is no receipt
         raise ReceiptRefused(f"The provider raised {type(error).__name__}.") from None
-    if isinstance(answer, list | tuple):
-        events = [each for each in cast("Sequence[object]", answer) if isinstance(each, DeliveryEvent)]
-        if len(events) == len(answer) and all(_is_sound(each) for each in events):
-            return events
     raise ReceiptRefused(f"The provider answered a receipt with {type(answer).__name__}.")
 
 
 def _is_sound(each: Any) -> bool:
-    """Whether an event holds what its type says, and an aware instant."""
-    texts = (each.id, each.handle or "", each.recipient or "", each.provider_code or "")
+    """Whether an event holds what its type says, an aware instant, and an id that logs may show."""
+    told = (each.id, each.provider_code or "")
+    texts = (*told, each.handle or "", each.recipient or "")
     aware = each.at is None or (isinstance(each.at, datetime) and each.at.utcoffset() is not None)
-    return aware and isinstance(each.state, DeliveryState) and all(isinstance(text, str) for text in texts)
+    if not aware or not isinstance(each.state, DeliveryState) or not all(isinstance(text, str) for text in texts):
+        return False
+    number = (each.recipient or "").removeprefix("+")
+    plain = 0 < len(each.id) <= LONGEST_EVENT_ID and each.id.isascii() and each.id.isprintable()
+    return plain and not (number and any(number in text for text in told))

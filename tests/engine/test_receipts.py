@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
@@ -115,14 +115,31 @@ def test_a_receipt_is_written_down_once_in_every_colour(colour: str, owner: Code
 def test_what_the_vendor_did_not_sign_is_refused_and_touches_nothing(colour: str, lines: list[str]) -> None:
     life, _ = begun(colour)
     genuine = news(life)
-    for forged in (replace(genuine, body=genuine.body + b" "), replace(genuine, headers={})):
+    elsewhere = replace(genuine, url=f"/receipts?to={NUMBER}")
+    for forged in (replace(genuine, body=genuine.body + b" "), replace(genuine, headers={}), elsewhere):
         result = life.call("receipt", None, forged)
         assert isinstance(result, Refused)
         assert result.kind is Refusal.INVALID_RECEIPT
         assert NUMBER[1:] not in f"{result}{forged}"
     assert state_of(life) is SendState.ACCEPTED
-    told = [json.loads(line) for line in lines][-2:]
-    assert [(event["event"], event["kind"]) for event in told] == [("receipt.refused", "invalid_receipt")] * 2
+    told = [json.loads(line) for line in lines][-3:]
+    assert [(event["event"], event["kind"]) for event in told] == [("receipt.refused", "invalid_receipt")] * 3
+
+
+class Nowhere(tzinfo):
+    """A zone that fails."""
+
+    def __repr__(self) -> str:
+        return "Nowhere()"
+
+    def utcoffset(self, _at: datetime | None) -> timedelta:
+        raise LookupError(NUMBER)
+
+    def dst(self, _at: datetime | None) -> None:
+        return None
+
+    def tzname(self, _at: datetime | None) -> None:
+        return None
 
 
 SOUND = DeliveryEvent("EV1", "h", NUMBER, DeliveryState.DELIVERED)
@@ -135,6 +152,13 @@ WRONG_KINDS: list[Any] = [
     [replace(SOUND, at=datetime(2026, 11, 22))],  # noqa: DTZ001  # naive
     [replace(SOUND, recipient=12025550123)],  # type: ignore[arg-type]  # as above
     [replace(SOUND, id=None)],  # type: ignore[arg-type]  # as above
+    [replace(SOUND, id="")],
+    [replace(SOUND, id="E" * 201)],
+    [replace(SOUND, id="EV\n1")],
+    [replace(SOUND, id="EV\u00e9")],
+    [replace(SOUND, id=f"EV.{NUMBER[1:]}.delivered")],
+    [replace(SOUND, provider_code=NUMBER)],
+    [replace(SOUND, at=datetime(2026, 11, 22, tzinfo=Nowhere()))],
     RuntimeError(NUMBER),
     KeyError("body"),
 ]
