@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.faults import Scenario
-from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Magic
+from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Fault, Magic
 from otpcore_twilio.emulator.templates import TEMPLATES, Template
 from otpcore_twilio.loopback import is_loopback
 
@@ -112,8 +112,14 @@ class Options:
         small = [name for name in sizes if getattr(self, name) < 1]
         if small:
             raise ValueError(f"at least 1: {', '.join(small)}")
-        if self.poll_code is not None and self.poll_code not in ERRORS:
-            raise ValueError("poll_code is an error code that the emulator can answer with")
+        told = {self.poll_code} - {None} | self.retry_after_codes | self.http_statuses.keys()
+        told |= {row.outcome for row in self.magic.values() if not isinstance(row.outcome, Fault)}
+        if told - ERRORS.keys():
+            raise ValueError("an error code that the emulator cannot answer with")
+        if not all(400 <= status <= 599 for status in self.http_statuses.values()):  # noqa: PLR2004  # HTTP
+            raise ValueError("http_statuses are from 400 to 599")
+        if any(number != row.number for number, row in self.magic.items()):
+            raise ValueError("magic is a table by number, and its row names the same one")
         if self.callback_url is not None:
             parts = urlsplit(self.callback_url)
             if parts.scheme != "http" or not is_loopback(parts.hostname or ""):

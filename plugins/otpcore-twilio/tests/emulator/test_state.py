@@ -13,6 +13,7 @@ from otpcore_twilio.emulator import Options
 from otpcore_twilio.emulator.access import Credentials
 from otpcore_twilio.emulator.catalogue import Refusal
 from otpcore_twilio.emulator.limiting import note_keys, note_request
+from otpcore_twilio.emulator.magic import Magic, Operation
 from otpcore_twilio.emulator.records import (
     Bucket,
     Entropy,
@@ -256,6 +257,11 @@ def test_nothing_that_is_printed_holds_a_code_or_a_token() -> None:
         {"max_rate_limits": 0},
         {"max_buckets": 0},
         {"poll_code": 429},
+        {"http_statuses": {60410: 200}},
+        {"http_statuses": {1: 403}},
+        {"retry_after_codes": frozenset({20429, 1})},
+        {"magic": {TO: Magic("+12025550124", Operation.CREATE, 60410)}},
+        {"magic": {TO: Magic(TO, Operation.CREATE, 1)}},
     ],
 )
 def test_options_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
