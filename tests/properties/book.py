@@ -40,12 +40,18 @@ class Try:
 
 @dataclass(slots=True)
 class Book:
-    """What happened so far."""
+    """What happened so far.
+
+    Attributes:
+        in_a_row: failures since the last success.
+        locked_once: they were so many that only an operator unlocks.
+    """
 
     profile: Profile
     sends: list[Sending] = field(default_factory=list[Sending])
     tries: list[Try] = field(default_factory=list[Try])
     in_a_row: int = 0
+    locked_once: bool = False
     successes: int = 0
 
     def sent(self, at: datetime, passed: timedelta, *, refused: bool) -> None:
@@ -58,6 +64,7 @@ class Book:
         """A try was wrong, or lost."""
         self.tries.append(Try(at, passed))
         self.in_a_row += 1
+        self.locked_once |= self.in_a_row >= self.profile.failures_in_a_row
 
     def succeeded(self) -> None:
         """The failures in a row and the ladder are cleared, and nothing else."""

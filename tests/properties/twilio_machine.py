@@ -310,8 +310,7 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def every_answer_says_what_comes_next(self) -> None:
         """Invariant 15."""
-        locked_for_good = self.world.book.in_a_row >= self.world.profile.failures_in_a_row
-        assert next_is_told(self.world.answers, locked_for_good=locked_for_good), self.world.answers
+        assert next_is_told(self.world.answers, locked_for_good=self.world.book.locked_once), self.world.answers
 
     @invariant()
     def twilio_is_asked_once(self) -> None:
