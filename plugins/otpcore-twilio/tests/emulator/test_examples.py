@@ -1,5 +1,7 @@
 """Twilio's own examples, beside the repository: every request is accepted, every answer has the example's shape.
 
+So do the fixtures of its SDK's tests, which are answers alone.
+
 An example names resources that do not exist here (VEaaaa…) and a code that nobody sent; a stage makes the resources,
 and only their SIDs are exchanged. A custom code makes the example's code the right one.
 """
@@ -22,7 +24,9 @@ if TYPE_CHECKING:
     from tests.emulator.conftest import Bench
 
 EXAMPLES = Path(__file__).parents[5] / "shared" / "twilio" / "oai_examples.json"
+FIXTURES = EXAMPLES.with_name("twilio_python_holodeck.json")
 BESIDE = re.compile("Entit|Factor|Challenge|Passkey|AccessToken|Form|Notification|Webhook")
+BESIDE_FILES = re.compile("entity|access_token|form|webhook")
 TEMPLATE = Template(
     "HJ" + "a" * 32,
     "Of the example",
@@ -148,3 +152,81 @@ def test_a_difference_of_shape_is_noticed() -> None:
 
 def test_no_example_of_codes_is_left_out() -> None:
     assert len(examples()) == 39
+
+
+# -- the fixtures of the SDK's own tests: answers alone, whose requests are made up here
+
+
+def fixtures() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads(FIXTURES.read_text())["fixtures"] if FIXTURES.exists() else []
+    return [fixture for fixture in found if not BESIDE_FILES.search(fixture["file"])]
+
+
+FORMS: dict[str, tuple[str, dict[str, str], dict[str, str]]] = {
+    "bucket": ("{service}/RateLimits/{limit}/Buckets", {"Max": "5", "Interval": "30"}, {"Max": "4"}),
+    "messaging_configuration": (
+        "{service}/MessagingConfigurations",
+        {"Country": "CA", "MessagingServiceSid": "MG" + "a" * 32},
+        {"MessagingServiceSid": "MG" + "b" * 32},
+    ),
+    "rate_limit": ("{service}/RateLimits", {"UniqueName": "other", "Description": "x"}, {"Description": "y"}),
+    "safelist": ("SafeList/Numbers", {"PhoneNumber": "+18001234567"}, {}),
+    "service": ("Services", {"FriendlyName": "Shop"}, {"FriendlyName": "Other"}),
+    "verification": ("{service}/Verifications", {"To": "+12025550123", "Channel": "sms"}, {"Status": "canceled"}),
+    "verification_check": ("{service}/VerificationCheck", {"To": "+12025550123", "Code": "123456"}, {}),
+    "template": ("Templates", {}, {}),
+    "verification_attempt": ("Attempts", {}, {}),
+    "verification_attempts_summary": ("Attempts/Summary", {}, {}),
+}
+"""By file: the address of the list, a form that makes one, a form that changes it."""
+
+
+CHANGED = {"mailer_sid", "passkeys", "verify_event_subscription_enabled", "whatsapp"}
+"""Keys of a service that the fixtures, which are of another year, and the document do not share."""
+
+
+def ask(bench: Bench, fixture: dict[str, Any]) -> None:
+    """Send the request that a fixture answers; what it needs to be there is made before."""
+    kind = re.sub(r".*/test_(\w+)\.py", r"\1", fixture["file"])
+    step = fixture["test"].removeprefix("test_").partition("_")[0]
+    place, made, changed = FORMS[kind]
+    service = f"Services/{bench.emulator.service_sid}"
+    limit = bench.service.rate_limits.create(unique_name="ip").sid
+    url = f"{bench.emulator.url}/v2/{place.format(service=service, limit=limit)}"
+    channel = fixture["body"].get("channel", "sms")
+    to = "ada@example.org" if channel == "email" else "+12025550123"
+    if kind.startswith("verification"):
+        made = {"To": to, "Channel": channel} if kind == "verification" else made
+        if kind != "verification" and "empty" not in fixture["test"]:
+            bench.service.update(custom_code_enabled=True)
+            sent = bench.send(to, channel, custom_code="123456")
+            if channel == "sna":
+                requests.get(sent.sna["url"], timeout=10).raise_for_status()
+                made = {"To": to}
+            elif kind == "verification_check":
+                made = made | {"To": to}
+    if made and "empty" not in fixture["test"]:
+        bench.client.request("POST", url, data=made)
+    if step in {"fetch", "update", "approve"}:
+        first = bench.v2.verification_attempts.list(limit=1)[0].sid if kind == "verification_attempt" else ""
+        name = first or bench.body.get("country") or bench.body.get("phone_number") or bench.body["sid"]
+        form = changed | ({"Status": "approved"} if step == "approve" else {})
+        bench.client.request("GET" if step == "fetch" else "POST", f"{url}/{name}", data=form)
+    elif step in {"read", "list", "get"}:
+        bench.client.request("GET", url)
+
+
+@pytest.mark.parametrize("fixture", fixtures(), ids=lambda one: f"{Path(one['file']).stem}-{one['test']}")
+def test_an_answer_has_the_shape_of_the_sdks_fixture(bench_of: Callable[..., Bench], fixture: dict[str, Any]) -> None:
+    status: Any = fixture["status"] if "check" in fixture["file"] else 200
+    bench = bench_of(Options(channels=CHANNELS, templates=(TEMPLATE,), unused_sna="empty", check_status=status))
+    ask(bench, fixture)
+    assert bench.last == (fixture["status"], None)
+    found = differences(shape(bench.body), shape(fixture["body"]))
+    assert {each.rpartition(": ")[2] for each in found} == (
+        CHANGED if fixture["file"].endswith("/test_service.py") else set()
+    )
+
+
+def test_no_fixture_of_codes_is_left_out() -> None:
+    assert len(fixtures()) == 37
