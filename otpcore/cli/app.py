@@ -59,8 +59,9 @@ def _version(asked: bool) -> None:
 def main(
     context: typer.Context,
     env_file: Annotated[
-        Path | None, typer.Option(help="Settings as lines of NAME=value; the environment wins.", metavar="FILE")
-    ] = None,
+        Path | None,
+        typer.Option(help="Settings as lines of NAME=value; the environment wins.", metavar="FILE", is_eager=True),
+    ] = None,  # eager like --help, whose list of commands depends on it
     *,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="The audit log on standard error.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Tracebacks and every log record, digits hidden.")] = False,

@@ -115,6 +115,7 @@ def test_a_plugin_that_is_allowed_in_the_env_file_is_mounted(install: Install, o
     file = tmp_path / "app.env"
     file.write_text("OTPCORE_PLUGINS=pigeon\n", encoding="utf-8")
     assert otpcore("--env-file", str(file), "pigeon", "rest", "a roof").out == "on a roof\n"
+    assert "Everything about pigeons." in otpcore("--env-file", str(file), "--help").out
 
 
 def test_a_plugin_that_nobody_allowed_brings_no_command_and_is_not_imported(install: Install, otpcore: Cli) -> None:
