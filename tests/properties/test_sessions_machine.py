@@ -249,8 +249,7 @@ class Service(Notes):
             return
         purposes: dict[str, set[str]] = {}
         for message in self.world.vendor.outbox:
-            if message.handle is not None:
-                purposes.setdefault(message.handle, set()).add(message.purpose)
+            purposes.setdefault(message.handle, set()).add(message.purpose)
         assert all(len(each) == 1 for each in purposes.values())
 
 
