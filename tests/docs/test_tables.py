@@ -11,7 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from otpcore import Engine, Sent, results
+from otpcore import ByRecipient, Engine, Sent, results
 from otpcore.contract import CheckVerdict, CodeOwner, FailureKind
 from otpcore.events import Event
 from otpcore.hookspecs import hookimpl
@@ -190,6 +190,7 @@ def told_by_every_operation() -> list[Event]:
     engine.cancel(token)
     for unknown in (engine.status, engine.cancel):
         unknown("otps_")
+        unknown(ByRecipient("no number"))
     engine.resend("otps_", number)
     engine.check("otps_", wrong)
     for recipient in (number, "no number"):
