@@ -52,7 +52,7 @@ LATE_S: Final = 0.5
 
 
 class NotStarted(Exception):
-    """The deadline passed while the call waited for a free worker: it was certainly not made."""
+    """The deadline passed, or the pool closed, while the call waited for a free worker: it was certainly not made."""
 
 
 class Workers:
@@ -68,7 +68,7 @@ class Workers:
         """Make the call on a worker.
 
         Raises:
-            NotStarted: after `timeout_s` it was still queued; it never runs.
+            NotStarted: after `timeout_s`, or when the pool was closed, it was still queued; it never runs.
             TimeoutError: after `timeout_s` it had not returned; it may still run.
         """
         if self._pool is None or self._pid != os.getpid():
@@ -82,7 +82,7 @@ class Workers:
         except asyncio.CancelledError:
             future.cancel()  # taken back if it is still queued; a call under way has an unknown outcome
             raise
-        if done:
+        if done and not waiting.cancelled():
             return waiting.result()
         if future.cancel():
             raise NotStarted

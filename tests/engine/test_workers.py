@@ -76,6 +76,24 @@ def test_a_call_that_is_still_queued_at_its_deadline_is_taken_back(latch: thread
     asyncio.run(story())
 
 
+def test_a_call_that_is_still_queued_when_its_pool_closes_never_ran(latch: threading.Event) -> None:
+    """Its caller was not cancelled, and must not look as if: an engine that closes takes nobody's answer away."""
+
+    async def story() -> None:
+        pool, ran = Workers("test", 1), list[int]()
+        first = asyncio.create_task(pool.run(latch.wait))
+        queued = asyncio.create_task(pool.run(lambda: ran.append(1), timeout_s=10))
+        await asyncio.sleep(0)
+        pool.close()
+        with pytest.raises(NotStarted):
+            await queued
+        latch.set()
+        await first
+        assert ran == []
+
+    asyncio.run(story())
+
+
 def test_a_call_under_way_at_its_deadline_may_have_run(latch: threading.Event) -> None:
     async def story() -> None:
         pool = Workers("test", 1)
