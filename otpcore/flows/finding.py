@@ -128,7 +128,7 @@ def failed(
     def events() -> tuple[Event, ...]:
         key, number = _place(setup, about, region)
         asked = about.purpose if isinstance(about, ByRecipient) else purpose
-        known = asked if asked in setup.purposes else ""  # whatever else was given may be a number
+        known = asked if asked in tuple(setup.purposes) else ""  # what else was given may be a number, or no text
         name = f"{operation}.{type(error).__name__.lower()}"
         return (event(setup, name, at=at, key=key, number=number, purpose=known),)
 

@@ -132,10 +132,12 @@ def test_a_call_that_cannot_be_right_is_told_and_not_quoted(colour: str, lines: 
         life.call("start", "12", purpose=NUMBER)
     with pytest.raises(InvalidIdempotencyKey):
         life.call("start", NUMBER, idempotency_key="123456")
-    assert told(lines) == ["start.unknownpurpose", "start.invalididempotencykey"]
+    with pytest.raises(TypeError):
+        life.call("start", NUMBER, purpose=["login"])
+    assert told(lines) == ["start.unknownpurpose", "start.invalididempotencykey", "start.typeerror"]
     assert NUMBER[1:] not in "".join(lines)
     assert "123456" not in "".join(lines)
-    assert [json.loads(line).get("purpose") for line in lines] == [None, "login"]
+    assert [json.loads(line).get("purpose") for line in lines] == [None, "login", None]
 
 
 class Scoped:
