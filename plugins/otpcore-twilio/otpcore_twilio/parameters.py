@@ -115,8 +115,15 @@ def _is_payment(text: str) -> bool:
 
 
 def _is_configuration(text: str) -> bool:
-    found = _texts(text)
-    return found is not None and ("from" not in found or EMAIL.fullmatch(found["from"]) is not None)
+    found = _json(text)
+    if not isinstance(found, dict):
+        return False
+    fields = cast("dict[str, object]", found)
+    inner = fields.pop("substitutions", {})
+    texts = _as_texts(fields)
+    if texts is None or not isinstance(inner, dict) or _as_texts(cast("dict[str, object]", inner)) is None:
+        return False
+    return "from" not in texts or EMAIL.fullmatch(texts["from"]) is not None
 
 
 def _is_address(text: str) -> bool:
@@ -163,7 +170,9 @@ OF_SENDS: Final[Mapping[str, Parameter]] = MappingProxyType(
         "Amount": _AMOUNT,
         "AppHash": Parameter("app_hash", "the 11 characters of an app hash", _matches(_APP_HASH)),
         "ChannelConfiguration": Parameter(
-            "channel_configuration", "a JSON object of texts, its `from` an e-mail address", _is_configuration
+            "channel_configuration",
+            "a JSON object of texts, its `from` an e-mail address, its `substitutions` such an object",
+            _is_configuration,
         ),
         "CustomFriendlyName": Parameter("custom_friendly_name", f"1 to {_LONGEST_NAME} characters", is_friendly_name),
         "DeviceIp": Parameter("device_ip", "an IPv4 or IPv6 address", _is_address),

@@ -32,7 +32,10 @@ class Ask(Protocol):
 GOOD: dict[str, list[str]] = {
     "Amount": ["€39.99", "1"],
     "AppHash": ["FA+9qCX9VSu", "He42w354ol9"],
-    "ChannelConfiguration": ['{"from": "a@example.com", "from_name": "A"}', '{"from_name": "é"}'],
+    "ChannelConfiguration": [
+        *('{"from": "a@example.com", "from_name": "A"}', '{"from_name": "é"}'),
+        '{"from": "a@example.com", "template_id": "d-1", "substitutions": {"name": "Ann", "n": 1}}',
+    ],
     "CustomFriendlyName": ["Acme", "é" * 32],
     "DeviceIp": ["192.0.2.1", "2001:db8::1"],
     "EnableSnaClientToken": ["true", "false"],
@@ -50,7 +53,10 @@ GOOD: dict[str, list[str]] = {
 BAD: dict[str, list[str]] = {
     "Amount": ["", " ", "1" * 129],
     "AppHash": ["", "FA+9qCX9VS", "FA+9qCX9VSu=", "FA 9qCX9VSu"],
-    "ChannelConfiguration": ["", "x", "[]", '{"from": "no address"}', '{"from": null}', '{"a": {}}'],
+    "ChannelConfiguration": [
+        *("", "x", "[]", '{"from": "no address"}', '{"from": null}', '{"a": {}}'),
+        *('{"substitutions": []}', '{"substitutions": {"a": {}}}', '{"substitutions": "a"}'),
+    ],
     "CustomFriendlyName": ["", "  ", "é" * 33],
     "DeviceIp": ["", "1.2.3", "1.2.3.256", "localhost", "192.0.2.1, 10.0.0.1", "fe80::1%eth0", "192.0.2.0/24"],
     "EnableSnaClientToken": ["", "True", "1", "yes"],
