@@ -51,6 +51,9 @@ class AsyncDouble:
         self.calls = 0
 
     async def send(self, request: SendRequest) -> Accepted | Failure:
+        record = logging.makeLogRecord({"name": "double", "levelno": logging.DEBUG, "msg": "sending"})
+        record.thread = int(f"14{ProviderContract.code}000")  # as unlucky as a sound one can be
+        logging.getLogger("double").handle(record)
         sent, status, document = await self.ask("/send", {"to": request.recipient}, request.timeout_s)
         return self.sort_send(request, sent, status, document)
 
