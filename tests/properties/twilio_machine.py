@@ -273,7 +273,7 @@ class Histories(RuleBasedStateMachine):
         """Invariant 8."""
         assert all(len(each) == 1 for each in self.world.served.values())
         for one in self.world.sessions:
-            if one.sid in self.world.began and self.world.straight:
+            if one.id and one.sid in self.world.began and self.world.straight:  # else nobody was told its end
                 age = self.world.passed - self.world.began[one.sid]
                 assert one.over or one.expires_at - self.world.now <= LIFE - age
 
