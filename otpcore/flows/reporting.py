@@ -7,6 +7,7 @@ it changes nothing.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from otpcore.contract import CodeOwner
 from otpcore.effects import ReportOutcome, Tell
@@ -15,7 +16,10 @@ from otpcore.flows.setup import Flow, Setup, event
 from otpcore.model import Session
 from otpcore.receipts import Outcome
 
-__all__ = ["report"]
+__all__ = ["REPORT_S", "report"]
+
+REPORT_S: Final = 2.0
+"""Most seconds that an answer waits for the provider to hear of it; the answer stands without."""
 
 
 def report(setup: Setup, session: Session, outcome: Outcome, *, key: str, now: datetime | None) -> Flow[None]:
@@ -31,7 +35,7 @@ def report(setup: Setup, session: Session, outcome: Outcome, *, key: str, now: d
     terms = setup.providers.get(session.provider)
     if terms is None or not terms.takes_feedback or session.owner is not CodeOwner.CORE or not session.handle:
         return
-    taken: bool = yield ReportOutcome(terms.name, session.handle, outcome, setup.timeout_s)
+    taken: bool = yield ReportOutcome(terms.name, session.handle, outcome, min(REPORT_S, setup.timeout_s))
 
     def facts() -> tuple[Event, ...]:
         about = {"provider": terms.name, "outcome": outcome.value, "taken": "yes" if taken else "no"}

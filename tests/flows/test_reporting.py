@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from datetime import timedelta
 from typing import Any
 
@@ -38,10 +40,18 @@ def test_an_approval_is_reported_once_after_its_commit_and_stands_whatever_comes
     token, code = begun(page)
     page.asked.clear()
     assert isinstance(page.run(check(TAKES, entropy(2), token, code)), Approved)
-    assert page.requests(ReportOutcome) == [ReportOutcome("vendor", "VE1", Outcome.APPROVED, TAKES.timeout_s)]
+    assert page.requests(ReportOutcome) == [ReportOutcome("vendor", "VE1", Outcome.APPROVED, 2.0)]
     assert page.order()[-4:] == ["Commit", "Tell", "ReportOutcome", "Tell"]
     assert isinstance(page.run(check(TAKES, entropy(3), token, code)), Ended)
     assert len(told(page)) == 1
+
+
+def test_an_answer_waits_for_its_report_no_longer_than_any_call_may_take() -> None:
+    hasty = replace(TAKES, timeout_s=0.5)
+    page = Page()
+    token, code = begun(page, hasty)
+    page.run(check(hasty, entropy(2), token, code))
+    assert [one.timeout_s for one in page.requests(ReportOutcome)] == [0.5]
 
 
 def reported_after_the_commit() -> None:
