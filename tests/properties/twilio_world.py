@@ -316,6 +316,7 @@ class World:
         spent = sum(one.asked for one in self.sessions if one.sid == note.sid)
         return (
             self.straight
+            and not self.lied
             and not note.over
             and note.sid is not None
             and self.now < note.expires_at
