@@ -208,6 +208,8 @@ def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Se
     For a code of the core it is that of the newest message, whatever its purpose: it stands in the way of this one.
     """
     if session.owner is CodeOwner.CORE:
+        if len(seen.record.sends) == 1:  # this one
+            return None
         left = {one.id: one.handle for one in seen.record.sessions if one.is_live and one.provider == terms.name}
         sent = [left.get(one.session) for one in seen.record.sends if one.state in GONE_OUT]
         return next((handle for handle in reversed(sent) if handle), None)

@@ -136,12 +136,15 @@ def micros(at: datetime) -> int:
 def wrap(data: bytes) -> bytes:
     """The value that stands for `data`: itself where it is a one-line JSON object, else a string of base64."""
     if data.startswith(b"{") and data.endswith(b"}") and b"\n" not in data:
-        with contextlib.suppress(ValueError, RecursionError):  # no JSON, no UTF-8, or nested deeper than readers bear
+        try:
             RAW.decode(data)
             if len(data) >= LONG:
                 from_json(data, allow_inf_nan=False)
             if not data.isascii():
                 data.decode()
+        except (ValueError, RecursionError):  # no JSON, no UTF-8, or nested deeper than readers bear
+            pass
+        else:
             return data
     return b'"%s"' % base64.b64encode(data)
 

@@ -284,16 +284,18 @@ class Segment:
             OSError: the batch is not complete in the file; a part of it may be.
         """
         lines: list[bytes] = []
-        entries: list[Entry] = []
-        at = self.end
-        for more, record in zip(range(len(records) - 1, -1, -1), records, strict=True):
+        states: list[Entry | None] = []
+        at, more = self.end, len(records)
+        for record in records:
+            more -= 1
             line, value_at = frames.encode(record, more)
-            entries.append(Entry(self.start + at, len(line) - 1, value_at, record.version, record.gc_us))
+            entry = Entry(self.start + at, len(line) - 1, value_at, record.version, record.gc_us)
+            states.append(None if record.value == frames.DELETED else entry)
             lines.append(line)
             at += len(line)
         self.write(b"".join(lines), self.end)
-        for record, entry in zip(records, entries, strict=True):
-            self.index.put(record.table, record.key, None if record.value == frames.DELETED else entry)
+        for record, state in zip(records, states, strict=True):
+            self.index.put(record.table, record.key, state)
         self.end = at
         if at > self.size:
             self.size = at
