@@ -87,7 +87,9 @@ class Plugins:
                 why = f"Several distributions claim {name}: {', '.join(info.owner for info, _ in claimants)}. Keep one."
                 self._quarantine(*(replace(info, why=why) for info, _ in claimants))
         for name in sorted(self._allow - self._infos.keys() - claims.keys()):
-            why = "Allowed, and no installed distribution brings a plugin of this name."
+            near = difflib.get_close_matches(name, claims, n=1)
+            hint = f" Is {near[0]!r} meant?" if near else ""
+            why = f"Allowed, and no installed distribution brings a plugin of this name.{hint}"
             self._quarantine(PluginInfo(name, PluginState.QUARANTINED, why))
 
     def register(self, plugin: object, *, name: str) -> None:
@@ -313,7 +315,11 @@ class Plugins:
     def _one(self, what: str, name: str, known: Mapping[str, _Kind]) -> _Kind:
         if name in known:
             return known[name]
-        idle = [f"{info.owner}: {info.why}" for info in self.listing() if info.state is not PluginState.ACTIVE]
+        idle = [
+            f"{info.owner if info.distribution else info.name}: {info.why}"
+            for info in self.listing()
+            if info.state is not PluginState.ACTIVE
+        ]
         hint = f" Not in use: {' '.join(idle)}" if idle else ""
         raise UnknownPlugin(
             f"No active plugin brings a {what} {name!r}; there are: {', '.join(sorted(known)) or 'none'}.{hint}"

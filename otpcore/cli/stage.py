@@ -159,12 +159,22 @@ def _reach(provider: ProviderType, account: BaseModel) -> None:
     """Ask the emulator for its service through the SDK.
 
     Also keeps the SDK's import, a second on a slow machine, out of the three seconds in which a resend is too early.
+
+    Raises:
+        PluginError: it cannot be reached.
     """
     twilio = provider.build(account)
-    if isinstance(twilio, HasNativeClient):
-        client: Any = twilio.native_client
-        client.verify.v2.services(getattr(account, "service_sid", "")).fetch()
-    twilio.close()
+    try:
+        if isinstance(twilio, HasNativeClient):
+            client: Any = twilio.native_client
+            client.verify.v2.services(getattr(account, "service_sid", "")).fetch()
+    except Exception as error:
+        raise PluginError(
+            "The emulator that was started on 127.0.0.1 cannot be reached: has this machine a loopback interface"
+            f" that is up, and may this process connect to it? ({type(error).__name__})"
+        ) from error
+    finally:
+        twilio.close()
 
 
 def _defaults() -> dict[str, Any]:

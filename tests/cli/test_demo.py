@@ -295,3 +295,14 @@ def test_without_the_plugin_it_says_what_to_install(otpcore: Cli, monkeypatch: p
     ran = otpcore("demo")
     assert ran.code is Exit.CONFIGURATION
     assert "the emulator (otpcore_twilio.emulator is missing): pip install" in ran.err
+
+
+def test_where_the_emulator_cannot_be_reached_it_says_so(otpcore: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_given: object, **_named: object) -> None:
+        raise OSError("no way")
+
+    monkeypatch.setattr("otpcore_twilio.transport.DeadlineHttpClient.request", refuse)
+    ran = otpcore("demo")
+    assert ran.code is Exit.CONFIGURATION
+    assert "cannot be reached: has this machine a loopback interface" in ran.err
+    assert "a bug" not in ran.err

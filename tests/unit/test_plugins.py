@@ -74,6 +74,16 @@ def test_two_plugins_of_one_type_name_are_refused_naming_both(hook: str, made: C
     assert [info.name for info in registry.listing()] == ["p0"]
 
 
+def test_a_plugin_that_was_allowed_by_a_mistyped_name_is_told_of_without_an_owner() -> None:
+    registry = Plugins(allow=["consol"])
+    registry.discover()
+    with pytest.raises(UnknownPlugin) as caught:
+        registry.provider("pigeon")
+    assert "consol: Allowed, and no installed distribution brings a plugin of this name." in str(caught.value)
+    assert "Is 'console' meant?" in str(caught.value)
+    assert "registered in this process" not in str(caught.value)
+
+
 def test_a_type_name_twice_in_one_plugin_is_refused() -> None:
     message = refusal(plugin(otpcore_stores=lambda: [store_type("a"), store_type("a")]))
     assert "'a': late (registered in this process) and late" in message
