@@ -16,13 +16,13 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from otpcore import Approved, ByRecipient, Ended, NotFound, Refused, Sent, Undecided, Wait, Wrong
 from otpcore.policy import DEFAULT, TWILIO, Profile
 from otpcore.results import Refusal, outward
+from tests.numbers import phone
 from tests.properties.answered import longest_wait_is_kept, next_is_told
 from tests.properties.notes import TIGHT
 from tests.properties.places import STORES
 from tests.properties.recorded import DROPPED, Order, outcomes
 from tests.properties.twilio_wire import Vendor
 from tests.properties.twilio_world import LIFE, PURPOSES, SIXES, Note, World
-from tests.properties.world import NUMBER
 
 __all__ = ["Histories"]
 
@@ -46,10 +46,11 @@ FAULTY: Final = {
 picks = st.sampled_from([0, 0, 0, 1, 2, 5])
 """Sessions, the newest first."""
 purposes = st.sampled_from(PURPOSES)
+people = st.integers(0, 1_999).map(phone)
 
 
 class Histories(RuleBasedStateMachine):
-    """Every history of one recipient.
+    """Every history of one recipient, who is another one in each.
 
     Attributes:
         vendor: makes the Twilio of a history, from a seed.
@@ -63,10 +64,10 @@ class Histories(RuleBasedStateMachine):
     lies: ClassVar[tuple[str, ...]] = ()
     profiles: ClassVar[tuple[Profile, ...]] = (DEFAULT, TIGHT, TWILIO)
 
-    @initialize(data=st.data(), seed=st.integers(0, 999), begin=st.sampled_from(BEGINNINGS))
-    def open(self, data: st.DataObject, seed: int, begin: datetime) -> None:
+    @initialize(data=st.data(), number=people, seed=st.integers(0, 999), begin=st.sampled_from(BEGINNINGS))
+    def open(self, data: st.DataObject, number: str, seed: int, begin: datetime) -> None:
         profile = data.draw(st.sampled_from(self.profiles))
-        self.world = World(type(self).vendor(seed), STORES[self.store](), profile, begin, seed)
+        self.world = World(type(self).vendor(seed), STORES[self.store](), profile, begin, number, seed)
         self.codes: set[str] = set()
 
     def teardown(self) -> None:
@@ -81,16 +82,16 @@ class Histories(RuleBasedStateMachine):
 
     @rule(purpose=purposes, channel=st.sampled_from(["sms", "sms", "call", "whatsapp"]))
     def start(self, purpose: str, channel: str) -> None:
-        self.world.send(lambda engine: engine.start(NUMBER, purpose=purpose, channel=channel), purpose)
+        self.world.send(lambda engine: engine.start(self.world.number, purpose=purpose, channel=channel), purpose)
 
     @rule(purpose=purposes)
     def start_without_a_token(self, purpose: str) -> None:
-        self._addressed(lambda engine: engine.start(NUMBER, purpose=purpose, by_recipient=True), purpose)
+        self._addressed(lambda engine: engine.start(self.world.number, purpose=purpose, by_recipient=True), purpose)
 
     @precondition(lambda self: any(one.token is None for one in self.world.sessions))
     @rule(purpose=purposes)
     def resend_to_the_recipient(self, purpose: str) -> None:
-        self._addressed(lambda engine: engine.resend(ByRecipient(NUMBER, purpose)), purpose)
+        self._addressed(lambda engine: engine.resend(ByRecipient(self.world.number, purpose)), purpose)
 
     def _addressed(self, ask: Callable[[Any], Any], purpose: str) -> None:
         self.world.send(ask, purpose, self.world.addressed(purpose), addressed=True)
@@ -101,14 +102,14 @@ class Histories(RuleBasedStateMachine):
         note = self._pick(pick)
         if note.token is not None:
             token = note.token
-            self.world.send(lambda engine: engine.resend(token, NUMBER, channel=channel), note.purpose, note)
+            self.world.send(lambda engine: engine.resend(token, self.world.number, channel=channel), note.purpose, note)
 
     @rule(purpose=purposes)
     def start_as_soon_as_it_may_be(self, purpose: str) -> None:
-        result = self.world.send(lambda engine: engine.start(NUMBER, purpose=purpose), purpose)
+        result = self.world.send(lambda engine: engine.start(self.world.number, purpose=purpose), purpose)
         if isinstance(result, Wait):
             self.world.move(max(timedelta(0), result.until - self.world.now))
-            again = self.world.send(lambda engine: engine.start(NUMBER, purpose=purpose), purpose)
+            again = self.world.send(lambda engine: engine.start(self.world.number, purpose=purpose), purpose)
             assert not isinstance(again, Wait) or again.until > result.until
 
     @precondition(lambda self: any(one.token is not None for one in self.world.sessions))
@@ -116,10 +117,10 @@ class Histories(RuleBasedStateMachine):
     def resend_as_soon_as_it_may_be(self) -> None:
         note = next(one for one in reversed(self.world.sessions) if one.token is not None)
         token = note.token or ""
-        result = self.world.send(lambda engine: engine.resend(token, NUMBER), note.purpose, note)
+        result = self.world.send(lambda engine: engine.resend(token, self.world.number), note.purpose, note)
         if isinstance(result, Wait):
             self.world.move(max(timedelta(0), result.until - self.world.now))
-            self.world.send(lambda engine: engine.resend(token, NUMBER), note.purpose, note)
+            self.world.send(lambda engine: engine.resend(token, self.world.number), note.purpose, note)
 
     # --- checks ------------------------------------------------------------------------------------
 
@@ -157,7 +158,7 @@ class Histories(RuleBasedStateMachine):
     @rule(times=st.integers(1, 11), purpose=purposes)
     def log_in_again_and_again(self, times: int, purpose: str) -> None:
         for _ in range(times):
-            result = self.world.send(lambda engine: engine.start(NUMBER, purpose=purpose), purpose)
+            result = self.world.send(lambda engine: engine.start(self.world.number, purpose=purpose), purpose)
             if not isinstance(result, Sent):
                 break
             self.check_the_right_code(0)
@@ -168,7 +169,7 @@ class Histories(RuleBasedStateMachine):
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         note = self._pick(pick)
-        address = note.token if note.token is not None else ByRecipient(NUMBER, note.purpose)
+        address = note.token if note.token is not None else ByRecipient(self.world.number, note.purpose)
         self.world.over(self.world.act(lambda engine: engine.cancel(address)), self.world.meant(note))
 
     @precondition(lambda self: self.world.sessions)
@@ -182,12 +183,12 @@ class Histories(RuleBasedStateMachine):
     @rule(really=st.integers(0, 3))
     def forget(self, really: int) -> None:
         if not really:
-            self.world.over(self.world.act(lambda engine: engine.forget(NUMBER)), *self.world.sessions)
+            self.world.over(self.world.act(lambda engine: engine.forget(self.world.number)), *self.world.sessions)
 
     @rule(really=st.integers(0, 3))
     def unlock(self, really: int) -> None:
         if not really:
-            self.world.over(self.world.act(lambda engine: engine.unlock(NUMBER)))
+            self.world.over(self.world.act(lambda engine: engine.unlock(self.world.number)))
 
     # --- what happens ------------------------------------------------------------------------------
 
@@ -289,9 +290,9 @@ class Histories(RuleBasedStateMachine):
     @invariant()
     def the_number_is_nowhere_but_in_the_call(self) -> None:
         """Invariant 10: not in the store, in an answer, in a URL."""
-        assert NUMBER[1:].encode() not in self.world.dump()
-        assert NUMBER[1:] not in repr([answer.result for answer in self.world.answers])
-        assert not any(NUMBER[1:] in call.url for call in self.world.vendor.wire.calls)
+        assert self.world.number[1:].encode() not in self.world.dump()
+        assert self.world.number[1:] not in repr([answer.result for answer in self.world.answers])
+        assert not any(self.world.number[1:] in call.url for call in self.world.vendor.wire.calls)
 
     @invariant()
     def a_stranger_sees_one_answer(self) -> None:

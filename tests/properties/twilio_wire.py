@@ -19,7 +19,7 @@ from otpcore_twilio.emulator import Emulator, Fault, Scenario
 from otpcore_twilio.settings import Origin
 from otpcore_twilio.transport import DeadlineHttpClient
 from tests.cassettes.record import ORIGIN
-from tests.cassettes.stories import ACCOUNT, NUMBER, SERVICE
+from tests.cassettes.stories import ACCOUNT, SERVICE
 from tests.properties.recorded import DROPPED, Message, Order, RecordedTwilio
 
 __all__ = ["Call", "Died", "Emulated", "Recorded", "Vendor", "Wire"]
@@ -208,7 +208,7 @@ class Emulated:
         self._emulator.advance(by.total_seconds())
 
     def messages(self) -> list[Message]:
-        inbox = self._emulator.inbox(NUMBER, after=self._earlier)
+        inbox = self._emulator.inbox(after=self._earlier)
         return [Message(message.verification_sid, message.code) for message in inbox]
 
     def takes_checks(self, sid: str) -> bool:

@@ -35,7 +35,7 @@ from tests.properties.answered import NEAR, Answer
 from tests.properties.book import Book
 from tests.properties.places import File, Memory
 from tests.properties.twilio_wire import Call, Died, Vendor
-from tests.properties.world import NUMBER, PEPPER
+from tests.properties.world import PEPPER
 
 __all__ = ["LIFE", "PURPOSES", "SIXES", "Note", "World"]
 
@@ -75,6 +75,7 @@ class World:
 
     Attributes:
         now: what the engine's clock shows.
+        number: the recipient's.
         passed: how much time has gone by: jumps backwards do not count.
         straight: the clock never ran backwards, so that every wait is known exactly.
         lied: Twilio may have told what is not so; then it is enough that no session is told of another's verification.
@@ -89,6 +90,7 @@ class World:
     place: Memory | File
     profile: Profile
     now: datetime
+    number: str
     seed: int = 1
     passed: timedelta = timedelta(0)
     straight: bool = True
@@ -270,8 +272,8 @@ class World:
         locked, must = self.book.is_locked(self.now), self._must_be_right(note, code)
         sound = not self.vendor.ordered("check")
         right = note.sid is None or any(one.code == code for one in self.vendor.messages())
-        address = note.token if note.token is not None else ByRecipient(NUMBER, note.purpose)
-        result = self.act(lambda engine: engine.check(address, code, recipient=NUMBER))
+        address = note.token if note.token is not None else ByRecipient(self.number, note.purpose)
+        result = self.act(lambda engine: engine.check(address, code, recipient=self.number))
         asked = [call for call in self.answers[-1].calls if call.operation == "check"]
         note.asked += len(asked)
         for call in asked:
