@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -84,7 +85,7 @@ class NaiveStore(MemoryStore):
         return answer
 
 
-class Arena:
+class Arena(ABC):
     """An engine, its store, its vendor and their clock. Use as a context."""
 
     kind: str
@@ -115,17 +116,17 @@ class Arena:
     def _draw(self, size: int) -> bytes:
         return self.entropy(size)
 
+    @abstractmethod
     def run(self, call: Call) -> Any:
         """Make one call."""
-        raise NotImplementedError
 
+    @abstractmethod
     def at_once(self, calls: Sequence[Call]) -> list[Any]:
         """Make all calls from one latch; their outcomes in order, an exception as itself."""
-        raise NotImplementedError
 
+    @abstractmethod
     def close(self) -> None:
         """Release threads, tasks, files."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         return self

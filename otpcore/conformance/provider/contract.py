@@ -113,15 +113,15 @@ class ProviderContract(AfterwardsChecks):
 
     def make(self, origin: str) -> Provider:
         """A blocking provider whose vendor is at `origin`."""
-        raise NotImplementedError
+        raise NotImplementedError("ProviderContract needs make(origin): your blocking provider.")
 
     def make_async(self, origin: str) -> AsyncProvider:
         """An awaited provider whose vendor is at `origin`."""
-        raise NotImplementedError
+        raise NotImplementedError("ProviderContract needs make_async(origin): your awaited provider.")
 
     def answer(self, request: WireRequest) -> WireAnswer:
         """What the vendor answers when all is well: a send is accepted, a check of `code` approved."""
-        raise NotImplementedError
+        raise NotImplementedError("ProviderContract needs answer(request): what the vendor says.")
 
     def refusal(self, status: int) -> WireAnswer:
         """How the vendor refuses with this HTTP status; the body may echo the recipient, as vendors do."""

@@ -7,6 +7,7 @@ first use.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -56,7 +57,7 @@ def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabil
     )
 
 
-class Account(Generic[T]):
+class Account(ABC, Generic[T]):
     """One Verify service of one account, and the SDK's client for it over a transport `T`.
 
     Args:
@@ -100,8 +101,9 @@ class Account(Generic[T]):
         """See `ReadsReceipts.parse_receipt`: Event Streams and status callbacks, once their signature fits."""
         return events_of(self._signatures.judge(request), self._settings.service_sid)
 
+    @abstractmethod
     def _make_transport(self, origin: Origin, timeout_s: float) -> T:
-        raise NotImplementedError
+        """The colour's own."""
 
     def _service(self) -> Any:
         return self.native_client.verify.v2.services(self._settings.service_sid)
