@@ -281,6 +281,8 @@ class World:
                 note.sid = call.sid
         if result is None:
             return None
+        if isinstance(result, Wrong) and result.next.expires_at is not None:
+            note.expires_at = result.next.expires_at  # a verification that a lost answer had hidden may end sooner
         if self.straight and (asked or isinstance(result, Approved | Wrong)):
             self._allow(not locked, "a try although the recipient is locked")
         if self.straight and isinstance(result, Refused) and result.kind is Refusal.LOCKED:
