@@ -283,6 +283,8 @@ class World:
             return None
         if isinstance(result, Wrong) and result.next.expires_at is not None:
             note.expires_at = result.next.expires_at  # a verification that a lost answer had hidden may end sooner
+        if isinstance(result, Wrong) and result.next.expires_at is None:
+            note.over = True  # that was its last try
         if self.straight and (asked or isinstance(result, Approved | Wrong)):
             self._allow(not locked, "a try although the recipient is locked")
         if self.straight and isinstance(result, Refused) and result.kind is Refusal.LOCKED:
