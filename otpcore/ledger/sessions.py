@@ -106,9 +106,9 @@ def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
         for send in record.sends
         if send.session == session.id and send.state in (SendState.RESERVED, SendState.UNKNOWN)
     ]
-    if session.owner is CodeOwner.CORE or session.handle is not None or not open_sends:
+    known = record.handle(session.provider, session.handle)
+    if session.owner is CodeOwner.CORE or not open_sends or (known is not None and not _may_be_over(record, known)):
         return record
-    spent = sum(check.session == session.id for check in record.checks)
     left = Handle(
         provider=session.provider,
         id="",
@@ -116,9 +116,14 @@ def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
         first_at=min(open_sends),
         last_at=max(open_sends) if len(open_sends) > 1 else None,
         sends=len(open_sends),
-        checks=spent,
+        checks=sum(check.session == session.id for check in record.checks) if known is None else 0,
     )
     return with_handle(record, left)
+
+
+def _may_be_over(record: RecipientRecord, handle: Handle) -> bool:
+    """Whether a try of which nobody knows may have used the verification's code: the send after it opens another."""
+    return any(check.at >= handle.first_at and check.state is not CheckState.WRONG for check in record.checks)
 
 
 def siblings(record: RecipientRecord, session: Session) -> tuple[Session, ...]:

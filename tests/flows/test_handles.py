@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from otpcore import Approved, Ended, SessionStatus, Wait, WaitReason, Wrong
+from otpcore import Approved, Ended, Sent, SessionStatus, Wait, WaitReason, Wrong
 from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, CodeOwner, Conflict, Version, Versioned
 from otpcore.effects import CancelCode, Effect, SendCode
 from otpcore.errors import ConfigurationError
-from otpcore.flows import cancel, check, claim_scopes, forget, start
+from otpcore.flows import cancel, check, claim_scopes, forget, resend, start
 from otpcore.flows.setup import ProviderTerms
 from otpcore.ledger import sends, sessions
 from otpcore.model import RecipientRecord
@@ -151,6 +151,34 @@ def test_a_ledger_that_forgets_verifications_is_found(lose: Callable[[Page], Non
 
     monkeypatch.setattr(ending, "forgotten", erased)
     assert not isinstance(other_purpose_after(lose), Wait)
+
+
+def other_purpose_after_a_lost_resend(tried: CheckVerdict) -> Any:
+    """A try, a resend whose answer is lost, and another purpose once the first verification cannot live any more."""
+    page = Page()
+    token = begin(page, 1).session.token
+    page.checks = [CheckAnswer(tried, None if tried is CheckVerdict.UNKNOWN else "VE1")]
+    page.run(check(GIVEN, entropy(2), token, "123456"))
+    page.now += 2 * MINUTES
+    page.sends = [NO_ANSWER]
+    page.run(resend(GIVEN, entropy(3), token, NUMBER))
+    page.now = NOW + 10 * MINUTES + GIVEN.lease
+    page.handle = "VE2"
+    return begin(page, 4, purpose="payment")
+
+
+def test_a_lost_resend_after_a_lost_try_may_have_opened_another_verification() -> None:
+    """Invariant 8: the try may have used the first one, and then the provider sent a code of a second one."""
+    result = other_purpose_after_a_lost_resend(CheckVerdict.UNKNOWN)
+    assert isinstance(result, Wait)
+    assert (result.reason, result.until) == (WaitReason.OTHER_PURPOSE, NOW + 12 * MINUTES + GIVEN.lease)
+    assert isinstance(other_purpose_after_a_lost_resend(CheckVerdict.WRONG), Sent)
+
+
+def test_a_ledger_that_believes_in_the_first_verification_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The planted defect of the test above."""
+    monkeypatch.setattr(sessions, "_may_be_over", lambda *_: False)
+    assert isinstance(other_purpose_after_a_lost_resend(CheckVerdict.UNKNOWN), Sent)
 
 
 def test_the_next_send_of_the_same_purpose_joins_what_was_left_behind() -> None:

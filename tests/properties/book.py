@@ -56,7 +56,8 @@ class Book:
 
     def sent(self, at: datetime, passed: timedelta, *, refused: bool) -> None:
         """A send was made; one that was definitely refused is given back, so often in an hour."""
-        given_back = sum(one.refunded and one.at > at - HOUR for one in self.sends)
+        refunds = [one for one in self.sends if one.refunded]
+        given_back = sum(one.at > at - HOUR and one.passed > passed - HOUR for one in refunds)
         refunded = refused and given_back < self.profile.refunds_per_hour
         self.sends.append(Sending(at, passed, self.successes, refunded))
 
