@@ -128,6 +128,7 @@ class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         epoch: the ladder's epoch whose step it took.
         refunded: its step and its place under the daily cap were given back.
         source: pseudonym of who asked for it, "" when not told.
+        told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
     """
 
     id: str = ""
@@ -137,6 +138,7 @@ class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int = 0
     refunded: bool = False
     source: str = ""
+    told: tuple[str, ...] = ()
 
 
 class Check(_Stored, frozen=True, kw_only=True, omit_defaults=True):

@@ -72,7 +72,8 @@ class DeliveryEvent:
 
     Attributes:
         id: the vendor's own id of the event, or a digest of what makes it unique; 1 to 200 printable ASCII
-            characters, no number and no code among them.
+            characters, no number and no code among them. Of one id, one event is taken: a vendor that tells again
+            says the same id, and so does who replays it.
         handle: what the provider gave out in `Accepted.handle`; None where the vendor did not say.
         recipient: E.164; None where the vendor did not say, and then the event changes nothing.
         state: see `DeliveryState`.
@@ -95,7 +96,10 @@ class Received:
     Attributes:
         applied: how many of its events changed what is known of a send.
         ignored: how many did not: known before, too late, not of a live session, or saying nothing of the end.
+        replayed: how many were refused, because an event of the same id was taken before. The vendor repeats what it
+            believes unheard, so a 2xx is the answer here too: it ends the repetition, and a stranger learns nothing.
     """
 
     applied: int
     ignored: int
+    replayed: int = 0

@@ -161,7 +161,7 @@ def _detail(result: AnyResult) -> dict[str, str]:
             return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
             return {"status": approved.status.value}
-        case Received(applied=applied, ignored=ignored):
-            return {"applied": str(applied), "ignored": str(ignored)}
+        case Received(applied=applied, ignored=ignored, replayed=replayed):
+            return {"applied": str(applied), "ignored": str(ignored), "replayed": str(replayed)}
         case _:
             return {}

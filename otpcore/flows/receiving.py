@@ -1,17 +1,19 @@
 """receipt: what a vendor says became of its messages, written down where it is news.
 
 Rules of this file: see `otpcore.flows`. A receipt changes what is known of a send and nothing else: no budget, no code,
-no try, no session. What arrived stays so, thus order and repetitions do not matter.
+no try, no session. What arrived stays so, thus order does not matter; of one id, one event is taken.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from enum import Enum, auto
 from itertools import dropwhile
 from typing import Final
 
-from otpcore.codes import Entropy
+from otpcore.codes import Entropy, digest_of
 from otpcore.contract import CodeOwner
 from otpcore.effects import ReadReceipt, Tell
 from otpcore.errors import InvalidNumber, ReceiptRefused, UsageError
@@ -40,6 +42,14 @@ CLOCKS_APART: Final = timedelta(seconds=5)
 """A vendor's clock may be so far behind ours: a message is then told of before it was reserved."""
 
 
+class Fate(Enum):
+    """What became of one event."""
+
+    APPLIED = auto()
+    IGNORED = auto()
+    REPLAYED = auto()
+
+
 def receipt(setup: Setup, entropy: Entropy, provider: str | None, request: InboundRequest) -> Flow[ReceiptResult]:
     """Take a vendor's receipt; see `Engine.receipt`."""
     try:
@@ -47,10 +57,11 @@ def receipt(setup: Setup, entropy: Entropy, provider: str | None, request: Inbou
         events: Sequence[DeliveryEvent] = yield ReadReceipt(name, request)
     except ReceiptRefused as error:
         return (yield from tell(setup, "receipt", Refused(Refusal.INVALID_RECEIPT, detail=str(error))))
-    applied = 0
+    fates: Counter[Fate] = Counter()
     for each in events:
-        applied += yield from _apply(setup, entropy, name, each)
-    return (yield from tell(setup, "receipt", Received(applied, len(events) - applied)))
+        fates[(yield from _apply(setup, entropy, name, each))] += 1
+    result = Received(fates[Fate.APPLIED], fates[Fate.IGNORED], fates[Fate.REPLAYED])
+    return (yield from tell(setup, "receipt", result))
 
 
 def _reader(setup: Setup, provider: str | None) -> str:
@@ -70,27 +81,34 @@ def _reader(setup: Setup, provider: str | None) -> str:
     return provider
 
 
-def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -> Flow[bool]:
-    """Write one event down; whether it changed anything. After a lost answer to the commit it is not said to have."""
+def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -> Flow[Fate]:
+    """Write one event down. After a lost answer to the commit it is not said to have changed anything."""
     happened = ENDS.get(told.state)
     if happened is None or told.recipient is None or not told.handle:
-        return False
+        return Fate.IGNORED
     try:
         number = canonical(told.recipient, None).e164
     except InvalidNumber:
-        return False
+        return Fate.IGNORED
+    digest = digest_of("receipt", provider, told.id)
     known = yield from locate(setup, number)
     if known.version is None:
         known = yield from load(known.key)
 
-    def decide(record: RecipientRecord, _now: datetime, _key: str) -> tuple[RecipientRecord, Session | None]:
+    def decide(record: RecipientRecord, _now: datetime, _key: str) -> tuple[RecipientRecord, Session | Fate]:
+        if any(digest in send.told for send in record.sends):
+            return record, Fate.REPLAYED
         session, send = _meant(record, provider, told)
-        changed = receive(record, send, happened) if send is not None else record
-        return changed, session if changed is not record else None
+        if session is None or send is None:
+            return record, Fate.IGNORED
+        heard = receive(record, send, happened, digest)
+        changed = heard.send(send.id)
+        return heard, session if changed is not None and changed.state is not send.state else Fate.IGNORED
 
-    session, seen = yield from transact(setup, decide, entropy, known=known)
-    if session is None:
-        return False
+    outcome, seen = yield from transact(setup, decide, entropy, known=known)
+    if isinstance(outcome, Fate):
+        return outcome
+    session = outcome
 
     def facts() -> tuple[Event, ...]:
         about = {"provider": provider, "state": told.state.value, "provider_code": told.provider_code or ""}
@@ -98,7 +116,7 @@ def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -
         return (event(setup, name, at=at, key=seen.key, number=number, session=session, receipt=told.id, **about),)
 
     yield Tell(facts)
-    return True
+    return Fate.APPLIED
 
 
 def _meant(record: RecipientRecord, provider: str, told: DeliveryEvent) -> tuple[Session, Send] | tuple[None, None]:

@@ -6,6 +6,7 @@ Rules of this file: see `otpcore.ledger`.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
@@ -71,10 +72,18 @@ def settle_send(
     return record
 
 
-def receive(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
-    """Write down what a receipt says of a send, DELIVERED or UNDELIVERED; nothing but its state changes."""
-    state = step(SEND_TRANSITIONS, send.state, event)
-    return record if state is send.state else record.but(sends=replaced(record.sends, send.but(state=state)))
+TOLD_KEPT: Final = 16
+"""Events that one send remembers; a vendor tells each end of it once or twice."""
+
+
+def receive(record: RecipientRecord, send: Send, event: SendEvent, told: str) -> RecipientRecord:
+    """Write down what a receipt says of a send, DELIVERED or UNDELIVERED, and that this event was taken.
+
+    Nothing but the send's state changes. `told` is the event's digest; which are kept does not depend on their order.
+    """
+    kept = tuple(sorted({*send.told, told})[:TOLD_KEPT])
+    heard = send.but(state=step(SEND_TRANSITIONS, send.state, event), told=kept)
+    return record if heard == send else record.but(sends=replaced(record.sends, heard))
 
 
 def _is_refundable(record: RecipientRecord, profile: Profile, send: Send) -> bool:

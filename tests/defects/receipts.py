@@ -38,8 +38,8 @@ NOT_REFUSED: Final = "one.state is not SendState.REFUSED"
 def verifies(plant: Planter) -> None:
     receive = ledger.receive
 
-    def planted(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
-        record = receive(record, send, event)
+    def planted(record: RecipientRecord, send: Send, event: SendEvent, told: str) -> RecipientRecord:
+        record = receive(record, send, event, told)
         session = record.session(send.session)
         if session is None or event is SendEvent.UNDELIVERED:
             return record
@@ -51,19 +51,19 @@ def verifies(plant: Planter) -> None:
 def refunds(plant: Planter) -> None:
     receive = ledger.receive
 
-    def planted(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
-        told = receive(record, send, event)
-        if told is record or event is SendEvent.DELIVERED:
-            return told
-        return told.but(ladder=told.ladder.but(count=told.ladder.count - 1, next_at=None))
+    def planted(record: RecipientRecord, send: Send, event: SendEvent, told: str) -> RecipientRecord:
+        heard = receive(record, send, event, told)
+        if heard is record or event is SendEvent.DELIVERED:
+            return heard
+        return heard.but(ladder=heard.ladder.but(count=heard.ladder.count - 1, next_at=None))
 
     plant.swap(receive, planted)
 
 
-def last_word_wins(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
+def last_word_wins(record: RecipientRecord, send: Send, event: SendEvent, _told: str) -> RecipientRecord:
     state = SendState(event.value)
-    told = tuple(one.but(state=state) if one.id == send.id else one for one in record.sends)
-    return record if state is send.state else record.but(sends=told)
+    heard = tuple(one.but(state=state) if one.id == send.id else one for one in record.sends)
+    return record if state is send.state else record.but(sends=heard)
 
 
 def sent_overwrites(plant: Planter) -> None:
@@ -74,15 +74,6 @@ def sent_overwrites(plant: Planter) -> None:
 def what_failed_has_failed(plant: Planter) -> None:
     late = (SendState.UNDELIVERED, SendEvent.DELIVERED)
     plant.put("otpcore.ledger.sends.SEND_TRANSITIONS", {way: to for way, to in SEND_TRANSITIONS.items() if way != late})
-
-
-def every_word_is_written(plant: Planter) -> None:
-    receive = ledger.receive
-
-    def planted(record: RecipientRecord, send: Send, event: SendEvent) -> RecipientRecord:
-        return receive(record, send, event).but()
-
-    plant.swap(receive, planted)
 
 
 def reported_first(plant: Planter) -> None:
@@ -153,9 +144,21 @@ DEFECTS: Final = (
     Defect("S15f", "what was said to have failed has failed", what_failed_has_failed, any_order),
     Defect(
         "S15g",
-        "a receipt that says nothing new is written",
-        every_word_is_written,
+        "a replay is written",
+        reworded((vars(receiving)["_apply"], "return record, Fate.REPLAYED", "return record.but(), Fate.REPLAYED")),
         receiving_tests.replays_write_nothing,
+    ),
+    Defect(
+        "H7a",
+        "a replay is taken for news of a later send",
+        reworded((vars(receiving)["_apply"], "digest in send.told", "False")),
+        lambda: receiving_tests.replayed_after_a_resend(DeliveryState.SENT),
+    ),
+    Defect(
+        "H7b",
+        "only what changed something is remembered",
+        reworded((sends.receive, "if heard == send", "if heard.state is send.state")),
+        receiving_tests.test_an_event_that_changed_nothing_is_remembered_too,
     ),
     Defect(
         "S15h",

@@ -5,6 +5,7 @@ Rules of this file: as for `tests.flows.script`.
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from typing import Any
 
@@ -17,13 +18,21 @@ from tests.flows.script import CORE, MINUTE, NOW, NUMBER, PROVIDER, Page, entrop
 REQUEST = InboundRequest("POST", "/r", {}, b"")
 READS = setup(CORE, reads_receipts=True)
 OWNS = setup(PROVIDER, reads_receipts=True)
+EVENTS = itertools.count(1)
 GOOD = (DeliveryState.DELIVERED, DeliveryState.READ)
 BAD = (DeliveryState.UNDELIVERED, DeliveryState.FAILED, DeliveryState.EXPIRED)
 SAYS_NOTHING = tuple(state for state in DeliveryState if state not in (*GOOD, *BAD))
 
 
 def happened(state: DeliveryState, at: datetime | None = NOW, **changes: Any) -> DeliveryEvent:
-    given: dict[str, Any] = {"id": "EV1", "handle": "VE1", "recipient": NUMBER, "provider_code": None, **changes}
+    """An event; each has an id of its own, unless one is given."""
+    given: dict[str, Any] = {
+        "id": f"EV{next(EVENTS)}",
+        "handle": "VE1",
+        "recipient": NUMBER,
+        "provider_code": None,
+        **changes,
+    }
     return DeliveryEvent(state=state, at=at, **given)
 
 
@@ -44,7 +53,7 @@ def states(page: Page) -> list[SendState]:
 
 def without_states(record: RecipientRecord) -> RecipientRecord:
     """Everything but what is known of the sends, and when it was last written."""
-    return record.but(mark_at=None, sends=tuple(send.but(state=SendState.ACCEPTED) for send in record.sends))
+    return record.but(mark_at=None, sends=tuple(send.but(state=SendState.ACCEPTED, told=()) for send in record.sends))
 
 
 def twice_sent(page: Page, given: Setup = OWNS) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from otpcore import Received, SendState
+from otpcore.codes import digest_of
 from otpcore.contract import Accepted
 from otpcore.effects import Commit, Load, ReadReceipt
-from otpcore.flows import Setup, cancel, receipt
+from otpcore.flows import Setup, cancel, receipt, resend
+from otpcore.ledger.sends import TOLD_KEPT
 from otpcore.receipts import DeliveryState
 from tests.flows.hearing import (
     BAD,
@@ -33,6 +35,7 @@ from tests.flows.script import (
     NO_ANSWER,
     NOT_SENT,
     NOW,
+    NUMBER,
     OLD,
     OTHER_NUMBER,
     Page,
@@ -85,17 +88,67 @@ def test_what_has_arrived_has_arrived() -> None:
 
 
 def replays_write_nothing() -> None:
-    """S15: no commit for what is known."""
+    """S15, H7: of one id, one event is taken; the same news under another id is no news."""
     page = Page()
     opened(page)
-    assert hear(page, happened(DeliveryState.UNDELIVERED), happened(DeliveryState.UNDELIVERED)) == Received(1, 1)
+    event = happened(DeliveryState.UNDELIVERED)
+    assert hear(page, event, event) == Received(1, 0, 1)
     page.asked.clear()
-    assert hear(page, happened(DeliveryState.UNDELIVERED)) == Received(0, 1)
+    assert hear(page, event) == Received(0, 0, 1)
     assert page.requests(Commit) == []
+    assert hear(page, happened(DeliveryState.UNDELIVERED)) == Received(0, 1)
 
 
-def test_a_replay_is_ignored_and_writes_nothing() -> None:
+def test_a_replay_is_refused_and_writes_nothing() -> None:
     replays_write_nothing()
+
+
+def replayed_after_a_resend(first: DeliveryState) -> None:
+    """H7: an event that does not say when it happened is about the newest send: told again, it was not about that."""
+    page = Page()
+    token = opened(page, OWNS).session.token or ""
+    event = happened(DeliveryState.UNDELIVERED, None)
+    hear(page, happened(first, None), event, given=OWNS)
+    page.now += 2 * MINUTE
+    page.run(resend(OWNS, entropy(2), token, NUMBER))
+    assert hear(page, event, given=OWNS) == Received(0, 0, 1)
+    assert states(page)[-1] is SendState.ACCEPTED
+
+
+@pytest.mark.parametrize("first", [DeliveryState.SENT, DeliveryState.DELIVERED])
+def test_a_replay_is_never_news_of_a_later_send(first: DeliveryState) -> None:
+    replayed_after_a_resend(first)
+
+
+def test_an_event_that_changed_nothing_is_remembered_too() -> None:
+    page = Page()
+    opened(page)
+    event = happened(DeliveryState.FAILED)
+    assert hear(page, happened(DeliveryState.DELIVERED), event) == Received(1, 1)
+    assert hear(page, event) == Received(0, 0, 1)
+
+
+def test_the_ids_of_two_vendors_are_two() -> None:
+    page = Page()
+    both = setup(CORE, reads_receipts=True)
+    opened(page, both)
+    (send,) = page.record().sends
+    hear(page, happened(DeliveryState.DELIVERED, id="EV"))
+    (heard,) = page.record().sends
+    assert heard.told == (digest_of("receipt", "vendor", "EV"),)
+    assert send.told == ()
+
+
+def test_what_is_remembered_is_bounded_and_does_not_depend_on_the_order() -> None:
+    kept: set[tuple[str, ...]] = set()
+    events = [happened(DeliveryState.DELIVERED, id=f"EV{each}") for each in range(3 * TOLD_KEPT)]
+    for told in (events, events[::-1], events[7:] + events[:7]):
+        page = Page()
+        opened(page)
+        hear(page, *told)
+        kept.add(page.record().sends[0].told)
+    (only,) = kept
+    assert len(only) == TOLD_KEPT
 
 
 def test_a_send_whose_answer_was_lost_is_told_of_by_its_verification() -> None:
@@ -220,4 +273,5 @@ def test_a_sends_state_is_all_that_is_exchanged() -> None:
     twice_sent(page)
     before = page.record().sends
     hear(page, happened(DeliveryState.DELIVERED, NOW), given=OWNS)
-    assert page.record().sends == (before[0].but(state=SendState.DELIVERED), before[1])
+    after = page.record().sends
+    assert after == (before[0].but(state=SendState.DELIVERED, told=after[0].told), before[1])

@@ -33,7 +33,7 @@ def records(world: World) -> dict[str, RecipientRecord]:
 
 def untold(record: RecipientRecord) -> RecipientRecord:
     """The record without what receipts may change, and without the mark of its last write."""
-    return record.but(mark_at=None, sends=tuple(send.but(state=SendState.ACCEPTED) for send in record.sends))
+    return record.but(mark_at=None, sends=tuple(send.but(state=SendState.ACCEPTED, told=()) for send in record.sends))
 
 
 def states(world: World) -> dict[str, list[SendState]]:
