@@ -15,7 +15,7 @@ from otpcore.errors import ConfigurationError
 from otpcore.flows import cancel, check, claim_scopes, forget, resend, start
 from otpcore.flows.setup import ProviderTerms
 from otpcore.ledger import sends, sessions
-from otpcore.model import RecipientRecord
+from otpcore.model import Handle, RecipientRecord
 from tests.flows.script import NO_ANSWER, NOW, NUMBER, Page, entropy, setup, terms
 
 PROVIDER = CodeOwner.PROVIDER
@@ -177,7 +177,11 @@ def test_a_lost_resend_after_a_lost_try_may_have_opened_another_verification() -
 
 def test_a_ledger_that_believes_in_the_first_verification_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """The planted defect of the test above."""
-    monkeypatch.setattr(sessions, "_may_be_over", lambda *_: False)
+
+    def never(_record: RecipientRecord, _handle: Handle) -> bool:
+        return False
+
+    monkeypatch.setattr(sessions, "_may_be_over", never)
     assert isinstance(other_purpose_after_a_lost_resend(CheckVerdict.UNKNOWN), Sent)
 
 
