@@ -22,6 +22,7 @@ from otpcore.errors import InvalidIdempotencyKey, PepperError
 
 __all__ = [
     "ENTROPY_BYTES",
+    "PEPPER_BYTES",
     "Entropy",
     "Keyring",
     "Keys",
@@ -29,6 +30,7 @@ __all__ = [
     "check_idempotency_key",
     "code_digest",
     "code_mac",
+    "counter_id",
     "digest_of",
     "idempotency_digest",
     "idempotent_secret",
@@ -216,6 +218,12 @@ def code_digest(mac: bytes, generation: int) -> str:
 def matches(one: str, other: str) -> bool:
     """Constant-time equality of two digests."""
     return hmac.compare_digest(one, other)
+
+
+def counter_id(unique_id: str, user_id: str) -> int:
+    """The id of the legacy facade's resend record of this pair: positive, below 2^63, and always the same."""
+    raw = hashlib.sha256(_pack(("otpcore counter", unique_id, user_id))).digest()
+    return int.from_bytes(raw[:8]) >> 1 or 1
 
 
 def digest_of(*parts: str) -> str:

@@ -7,7 +7,8 @@
     ├── sessions Session, …     up to three live ones, the last few ended ones
     │   └── codes Code, …       at most two generations that match: last accepted, newest unsettled
     ├── handles  Handle, …      live verifications at providers that own the code
-    └── keys     IdempotencyKey, …
+    ├── keys     IdempotencyKey, …
+    └── counter  Counter        of a resend record of the legacy facade, which has a ladder besides, and nothing else
 
 Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
 Instants are aware UTC with millisecond precision, stored in RFC 3339; what equals its default is not
@@ -16,6 +17,7 @@ stored. No field ever holds a code, a secret or a number.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
@@ -30,6 +32,7 @@ __all__ = [
     "Check",
     "CheckState",
     "Code",
+    "Counter",
     "Handle",
     "IdempotencyKey",
     "Ladder",
@@ -55,10 +58,9 @@ class _SchemaOnly(msgspec.Struct):
 
 
 def _refuse_newer(data: bytes) -> None:
-    try:
+    found = UNWRITTEN
+    with suppress(msgspec.MsgspecError):
         found = msgspec.json.decode(data, type=_SchemaOnly).v
-    except msgspec.MsgspecError:
-        return
     if found > SCHEMA:
         raise StoreFormatError(
             f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
@@ -121,8 +123,7 @@ class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One code handed to one provider.
 
     Attributes:
-        id: unique among the record's operations.
-        at: when it was reserved.
+        id, at: unique among the record's operations, and when it was reserved.
         state: see `SendState`.
         session: nonce of its session; "" once that has ended.
         epoch: the ladder's epoch whose step it took.
@@ -147,7 +148,7 @@ class Check(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         id, at, session, source: as of `Send`.
         state: see `CheckState`.
-        forgiven: an operator unlocked the recipient; it still counts for its session, not for the lock.
+        forgiven: an operator unlocked the recipient: it counts for its session, not for the lock.
     """
 
     id: str = ""
@@ -164,8 +165,7 @@ class Code(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     Attributes:
         generation: 1 for the session's first code, then counting.
         send: id of the send that carries it.
-        digest: keyed digest, see `otpcore.codes.code_digest`.
-        kid: names the pepper of the digest.
+        digest, kid: keyed digest (see `otpcore.codes.code_digest`), and the name of its pepper.
         expires_at: from this instant on the code matches nothing.
         live: the provider accepted its send; False while that is not settled.
     """
@@ -182,11 +182,9 @@ class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """A verification at a provider that owns the code; every session that shares it lives on its budget.
 
     Attributes:
-        provider: the provider instance's name.
-        id: the provider's own id.
+        provider, id: the provider instance's name, and the provider's own id.
         purpose: the one purpose it serves.
-        first_at: its first send; a code's lifetime counts from here. Where a lost answer leaves open which
-            send opened it, the earliest.
+        first_at: its first send, where a code's lifetime begins; the earliest that may have been it.
         last_at: then the latest that may have opened it: so long it may still be live there. None: `first_at`.
         sends: how many it has seen.
         checks: how many tries were claimed on it, by whichever session.
@@ -218,13 +216,11 @@ class Session(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         status: see `SessionStatus`.
         proof: SHA-256 of the client's secret half; None for a session addressed by its recipient.
         owner: who makes and compares the code.
-        provider: name of the provider instance that carries it; "" once ended.
-        channel: of its newest send; "" once ended.
+        provider, channel: name of the provider instance, and channel of its newest send; "" once ended.
         handle: the provider's id; None where there is none or its answer was lost.
         expires_at: it ends with its newest code.
         codes: core-owned generations, oldest first, at most two.
-        ended_at: when it left `pending`.
-        ended_by: id of the operation that ended it.
+        ended_at, ended_by: when it left `pending`, and the id of the operation that ended it.
     """
 
     id: str
@@ -250,11 +246,9 @@ class IdempotencyKey(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     """That a start or resend was made with this key.
 
     Attributes:
-        digest: of the key.
-        body: digest of the request's other arguments.
+        digest, body: of the key, and of the request's other arguments.
         at: when.
-        session: nonce of the session.
-        send: id of the send.
+        session, send: nonce of the session and id of the send that it made.
     """
 
     digest: str
@@ -262,6 +256,21 @@ class IdempotencyKey(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     at: Instant
     session: str
     send: str
+
+
+class Counter(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+    """Whose sends a resend record of `otpcore.legacy` counts.
+
+    Attributes:
+        unique_id, user_id: the pair, as the caller gave it.
+        recipient: pseudonym of the number that it was made for; "" when not told.
+        created_at: when it was made.
+    """
+
+    unique_id: str
+    user_id: str
+    recipient: str = ""
+    created_at: Instant
 
 
 class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
@@ -272,7 +281,7 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         mark_at: the latest instant that a write has seen; None in a record that was never written.
         ladder, sends, checks, sessions, handles, keys: as drawn above.
         consecutive: failures since the last success.
-        forward: the key where the record really is; set only in a marker left by a pepper rotation.
+        forward: the key where the record really is; set only in a marker: of a pepper rotation, or an imported id.
     """
 
     v: int = UNWRITTEN
@@ -285,6 +294,7 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     handles: tuple[Handle, ...] = ()
     keys: tuple[IdempotencyKey, ...] = ()
     forward: str | None = None
+    counter: Counter | None = None
 
     def encode(self) -> bytes:
         """The stored form: JSON on one line, `v` first."""

@@ -53,7 +53,8 @@ class Profile:
     Attributes:
         name: how settings name it.
         source: where its numbers come from.
-        ladder: the waits after the 1st, 2nd, … n-th send; after the last wait the cycle starts again.
+        ladder: the waits after the 1st, 2nd, … n-th send; after the last wait the cycle starts again. Empty: no
+            waits, only the caps.
         daily_cap: sends in any 24 hours, whatever happens.
         checks_per_session: answers revealed for one session (and for one verification at a provider).
         failures_per_day: wrong or lost checks of one recipient in any 24 hours, across its sessions.
@@ -86,10 +87,7 @@ class Profile:
         """
         zero = timedelta(0)
         bounds = [
-            (
-                bool(self.ladder) and all(wait > zero for wait in self.ladder),
-                "ladder needs at least one wait, each > 0",
-            ),
+            (all(wait > zero for wait in self.ladder), "each wait of the ladder is > 0"),
             (self.daily_cap >= 1, "daily_cap is at least 1"),
             (1 <= self.checks_per_session <= 10, "checks_per_session is 1 to 10"),  # noqa: PLR2004  # said in the text
             (self.failures_per_day >= self.checks_per_session, "failures_per_day is at least checks_per_session"),
@@ -177,6 +175,8 @@ class Locked(msgspec.Struct, frozen=True):
 
 def climb(ladder: Ladder, profile: Profile, *, now: datetime) -> Ladder:
     """The ladder after one more send at `now`: the next step, or the first of a new cycle."""
+    if not profile.ladder:
+        return ladder
     starts_again = ladder.count >= len(profile.ladder)
     count = 1 if starts_again else ladder.count + 1
     return Ladder(count=count, next_at=now + profile.ladder[count - 1], epoch=ladder.epoch + starts_again)
@@ -198,7 +198,7 @@ def decide_send(
         return locked
     latest: NotYet | None = None
     next_at = record.ladder.next_at
-    if next_at is not None and now < next_at:
+    if next_at is not None and now < next_at and profile.ladder:
         latest = NotYet(next_at, WaitReason.LADDER)
     if not source and len(record.sends) < profile.daily_cap:
         return latest

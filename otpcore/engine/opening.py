@@ -22,7 +22,7 @@ from otpcore.plugins import Plugins
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
 from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings, pepper_for
 
-__all__ = ["Given", "Parts", "open_async_engine", "open_engine", "prepare"]
+__all__ = ["Given", "Parts", "assemble", "open_async_engine", "open_engine", "prepare"]
 
 _Engine = TypeVar("_Engine")
 
@@ -105,7 +105,7 @@ def open_engine(
         StoreError: the store cannot be opened.
     """
     parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
-    return _opened(Engine, parts, parts.store_type.build, parts.provider_type.build)
+    return assemble(Engine, parts, parts.store_type.build, parts.provider_type.build)
 
 
 def open_async_engine(
@@ -134,7 +134,7 @@ def open_async_engine(
     """
     parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
     store, provider = parts.store_type, parts.provider_type
-    return _opened(AsyncEngine, parts, store.build_async or store.build, provider.build_async or provider.build)
+    return assemble(AsyncEngine, parts, store.build_async or store.build, provider.build_async or provider.build)
 
 
 def prepare(
@@ -169,12 +169,22 @@ def _filled(kind: StoreType | ProviderType, given: Given, env_file: Path | None)
     return load_plugin_settings(kind.name, kind.settings, env_file=env_file, **(given or {}))
 
 
-def _opened(
+def assemble(
     engine: Callable[..., _Engine],
     parts: Parts,
     build_store: Callable[[Any], Any],
     build_provider: Callable[[Any], Any],
+    **terms: Any,
 ) -> _Engine:
+    """Build store and provider, and the engine over them; what was built is closed again when a later part refuses.
+
+    Args:
+        engine: takes the arguments of `Engine`.
+        parts: see `prepare`.
+        build_store: from its settings.
+        build_provider: from its settings.
+        **terms: arguments of the engine that win over those of `parts`.
+    """
     name, settings = parts.settings.provider, parts.settings
     provider: Provider | AsyncProvider = build_provider(parts.provider_settings)
     opened: list[Any] = [provider]
@@ -188,7 +198,7 @@ def _opened(
             pepper=parts.pepper(store),
             previous_peppers=settings.previous(),
             plugins=parts.plugins,
-            **parts.terms,
+            **{**parts.terms, **terms},
         )
     except BaseException:
         for each in opened:

@@ -19,7 +19,7 @@ from otpcore.flows.setup import Flow, Setup
 from otpcore.ledger import catch_up, gc_at, tidy
 from otpcore.model import SCHEMA, RecipientRecord
 
-__all__ = ["EMPTY", "Snapshot", "load", "locate", "make_way", "places", "transact"]
+__all__ = ["ATTEMPTS", "EMPTY", "PAUSE_S", "Snapshot", "load", "locate", "make_way", "places", "transact"]
 
 T = TypeVar("T")
 KIND: Final = "phone"

@@ -11,6 +11,7 @@
     approve, end    the session leaves `pending`, once
     forget, unlock  what an owner and an operator may undo
     next_actions    what can be done from here
+    count_send      a resend record of the legacy facade counts one more
     tidy, gc_at     what is written, and when nothing in it counts any more
 
 Rules of this package: arithmetic on records, nothing else: no store, no provider, no decision whether
@@ -20,6 +21,7 @@ effect, so that after a lost answer "was it applied" is a question about the rec
 
 from otpcore.ledger.checks import claim, settle_check
 from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
+from otpcore.ledger.counting import count_send, waits_until
 from otpcore.ledger.sends import adopt, left_open, receive, reserve, settle_send
 from otpcore.ledger.sessions import (
     approve,
@@ -42,6 +44,7 @@ __all__ = [
     "checks_left",
     "claim",
     "claims_open",
+    "count_send",
     "end",
     "forget",
     "gc_at",
@@ -55,5 +58,6 @@ __all__ = [
     "siblings",
     "tidy",
     "unlock",
+    "waits_until",
     "with_session",
 ]

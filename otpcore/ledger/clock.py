@@ -137,6 +137,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
         handles=handles,
         keys=keys,
         forward=record.forward,
+        counter=record.counter,
     )
 
 
