@@ -16,7 +16,7 @@ from otpcore.errors import OtpcoreError, UsageError
 from otpcore.legacy.desk import here
 from otpcore.model import RecipientRecord
 
-__all__ = ["Column", "Comparison", "Svretries", "Update", "local_time", "utc_time"]
+__all__ = ["Column", "Comparison", "Svretries", "Update", "is_id", "local_time", "utc_time"]
 
 T = TypeVar("T")
 
