@@ -43,8 +43,11 @@ __all__ = ["OTP_Model", "Timestamp"]
 LOG: Final = logging.getLogger("otpcore.legacy")
 
 LIMITS: Final = frozenset({Refusal.LOCKED, Refusal.RATE_LIMITED})
-FORBIDS: Final = frozenset({Refusal.LOCKED, Refusal.RATE_LIMITED, Refusal.MISCONFIGURED, Refusal.INVALID_CODE})
-"""Refusals of a check that say no to this caller: the vendor's 403 and 429, too many failures, and what is no code."""
+FORBIDS: Final = frozenset({Refusal.LOCKED, Refusal.RATE_LIMITED, Refusal.INVALID_CODE})
+"""Refusals of a check that say no to this caller: too many failures, the vendor's limits, and what is no code."""
+
+FORBIDDEN: Final = frozenset({403, 404, 429})
+"""What a vendor answers to a check that says no to this caller."""
 
 MOVE: Final = (
     "OTP_Model is kept for code that calls it. docs/howto/migrate-from-legacy.md shows the way to otpcore.Engine, "
@@ -173,7 +176,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         if isinstance(result, Wrong) and self._is_strict(desk):
             return sms_of(result, number.e164)
         reason = NotDone(_words(result), result)
-        if isinstance(result, Wrong | Ended | NotFound) or (isinstance(result, Refused) and result.kind in FORBIDS):
+        if _forbids(result):
             self._log("verification_check", reason)
             raise Forbidden(
                 "The code is wrong, or no longer good.", retry_after_s=_seconds(result, desk.clock())
@@ -306,6 +309,14 @@ def _words(result: SendResult | CheckResult) -> str:
             return "the vendor's answer was lost; the message may be on its way"
         case _:
             return {"Wrong": "wrong code", "NotFound": "no code was sent"}.get(type(result).__name__, "not decided")
+
+
+def _forbids(result: CheckResult) -> bool:
+    """Whether a check that did not approve says no to this caller; else nobody knows, or the service is at fault."""
+    if isinstance(result, Wrong | Ended | NotFound) or (isinstance(result, Refused) and result.kind in FORBIDS):
+        return True
+    native = getattr(getattr(result, "cause", None), "native", None)  # an SDK's error says the vendor's status
+    return getattr(native, "status", None) in FORBIDDEN
 
 
 def _seconds(result: SendResult | CheckResult, now: datetime) -> int | None:
