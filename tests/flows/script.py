@@ -188,7 +188,9 @@ class Page:
         if (stands.version if stands else None) != effect.expect:
             return Conflict(stands)
         self.serial += 1
-        assert effect.data is not None
+        if effect.data is None:
+            self.records.pop(effect.key, None)
+            return Version(str(self.serial))
         self.records[effect.key] = Versioned(effect.data, Version(str(self.serial)))
         return Version(str(self.serial))
 
