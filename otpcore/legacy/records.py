@@ -25,7 +25,10 @@ LARGEST_ID: Final = 2**63 - 1
 
 def local_time(at: datetime) -> datetime:
     """The wall clock here at that instant: naive, and `fold` tells the second of two equal times."""
-    return at.astimezone().replace(tzinfo=None)
+    wall = at.astimezone().replace(tzinfo=None)
+    return (
+        wall if utc_time(wall) == at else wall.replace(fold=1)
+    )  # `astimezone` forgets which of two equal times it was
 
 
 def utc_time(at: datetime) -> datetime:
