@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final, cast
@@ -42,6 +42,7 @@ class Desk(Engine):
         providers: one, or several by name.
         settings: of the facade; None: the defaults, whatever the environment says.
         profile: the policy in force, also that of the resend records.
+        purposes: what may be confirmed; the facade confirms the first.
         **terms: the other arguments of `Engine`.
     """
 
@@ -52,19 +53,17 @@ class Desk(Engine):
         *,
         settings: LegacySettings | None = None,
         profile: Profile = DEFAULT,
+        purposes: Iterable[str] = ("login",),
         **terms: Any,
     ) -> None:
         if terms.get("pepper") is None and store.capabilities.durability is Durability.VOLATILE:
             terms["pepper"] = os.urandom(PEPPER_BYTES)  # one for both engines
+        terms["purposes"] = tuple(purposes)
         super().__init__(store, providers, profile=profile, **terms)
         self.settings = settings or LegacySettings()
+        self.purpose: str = terms["purposes"][0]
         self.clock: Clock = terms.get("clock", answers.wall_clock)
         self._terms: dict[str, Any] = {**terms, "profile": replace(profile, ladder=())}
-
-    @property
-    def purpose(self) -> str:
-        """What the facade confirms: the engine's first purpose."""
-        return next(iter(self._setup.purposes))
 
     @cached_property
     def strict(self) -> Engine:

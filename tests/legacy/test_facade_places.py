@@ -14,7 +14,7 @@ from werkzeug import exceptions
 
 from otpcore import CodeOwner
 from otpcore.contract import Failure, FailureKind, SendEffect
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreUnavailable, UnknownPlugin
+from otpcore.errors import CommitUnknown, ConfigurationError, InvalidNumber, StoreUnavailable, UnknownPlugin
 from otpcore.legacy import (
     Desk,
     Forbidden,
