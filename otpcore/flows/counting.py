@@ -11,9 +11,10 @@ from datetime import datetime
 
 from otpcore.codes import Entropy, counter_id
 from otpcore.contract import Conflict, Version
-from otpcore.effects import Commit, Load, Pause, ReadClock
+from otpcore.effects import Commit, Load, Pause, ReadClock, Tell
 from otpcore.errors import Busy, CommitUnknown, StoreFormatError
-from otpcore.flows.setup import Flow, Setup
+from otpcore.events import Event
+from otpcore.flows.setup import Flow, Setup, event
 from otpcore.flows.transact import ATTEMPTS, PAUSE_S, Snapshot, load, transact
 from otpcore.ledger import catch_up, count_send
 from otpcore.model import SCHEMA, Counter, RecipientRecord
@@ -78,7 +79,9 @@ def count_one(setup: Setup, entropy: Entropy, unique_id: str, user_id: str) -> F
     def counted(record: RecipientRecord, now: datetime) -> RecipientRecord:
         return count_send(record, setup.profile, now=now, send=entropy.operation)
 
-    return (yield from open_counter(setup, entropy, unique_id, user_id, recipient="", change=counted))
+    seen = yield from open_counter(setup, entropy, unique_id, user_id, recipient="", change=counted)
+    yield _told(setup, "counter.count", seen)
+    return seen
 
 
 def change_counter(setup: Setup, entropy: Entropy, identity: int, change: Change) -> Flow[Snapshot | None]:
@@ -113,9 +116,22 @@ def delete_counter(setup: Setup, entropy: Entropy, identity: int) -> Flow[bool]:
             doubted = True
         else:
             if not isinstance(answer, Conflict):
+                yield _told(setup, "counter.delete", Snapshot(seen.key, seen.record, None, now))
                 return True
         yield Pause(PAUSE_S * (1 + entropy.jitter[attempt % len(entropy.jitter)] / 256))
     raise Busy
+
+
+def _told(setup: Setup, name: str, seen: Snapshot) -> Tell:
+    """A fact for audit log and plugins; whose it is, is told where a number was."""
+
+    def facts() -> tuple[Event, ...]:
+        counter, at = seen.record.counter, seen.now
+        if counter is None or at is None:
+            return ()
+        return (event(setup, name, at=at, key=counter.recipient, count=str(seen.record.ladder.count)),)
+
+    return Tell(facts)
 
 
 def lead_to_counter(setup: Setup, former: int, identity: int, until: datetime) -> Flow[bool]:

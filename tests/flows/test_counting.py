@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otpcore.codes import counter_id
-from otpcore.effects import Commit, Effect, Load
+from otpcore.effects import Commit, Effect, Load, Tell
 from otpcore.errors import Busy, CommitUnknown, StoreFormatError
 from otpcore.flows import counting
 from otpcore.flows.transact import ATTEMPTS, Snapshot
@@ -195,6 +195,18 @@ def test_an_id_of_an_imported_table_leads_to_the_record_and_deletes_it() -> None
     assert deleted(page, 17)
     assert looked(page, 17) is None
     assert looked(page) is None
+
+
+def test_what_is_counted_and_deleted_is_told_under_the_numbers_pseudonym() -> None:
+    page = Page()
+    opened(page, recipient="pseudonym")
+    counted(page)
+    deleted(page)
+    told = [event for tell in page.requests(Tell) for event in tell.events()]
+    assert [(each.name, each.recipient_key, each.detail) for each in told] == [
+        ("counter.count", "pseudonym", {"count": "1"}),
+        ("counter.delete", "pseudonym", {"count": "1"}),
+    ]
 
 
 # --- the ladder ----------------------------------------------------------------------------------
