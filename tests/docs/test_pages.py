@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from otpcore.hookspecs import ProviderType, StoreType
+from otpcore.legacy import LegacySettings
 from otpcore.plugins import Plugins
 from otpcore.settings import Settings
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, prose, read, shown
@@ -40,8 +41,9 @@ def dead_links(page: Path, text: str) -> list[str]:
 
 
 def variables() -> Iterator[str]:
-    """Every variable that is read: of the engine, of the plugins that are here, of the command line."""
+    """Every variable that is read: of engine and facade, of the plugins that are here, of the command line."""
     yield from (f"OTPCORE_{name.upper()}" for name in Settings.model_fields)
+    yield from (f"OTPCORE_LEGACY_{name.upper()}" for name in LegacySettings.model_fields)
     plugins = Plugins(allow=["twilio"])
     plugins.discover()
     kinds: list[ProviderType | StoreType] = [*plugins.providers.values(), *plugins.stores.values()]
