@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otpcore.cli import branches, doctoring, explaining, listing, upkeep, verifying
+from otpcore.cli import branches, doctoring, explaining, legacy, listing, upkeep, verifying
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, complain, error_line, error_values, logging_to, shell_of, trace
 
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 policy = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
+app.add_typer(legacy.group, name="legacy")
 
 
 def _help_without_command(context: typer.Context) -> None:
@@ -97,6 +98,12 @@ policy.command()(explaining.explain)
 @policy.callback()
 def _policy(context: typer.Context) -> None:
     """Say what a policy allows."""
+    _help_without_command(context)
+
+
+@legacy.group.callback()
+def _legacy(context: typer.Context) -> None:
+    """Come from the legacy OTP_Model."""
     _help_without_command(context)
 
 

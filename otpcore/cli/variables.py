@@ -14,6 +14,7 @@ from dotenv import dotenv_values
 from pydantic import AliasChoices, BaseModel
 
 from otpcore.cli.asking import TOKEN_VARIABLE
+from otpcore.cli.legacy import DATABASE_VARIABLE
 from otpcore.hookspecs import ProviderType, StoreType
 from otpcore.plugins import Plugins
 from otpcore.settings import Settings
@@ -30,7 +31,7 @@ def unknown_variables(plugins: Plugins, env_file: Path | None) -> dict[str, str 
         plugins: those in use; the settings of their stores and providers are known.
         env_file: looked at besides the environment.
     """
-    known = {*_names(Settings, PREFIX), TOKEN_VARIABLE}
+    known = {*_names(Settings, PREFIX), TOKEN_VARIABLE, DATABASE_VARIABLE}
     kinds: list[StoreType | ProviderType] = [*plugins.stores.values(), *plugins.providers.values()]
     for kind in kinds:
         known.update(_names(kind.settings, f"{PREFIX}{kind.name.upper().replace('-', '_')}_"))

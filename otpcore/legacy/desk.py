@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Final, cast
 
@@ -20,6 +21,9 @@ from otpcore.engine.sync import Engine
 from otpcore.errors import UsageError
 from otpcore.flows import counting
 from otpcore.flows.transact import Snapshot, places
+from otpcore.legacy import moving
+from otpcore.legacy.moving import Moved
+from otpcore.legacy.rows import Row
 from otpcore.legacy.terms import LegacySettings, legacy_settings
 from otpcore.model import RecipientRecord
 from otpcore.phone import PhoneNumber
@@ -132,6 +136,20 @@ class Desk(Engine):
                 if record.counter is not None:
                     yield record
             after = page[-1][0]
+
+    def move(self, rows: Sequence[Row], until: datetime, *, write: bool = True) -> Moved:
+        """Make the rows of one pair of an old table its resend record, or tighten the one that is there.
+
+        Args:
+            rows: at least one, all of one pair.
+            until: so long their ids lead to the record at least.
+            write: False: say what would become of them, and write nothing.
+
+        Raises:
+            StoreError: the store failed; the same call again completes what this one began.
+        """
+        flow = moving.move_rows(self._setup, self._draw(), rows, until=until, write=write)
+        return self._driver.run("counter.move", flow, "")
 
 
 def open_desk() -> Desk:
