@@ -20,7 +20,7 @@ from otpcore.ledger import waits_until
 from otpcore.legacy import records
 from otpcore.legacy.desk import Desk, here
 from otpcore.legacy.errors import Forbidden, InternalServerError, NotDone, TooManyRequests
-from otpcore.legacy.records import is_id
+from otpcore.legacy.records import is_id, text_of
 from otpcore.legacy.sms import sms_of
 from otpcore.model import RecipientRecord, SendState
 from otpcore.phone import PhoneNumber, canonicalise
@@ -114,6 +114,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         self._loaded: set[int] = set()
         self._deleted: set[int] = set()
         self._approved = False
+        self._known: PhoneNumber | None = None
 
     def __repr__(self) -> str:
         return f"OTP_Model({mask(str(self.phone_number))!r})"
@@ -139,6 +140,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
             TooManyRequests: a limit refuses; see `retry_after`.
             InternalServerError: anything else, a number that is none included.
         """
+        self._approved = False
         try:
             desk = here()
             purpose, number = desk.purpose, self._number()
@@ -188,21 +190,23 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
     def check_count(self, unique_id: str, user_id: str) -> records.Svretries:
         """The pair's resend record, made where there is none, unless its wait is running.
 
+        Right after an approval no wait is in the way: the record is then asked for to be deleted.
+
         Raises:
             TooManyRequests: the wait after the last send is running; see `retry_after`.
             InternalServerError: the store failed.
         """
         try:
             desk = here()
-            seen = desk.open_counter(unique_id, user_id, self._pseudonym(desk))
+            seen = desk.open_counter(text_of(unique_id), text_of(user_id), self._pseudonym(desk))
         except OtpcoreError as error:
             raise self._failed("check_count", error) from error
-        found = records.Svretries(seen.record)
-        self._loaded.add(found.id)
-        self._deleted.discard(found.id)
         now = seen.now or desk.clock()
         until = None if self._approved else waits_until(seen.record, now=now)
         if until is None:
+            found = records.Svretries(seen.record)
+            self._loaded.add(found.id)
+            self._deleted.discard(found.id)
             return found
         reason = NotDone("The wait after the last send is running.")
         raise self._too_many("check_count", reason, (until - now).total_seconds()) from reason
@@ -216,6 +220,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         Raises:
             InternalServerError: the store failed.
         """
+        self._approved = False
         try:
             record = here().count(counter.uniqueId, counter.userId)
         except OtpcoreError as error:
@@ -267,7 +272,9 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         return desk.strict if self._is_strict(desk) else desk
 
     def _number(self) -> PhoneNumber:
-        return canonicalise(self.phone_number)
+        if self._known is None:
+            self._known = canonicalise(self.phone_number)
+        return self._known
 
     def _pseudonym(self, desk: Desk) -> str:
         try:

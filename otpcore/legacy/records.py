@@ -16,11 +16,12 @@ from otpcore.errors import OtpcoreError, UsageError
 from otpcore.legacy.desk import here
 from otpcore.model import RecipientRecord
 
-__all__ = ["Column", "Comparison", "Svretries", "Update", "is_id", "local_time", "utc_time"]
+__all__ = ["Column", "Comparison", "Svretries", "Update", "is_id", "local_time", "text_of", "utc_time"]
 
 T = TypeVar("T")
 
 LARGEST_ID: Final = 2**63 - 1
+PAIR: Final = frozenset({"uniqueId", "userId"})
 
 
 def local_time(at: datetime) -> datetime:
@@ -164,7 +165,7 @@ class Svretries:
     def create(cls, *, uniqueId: str, userId: str, count: int = 0, expires: datetime | None = None) -> Svretries:  # noqa: N803  # the old names
         """The pair's record with this count and expiry. A pair has one record: where there is one, it is changed."""
         change = _change({"count": count, "expires": expires})
-        return cls(here().open_counter(_text(uniqueId), _text(userId), change=change).record)
+        return cls(here().open_counter(text_of(uniqueId), text_of(userId), change=change).record)
 
     @classmethod
     def update(cls, **changes: Any) -> Update:
@@ -181,12 +182,13 @@ def _joined(*which: Comparison) -> Comparison:
 
 
 def _found(which: Comparison) -> Iterator[Svretries]:
-    wanted = dict(which.wanted)
-    if any(wanted[name] != value for name, value in which.wanted):
+    meant = [(name, text_of(value) if name in PAIR else value) for name, value in which.wanted]
+    wanted = dict(meant)
+    if any(wanted[name] != value for name, value in meant):
         return
     identity = wanted.get("id")
-    if identity is None and {"uniqueId", "userId"} <= wanted.keys():
-        identity = counter_id(_text(wanted["uniqueId"]), _text(wanted["userId"]))
+    if identity is None and wanted.keys() >= PAIR:
+        identity = counter_id(wanted["uniqueId"], wanted["userId"])
     records: Iterator[RecipientRecord] | list[RecipientRecord]
     if "id" in wanted or identity is not None:
         one = here().counter(int(identity)) if identity is not None and is_id(identity) else None
@@ -205,9 +207,16 @@ def is_id(given: object) -> bool:
     return isinstance(given, int) and not isinstance(given, bool) and 0 < given <= LARGEST_ID
 
 
-def _text(given: object) -> str:
-    if not isinstance(given, str) or not given:
-        raise UsageError("uniqueId and userId are texts, and not empty.")
+def text_of(given: object) -> str:
+    """Half of a pair as it is kept; a whole number as its digits, as the old column kept it.
+
+    Raises:
+        UsageError: it is neither text nor a whole number.
+    """
+    if isinstance(given, int) and not isinstance(given, bool):
+        return str(given)
+    if not isinstance(given, str):
+        raise UsageError("uniqueId and userId are texts.")
     return given
 
 

@@ -150,6 +150,32 @@ def test_strict_has_no_free_fifth_send(town: Town) -> None:
     assert waits == [120, 300, 900, 86_400, 120, 300]
 
 
+@pytest.mark.parametrize("strict", [True, False])
+def test_an_approval_frees_one_record_and_no_later_wait(strict: bool, town: Town) -> None:
+    otp = OTP_Model(NUMBER, strict_legacy=strict)
+    otp.add_count(otp.check_count("hash", "user"))
+    otp.verification()
+    otp.verification_check(town.vendor.code_for(NUMBER))
+    record = otp.check_count("hash", "user")  # to be deleted now; here it is not
+    otp.verification()
+    otp.add_count(record)
+    with pytest.raises(TooManyRequests) as early:
+        otp.check_count("hash", "user")
+    assert early.value.retry_after == 300
+
+
+def test_who_was_refused_a_record_has_not_loaded_it(town: Town) -> None:
+    owner = OTP_Model(NUMBER)
+    record = owner.check_count("hash", "user")
+    owner.add_count(record)
+    other = OTP_Model(phone(4))
+    with pytest.raises(TooManyRequests):
+        other.check_count("hash", "user")
+    with pytest.raises(Forbidden):
+        other.delete_count(record.id)
+    owner.delete_count(record.id)
+
+
 def test_strict_deletes_anybodys_record_and_still_no_missing_one(town: Town) -> None:
     made = Svretries.create(uniqueId="hash", userId="user")
     with pytest.raises(Forbidden):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from otpcore.errors import UsageError
-from otpcore.legacy import Desk, OTP_Model, Svretries, TooManyRequests, use
+from otpcore.legacy import Desk, InternalServerError, OTP_Model, Svretries, TooManyRequests, use
 from otpcore.legacy import desk as desks
 from otpcore.legacy.records import local_time, utc_time
 from otpcore.ports import Store
@@ -165,12 +165,27 @@ def test_an_update_of_everything_is_refused(place: Place) -> None:
         Svretries.update(count=0).execute()
 
 
-@pytest.mark.parametrize("given", ["", None, 7, b"x"])
-def test_a_pair_is_two_texts(place: Place, given: Any) -> None:
+@pytest.mark.parametrize("given", [None, b"x", 1.5, True, ["x"]])
+def test_what_is_no_text_is_refused_before_it_is_written(place: Place, given: Any) -> None:
     with pytest.raises(UsageError):
         Svretries.create(uniqueId=given, userId="user")
     with pytest.raises(UsageError):
         Svretries.create(uniqueId="unique", userId=given)
+    with pytest.raises(UsageError):
+        Svretries.get(Svretries.userId == given)
+    with pytest.raises(InternalServerError) as refused:
+        OTP_Model(phone(1)).check_count("unique", given)
+    assert isinstance(refused.value.__cause__, UsageError)
+    assert [*place.desk.counters()] == []
+
+
+def test_a_number_is_kept_as_its_digits(place: Place) -> None:
+    """As the old column kept it: callers give the user's number in the database."""
+    made = OTP_Model(phone(1)).check_count("unique", 7)  # type: ignore[arg-type]
+    assert made.userId == "7"
+    assert OTP_Model(phone(1)).check_count("unique", "7") == made
+    assert Svretries.get(Svretries.userId == 7) == made
+    assert Svretries.get(Svretries.uniqueId == "unique", Svretries.userId == 7) == made
 
 
 def test_a_store_that_cannot_be_walked_says_what_to_give() -> None:
