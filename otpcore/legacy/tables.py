@@ -7,9 +7,9 @@ row leaves as the driver gave it; what it is worth, `otpcore.legacy.rows` says. 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, SecretStr
@@ -18,7 +18,7 @@ from otpcore.errors import ConfigurationError, OtpcoreError
 from otpcore.legacy.rows import COLUMNS
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, Engine, Executable
+    from sqlalchemy import URL, Connection, CursorResult, Engine, Executable
 
 __all__ = ["EXTRA", "DatabaseFailed", "OldDatabase", "OldTable", "open_table"]
 
@@ -66,11 +66,23 @@ class OldTable:
     def __init__(self, connection: Connection, select: Executable, total: int) -> None:
         self._connection = connection
         self._select = select
+        self._result: CursorResult[Any] | None = None
+        self._cursor: Any = None
         self.total = total
 
     def __iter__(self) -> Iterator[Sequence[object]]:
         """The values of `COLUMNS`, row by row, those of a pair one after the other; as the table was at the start."""
-        yield from self._connection.execution_options(yield_per=AT_ONCE).execute(self._select)
+        self._result = self._connection.execution_options(yield_per=AT_ONCE).execute(self._select)
+        self._cursor = self._result.cursor
+        yield from self._result
+
+    def close(self) -> None:
+        """Stop reading. MySQL and MariaDB send what is left nevertheless; it is thrown away."""
+        if getattr(getattr(self._cursor, "connection", None), "open", None) is False:
+            unread = cast("Any", vars(self._cursor)["_result"])
+            unread.unbuffered_active = False  # PyMySQL 1.2 would read on from a lost connection, and fall over it
+        if self._result is not None:
+            self._result.close()
 
 
 @contextmanager
@@ -92,16 +104,12 @@ def open_table(address: str, name: str) -> Generator[OldTable]:
         raise ConfigurationError(f"Reading another database needs SQLAlchemy: {EXTRA}") from None
     url = _url(address)
     engine = _engine(url)
-    connection: Connection | None = None
     try:
-        connection = engine.connect()
-        yield _table(connection, name)
+        with engine.connect() as connection, closing(_table(connection, name)) as table:
+            yield table
     except SQLAlchemyError as error:
         raise DatabaseFailed(_words(error, url)) from None  # its own words may hold a password
     finally:
-        if connection is not None:
-            connection.invalidate()  # a plain close would first read every row that is left
-            connection.close()
         engine.dispose()
 
 
@@ -196,15 +204,19 @@ def _words(error: Exception, url: URL) -> str:
 
 def _table(connection: Connection, name: str) -> OldTable:
     import sqlalchemy as sa  # noqa: PLC0415  # as above
-    from sqlalchemy.exc import NoSuchTableError  # noqa: PLC0415  # as above
+    from sqlalchemy.exc import DBAPIError, NoSuchTableError  # noqa: PLC0415  # as above
 
     schema, _, plain = name.rpartition(".")
     inspector = sa.inspect(connection)
     try:
         found = [column["name"] for column in inspector.get_columns(plain, schema=schema or None)]
-    except NoSuchTableError:
-        there = ", ".join(sorted(inspector.get_table_names(schema=schema or None))) or "none"
-        raise ConfigurationError(f"There is no table {name!r}; there are: {there}. Name it with --table.") from None
+    except (NoSuchTableError, DBAPIError):  # the second where a user may not even ask
+        there = sorted(inspector.get_table_names(schema=schema or None))
+        if plain in there:
+            raise
+        raise ConfigurationError(
+            f"There is no table {name!r}; there are: {', '.join(there) or 'none'}. Name it with --table."
+        ) from None
     columns = {wanted: _spelled(wanted, found) for wanted in COLUMNS}
     missing = [wanted for wanted, spelled in columns.items() if spelled is None]
     if missing:
