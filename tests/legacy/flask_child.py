@@ -18,7 +18,7 @@ import sys
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 from wsgiref.simple_server import make_server as make_plain_server
 from wsgiref.validate import validator
 
@@ -35,6 +35,9 @@ WARMED: Final = phone(1999)
 
 DERIVING: Final = "counter_id"
 REPLACED: Final = "OTP_Model"
+LAST: Final = 4
+"""Sends of a cycle."""
+
 QUEUE: Final = 128
 
 
@@ -70,6 +73,16 @@ class CheckThenAct(OTP_Model):
         return Timestamp.of(until)
 
 
+class FreeFifth(OTP_Model):
+    """The send after the last wait is counted as none, so it sets no wait."""
+
+    def add_count(self, counter: Svretries) -> Timestamp:
+        if counter.count < LAST:
+            return super().add_count(counter)
+        Svretries.update(count=0, expires=None).where(Svretries.id == counter.id).execute()
+        return cast("Timestamp", None)
+
+
 def _draw(_unique_id: str, _user_id: str) -> int:
     return secrets.randbelow(2**62) + 1
 
@@ -83,7 +96,12 @@ class DrawnIds(OTP_Model):
             setattr(module, DERIVING, _draw)
 
 
-MODELS: Final[dict[str, type[OTP_Model]]] = {"facade": OTP_Model, "check-then-act": CheckThenAct, "drawn-ids": DrawnIds}
+MODELS: Final[dict[str, type[OTP_Model]]] = {
+    "facade": OTP_Model,
+    "check-then-act": CheckThenAct,
+    "free-fifth": FreeFifth,
+    "drawn-ids": DrawnIds,
+}
 
 
 def gated(model: type[OTP_Model], port: int) -> type[OTP_Model]:

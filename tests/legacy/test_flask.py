@@ -101,6 +101,46 @@ def test_too_early_is_refused_for_as_long_as_the_header_says(
     assert len(emulator.inbox(number)) == 2
 
 
+def climbs(app: Served, emulator: Emulator, number: str, folder: Path) -> None:
+    """Every send of a cycle and the first of the next one: each is counted, and each tells when the next may be."""
+    end = 0.0
+    for count in (1, 2, 3, 4, 1):
+        while (answer := app.ask("/otp", sending(number))).status == 429:
+            assert answer.asked_at <= end
+            time.sleep(0.05)
+        assert answer.status == 201
+        assert answer.answered_at > end
+        (record,) = counters(folder)
+        assert record.ladder.count == count
+        assert record.ladder.next_at is not None
+        end = record.ladder.next_at.timestamp()
+        assert answer.json["expires"] == int(round(end)) * 1000  # noqa: RUF046  # as the callers round
+        assert end > answer.asked_at
+    assert len(emulator.inbox(number)) == 5
+
+
+SHORT: Final = {
+    "FIRST_RESEND_DURATION": "400",
+    "SECOND_RESEND_DURATION": "500",
+    "THIRD_RESEND_DURATION": "600",
+    "FOURTH_RESEND_DURATION": "700",
+}
+
+
+def test_after_the_last_wait_a_new_cycle_begins_with_a_wait_of_its_own(
+    serving: Serve, emulator: Emulator, tmp_path: Path
+) -> None:
+    with serving(**SHORT) as app:
+        climbs(app, emulator, phone(14), tmp_path)
+
+
+def test_a_free_send_after_the_last_wait_is_caught(serving: Serve, emulator: Emulator, tmp_path: Path) -> None:
+    """The old class's: of send 5 no wait was set, and its caller answered 500 after the SMS had left."""
+    with serving(Orders(model="free-fifth"), **SHORT) as app, pytest.raises(AssertionError):
+        climbs(app, emulator, phone(15), tmp_path)
+    assert len(emulator.inbox(phone(15))) == 5
+
+
 @pytest.mark.parametrize("wrong", ["another second", "an hour"])
 def test_a_header_that_is_not_the_wait_is_caught(wrong: str) -> None:
     seconds = {"another second": 101, "an hour": 3700}[wrong]
@@ -215,6 +255,16 @@ def test_where_resends_are_not_counted_the_wait_of_the_phone_still_holds(
         assert 119 <= int(answer.headers[RETRY]) <= 120
         assert counters(tmp_path) == []
         assert app.ask("/otp/confirm", confirming(emulator.latest_code(number), number)).status == 200
+
+
+def test_a_strict_owner_still_refuses_a_wrong_code_and_takes_the_right_one(serving: Serve, emulator: Emulator) -> None:
+    """There a wrong code raises nothing; its status is another one."""
+    number = phone(16)
+    with serving(OTPCORE_LEGACY_STRICT="1", ENABLE_OTP="false") as app:
+        assert [app.ask("/otp", sending(number)).status for _ in range(2)] == [201, 201]
+        code = emulator.latest_code(number)
+        assert app.ask("/otp/confirm", confirming(other_than(code), number)).status == 403
+        assert app.ask("/otp/confirm", confirming(code, number)).status == 200
 
 
 def test_neither_number_nor_code_is_in_what_the_server_writes(serving: Serve, emulator: Emulator) -> None:

@@ -120,3 +120,17 @@ def test_an_id_that_is_drawn_is_caught(storm: Callable[..., Outcome], shape: str
     found = storm(shape, model="drawn-ids", gated=False)
     assert found.sent == 1
     assert len(found.counts) > 1
+
+
+@pytest.mark.parametrize("shape", ["threads", "started"])
+def test_of_many_right_codes_one_approves_and_its_record_is_gone(
+    emulator: Emulator, tmp_path: Path, shape: str
+) -> None:
+    starts = SHAPES[shape].get("starts", 1)
+    with served(environment_of(emulator.environment, tmp_path), tmp_path, starts=starts) as app:
+        body = {"phone_number": NUMBER, "user_id": "anna"}
+        assert app.ask("/otp", body).status == 201
+        body["code"] = emulator.latest_code(NUMBER)
+        answers = at_once(app.ports, "/otp/confirm", [body] * PARTIES)
+    assert Counter(answer.status for answer in answers) == {200: 1, 403: PARTIES - 1}
+    assert counters(tmp_path) == []
