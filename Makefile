@@ -37,7 +37,7 @@ test: $(STAMP)  ## run the tests
 	$(PYTEST)
 
 nightly: $(STAMP)  ## run every test at full size (hours)
-	$(PYTEST) -m "" --hypothesis-profile=nightly
+	$(PYTEST) -m "" --hypothesis-profile=nightly -o faulthandler_timeout=7200  # some take many minutes
 	set -e; for zone in America/New_York Asia/Kolkata Pacific/Apia; do TZ=$$zone $(PYTEST); done  # time zones change nothing
 
 bench: $(STAMP)  ## measure the ratios to reach
