@@ -20,14 +20,20 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator, MutableMapping
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
 __all__ = ["PARTIES", "PATIENCE_S"]
 
 PARTIES: Final = 16
 PATIENCE_S: Final = 60
+HELD_S: Final = 3
+"""Until a child that hangs is given up, and an opening that is waited for goes on."""
+
+SLOW: Final = "otpcore_slow_part"
 OWNER: Final = "os"
 """By which a transport knows whose it is."""
 
@@ -41,7 +47,9 @@ def phones(count: int) -> list[str]:
     return [phone(1900 + place) for place in range(count)]
 
 
-def in_a_child(call: Callable[[], object], patience_s: int = PATIENCE_S) -> str:
+def in_a_child(
+    call: Callable[[], object], patience_s: int = PATIENCE_S, ended_with: Callable[[], object] = bool
+) -> str:
     """What became of a call in a forked child: "done", "failed" or "hung"."""
     child = os.fork()
     if not child:
@@ -54,6 +62,7 @@ def in_a_child(call: Callable[[], object], patience_s: int = PATIENCE_S) -> str:
         finally:
             os._exit(failed)
     ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended_with()
     return {0: "done", -signal.SIGALRM: "hung"}.get(ended, "failed")
 
 
@@ -79,30 +88,56 @@ def forked(variant: str) -> object:
     return child
 
 
+class Slow(MetaPathFinder, Loader):
+    """A module whose import takes as long as it is told."""
+
+    def __init__(self, body: Callable[[], None]) -> None:
+        self._body = body
+
+    def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if fullname == SLOW else None
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._body()
+
+
 def opening(variant: str) -> object:
-    """See above. "not watching": the child keeps the lock of a thread that it does not have."""
+    """See above. "importing": it is in the middle of an import then. "not watching": the child keeps a lost lock."""
     from otpcore.legacy import Desk, desk, use
     from otpcore.providers.fake import FakeProvider
     from otpcore.stores.memory import MemoryStore
 
-    parent, inside, go_on = os.getpid(), threading.Event(), threading.Event()
+    parent, inside, go_on, forked_it = os.getpid(), threading.Event(), threading.Event(), threading.Event()
 
-    def make() -> Desk:
+    def meet() -> None:
         if os.getpid() == parent:
             inside.set()
             assert go_on.wait(PATIENCE_S)
+
+    def make() -> Desk:
+        if variant == "importing":
+            importlib.import_module(SLOW)
+        else:
+            meet()
         return Desk(MemoryStore(), FakeProvider())
 
+    def let_go() -> None:
+        forked_it.wait(HELD_S)  # a fork may also wait until the desk is open
+        go_on.set()
+
+    sys.meta_path.insert(0, Slow(meet))
     if variant == "not watching":
         desk._process.watching = True  # pyright: ignore[reportPrivateUsage]  # the defect
     use(make)
     mine, theirs, mine_again = phones(3)
-    opens = threading.Thread(target=send, args=(mine,))
+    opens, lets_go = threading.Thread(target=send, args=(mine,)), threading.Thread(target=let_go)
     opens.start()
     assert inside.wait(PATIENCE_S)
-    child = in_a_child(lambda: send(theirs), 2 if variant != "facade" else PATIENCE_S)
-    go_on.set()
+    lets_go.start()
+    patience = {"facade": PATIENCE_S, "importing": 2 * HELD_S}.get(variant, HELD_S)
+    child = in_a_child(lambda: send(theirs), patience, forked_it.set)
     opens.join()
+    lets_go.join()
     send(mine_again)
     return child
 
