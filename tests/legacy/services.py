@@ -108,7 +108,8 @@ def opened(kind: str, folder: Path) -> Generator[OldDatabase]:
         old = OldDatabase(kind, url.render_as_string(hide_password=False), table, engine, password)
     made, dropped = _accounts(old, user)
     try:
-        old.execute(f"CREATE TABLE {old.quoted(table)} ({COLUMNS[kind]})", *made)
+        characters = " CHARACTER SET utf8mb4" if kind == "mariadb" else ""
+        old.execute(f"CREATE TABLE {old.quoted(table)} ({COLUMNS[kind]}){characters}", *made)
         yield old
     finally:
         old.execute(*dropped, f"DROP TABLE IF EXISTS {old.quoted(table)}")
@@ -120,10 +121,11 @@ def _accounts(old: OldDatabase, user: str) -> tuple[list[str], list[str]]:
     table: Any = old.quoted(old.table)
     match old.kind:
         case "mariadb":
-            account = f"'{user}'@'%%'"
+            accounts = [f"'{user}'@'{host}'" for host in ("%%", "localhost")]  # some servers have an anonymous second
+            made = [f"CREATE USER {account} IDENTIFIED BY '{old.password}'" for account in accounts]
             return (
-                [f"CREATE USER {account} IDENTIFIED BY '{old.password}'", f"GRANT SELECT ON {table} TO {account}"],
-                [f"DROP USER IF EXISTS {account}"],
+                [*made, *(f"GRANT SELECT ON {table} TO {account}" for account in accounts)],
+                [f"DROP USER IF EXISTS {account}" for account in accounts],
             )
         case "postgresql":
             return (
