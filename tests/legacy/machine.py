@@ -32,11 +32,12 @@ class Legacy(Counting):
         self._sends(who, order)
 
     def _sends(self, who: int, order: str = "") -> bool:
-        model, caller = self._who(who, fresh=True)
+        model, caller = self._who(who)
         number = self.world.phone(caller.number) if caller.number else None
         if caller.strict or (number is not None and number.strict):
             order = ""
         self.house.order = order
+        caller.approved = False
         before = len(self.house.sent)
         came, returned, error = told(model.verification)
         self.house.order = ""
@@ -108,7 +109,7 @@ class Legacy(Counting):
     @rule(who=picks, pick=picks, right=st.booleans())
     def usual_order(self, who: int, pick: int, right: bool) -> None:
         """check_count, verification, add_count; verification_check, delete_count."""
-        model, caller = self._who(who, fresh=True)
+        model, caller = self._who(who)
         key = KEYS[pick]
         if not self._is_free(who, pick):
             return

@@ -96,8 +96,6 @@ class Reference(Codes):
         """What may be told; where it is free, the record is the pair's."""
         pair = self.pairs.get(key) or Pair(made_at=self.now)
         self.pairs[key] = pair if pair.number else replace(pair, number=caller.number)
-        caller.loaded.add(key)
-        caller.deleted.discard(key)
         until = pair.expires
         return [
             FREE
@@ -106,8 +104,14 @@ class Reference(Codes):
             for now in self.presents(key)
         ]
 
+    def let_through(self, caller: Caller, key: Key) -> None:
+        """It was handed the record."""
+        caller.loaded.add(key)
+        caller.deleted.discard(key)
+
     def add_count(self, caller: Caller, key: Key) -> list[Pair]:
         """What the record may be after one more send."""
+        caller.approved = False
         caller.loaded.add(key)
         pair = self.pairs.get(key) or Pair(made_at=self.now)
         return [self._counted(pair, now) for now in self.presents(key)]

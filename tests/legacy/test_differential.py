@@ -34,7 +34,7 @@ LADDER: Final = ((1, 120), (2, 300), (3, 900), (4, 86_400), (1, 120), (2, 300), 
 """Count and wait in seconds after each send; the fifth is the first of a new cycle."""
 
 
-def histories(machine: type[Legacy], count: int) -> None:
+def histories(machine: type[Legacy], count: int, *, always_the_same: bool = False) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
@@ -43,7 +43,8 @@ def histories(machine: type[Legacy], count: int) -> None:
             deadline=None,
             database=None,
             suppress_health_check=[*HealthCheck],  # pyright: ignore[reportArgumentType]  # iterates its members
-            phases=(Phase.generate, Phase.shrink),
+            derandomize=always_the_same,
+            phases=(Phase.generate,) if always_the_same else (Phase.generate, Phase.shrink),
         ),
     )
 
@@ -66,6 +67,11 @@ def ladder(profile: Profile, sends: Sequence[tuple[int, int]]) -> None:
                 assert not left or told(model.verification)[0] == Told(429, seconds)
             house.move(timedelta(milliseconds=1))
             began = house.now
+
+
+def some_histories() -> None:
+    """For what is caught or not, and never by chance."""
+    histories(Legacy, 100, always_the_same=True)
 
 
 def required_ladder() -> None:

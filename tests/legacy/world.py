@@ -6,11 +6,12 @@ clock of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
@@ -19,7 +20,16 @@ from zoneinfo import ZoneInfo
 
 from werkzeug.exceptions import HTTPException
 
-from otpcore.contract import CheckRequest, CodeOwner, Failure, FailureKind, SendEffect, SendRequest, Versioned
+from otpcore.contract import (
+    CheckRequest,
+    CheckVerdict,
+    CodeOwner,
+    Failure,
+    FailureKind,
+    SendEffect,
+    SendRequest,
+    Versioned,
+)
 from otpcore.legacy import Desk, LegacySettings, OTP_Model, use
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Store
@@ -27,11 +37,24 @@ from otpcore.providers.fake import FakeProvider, Outcome
 from otpcore.stores.memory import MemoryStore
 from tests.legacy.reference import Told
 
-__all__ = ["EPOCH", "ORDERS", "SEASONS", "House", "MeetingStore", "in_zone", "local", "told", "utc"]
+__all__ = [
+    "EPOCH",
+    "LATCH_TIMEOUT_S",
+    "ORDERS",
+    "SEASONS",
+    "House",
+    "MeetingStore",
+    "at_once",
+    "heard",
+    "in_zone",
+    "local",
+    "told",
+    "utc",
+]
 
 EPOCH: Final = datetime(2026, 6, 1, 12, 0, tzinfo=UTC)
 PEPPER: Final = bytes(range(32))
-LATCH_TIMEOUT_S: Final = 60.0
+LATCH_TIMEOUT_S: Final = 20.0
 
 SEASONS: Final = (
     ("America/New_York", datetime(2026, 3, 8, 6, 30, tzinfo=UTC)),
@@ -61,13 +84,17 @@ class MeetingStore(MemoryStore):
 
     def meet(self, parties: int) -> None:
         """The next load of each of so many threads waits for those of the others."""
-        self._latch, self._seen = threading.Barrier(parties), threading.local()
+        self._latch, self._seen = threading.Barrier(parties, action=self._met), threading.local()
+
+    def _met(self) -> None:
+        self._latch = None
 
     def load(self, key: str) -> Versioned | None:
         found = super().load(key)
-        if self._latch is not None and not hasattr(self._seen, "done"):
+        latch = self._latch
+        if latch is not None and not hasattr(self._seen, "done"):
             self._seen.done = True
-            self._latch.wait(LATCH_TIMEOUT_S)
+            latch.wait(LATCH_TIMEOUT_S)
         return found
 
 
@@ -138,6 +165,23 @@ class House:
         """`Svretries`."""
         return OTP_Model.Svretries
 
+    def make_record(self, count: int) -> Any:
+        """The resend record of the pair ("hash", "user"), with this count."""
+        return self.records.create(uniqueId="hash", userId="user", count=count)
+
+    def find_records(self) -> list[Any]:
+        """What is kept of the pair ("hash", "user"), by a walk through the store."""
+        walked = [self._record_at(key) for key, _ in self.store.scan("", 500) if "/c/" in key]
+        return [one for one in walked if one is not None and (one.uniqueId, one.userId) == ("hash", "user")]
+
+    def _record_at(self, key: str) -> Any:
+        return self.records.get_or_none(self.records.id == int(key.rpartition("/")[2]))
+
+    def fail(self) -> None:
+        """From now on the vendor's answers are lost."""
+        self.order = "lost"
+        self.script = lambda request: CheckVerdict.UNKNOWN if isinstance(request, CheckRequest) else None
+
     @property
     def sent(self) -> list[str]:
         """To whom messages went, oldest first."""
@@ -184,3 +228,37 @@ def in_zone(name: str) -> Generator[None]:
         if before is not None:
             os.environ["TZ"] = before
         time.tzset()
+
+
+def at_once(calls: Sequence[Callable[[], Any]]) -> list[Any]:
+    """Make all calls from one latch; their outcomes in order, an exception as itself."""
+    outcomes: list[Any] = [None] * len(calls)
+    latch = threading.Barrier(len(calls))
+
+    def party(place: int, call: Callable[[], Any]) -> None:
+        latch.wait(LATCH_TIMEOUT_S)
+        try:
+            outcomes[place] = call()
+        except Exception as error:  # noqa: BLE001  # counted by the body
+            outcomes[place] = error
+
+    threads = [threading.Thread(target=party, args=each) for each in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+@contextmanager
+def heard() -> Generator[list[str]]:
+    """What the facade's log says."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("otpcore.legacy")
+    logger.addHandler(handler)
+    try:
+        yield lines
+    finally:
+        logger.removeHandler(handler)
