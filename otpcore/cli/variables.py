@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -35,6 +36,10 @@ def unknown_variables(plugins: Plugins, env_file: Path | None) -> dict[str, str 
     kinds: list[StoreType | ProviderType] = [*plugins.stores.values(), *plugins.providers.values()]
     for kind in kinds:
         known.update(_names(kind.settings, f"{PREFIX}{kind.name.upper().replace('-', '_')}_"))
+    with suppress(ModuleNotFoundError):  # without its extra nothing reads the facade's settings
+        from otpcore.legacy.terms import LegacySettings  # noqa: PLC0415  # an extra
+
+        known.update(_names(LegacySettings, f"{PREFIX}LEGACY_"))
     given: Iterable[str] = (*os.environ, *(dotenv_values(env_file) if env_file is not None else ()))
     strange = sorted({name for name in given if name.upper().startswith(PREFIX) and name.upper() not in known})
     return {name: next(iter(difflib.get_close_matches(name.upper(), known, 1, 0.8)), None) for name in strange}

@@ -205,6 +205,14 @@ def test_what_cannot_be_is_refused_in_one_line(
     assert not store_file(tmp_path).exists()
 
 
+def test_the_doctor_knows_the_facade_s_variables(otpcore: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("DATABASE", "STRICT", "FIRST_RESEND_DURATION", "DATABSE"):
+        monkeypatch.setenv(f"OTPCORE_LEGACY_{name}", "1")
+    told = otpcore("doctor", "--json").json
+    (finding,) = [each for each in told["findings"] if each["part"] == "variables"]
+    assert re.findall(r"OTPCORE_LEGACY_\w+", finding["text"]) == ["OTPCORE_LEGACY_DATABSE", DATABASE_VARIABLE]
+
+
 def test_without_a_command_the_help_is_shown(otpcore: Cli) -> None:
     ran = otpcore("legacy")
     assert (ran.code, "import" in ran.out) == (Exit.USAGE, True)

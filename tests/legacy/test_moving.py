@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from werkzeug.exceptions import Forbidden
 
 from otpcore.codes import counter_id
 from otpcore.errors import CommitUnknown
-from otpcore.legacy import Desk, OTP_Model, Svretries, moving, rows, use
+from otpcore.legacy import Desk, Forbidden, OTP_Model, Svretries, TooManyRequests, moving, rows, use
 from otpcore.legacy.moving import Report
 from otpcore.legacy.records import local_time
 from otpcore.legacy.rows import Row, Standing
@@ -114,11 +113,25 @@ def test_old_ids_of_every_row_of_a_pair_lead_to_its_record(facade: Callable[[], 
 
 
 def test_a_wait_of_the_old_table_goes_on_in_the_facade(facade: Callable[[], OTP_Model], desk: Desk) -> None:
-    use(lambda: desk)
     move(desk, [line(11, "a", 2, HOUR)])
-    with pytest.raises(Exception, match="429") as refused:
+    with pytest.raises(TooManyRequests) as refused:
         facade().check_count("hash-a", "user-a")
-    assert refused.value.retry_after == 3_600  # type: ignore[attr-defined]  # of our own class
+    assert refused.value.retry_after == 3_600
+
+
+def test_a_row_that_was_never_limited_again_is_limited_from_its_next_send(
+    facade: Callable[[], OTP_Model], desk: Desk, clock: MovedClock
+) -> None:
+    move(desk, [line(11, "a", 5, -DAY)])
+    waits: list[timedelta] = []
+    for _ in range(5):
+        record = facade().check_count("hash-a", "user-a")
+        until = float(facade().add_count(record))
+        with pytest.raises(TooManyRequests):
+            facade().check_count("hash-a", "user-a")
+        waits.append(datetime.fromtimestamp(until, UTC) - clock.now)
+        clock.wait(seconds=waits[-1].total_seconds() + 1)
+    assert waits == [timedelta(minutes=2), timedelta(minutes=5), timedelta(minutes=15), DAY, timedelta(minutes=2)]
 
 
 def test_delete_count_takes_an_old_id_of_a_record_that_was_loaded_for_the_number(

@@ -335,10 +335,21 @@ def test_an_import_that_overwrites_or_skips_what_is_there_is_noticed(planted: Ca
     assert any(looser(planted, *case) for case in cases)
 
 
-def test_a_newer_cycle_is_not_ended_by_the_rows_of_the_one_before() -> None:
-    day_ago = EPOCH - timedelta(days=1)
+@pytest.mark.parametrize("planted", [False, True], ids=["the rule", "the planted defect"])
+def test_a_newer_cycle_is_not_ended_by_the_rows_of_the_one_before(
+    planted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if planted:
+        monkeypatch.setattr(rows, "_is_newer_cycle", lambda *_given: False)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]  # it looks at nothing
     newer = empty(Ladder(count=2, next_at=EPOCH + timedelta(minutes=5), epoch=1))
-    assert tightened(newer, Standing(4, day_ago, None), DEFAULT) is newer
-    assert tightened(newer, Standing(4, None, None), DEFAULT) is newer
+    for expired in (EPOCH - timedelta(days=1), None):
+        after = tightened(newer, Standing(4, expired, None), DEFAULT)
+        later = count_send(after, DEFAULT, now=EPOCH + timedelta(minutes=6), send="next").ladder
+        assert (after is newer) is not planted
+        assert later.next_at == EPOCH + timedelta(minutes=8 if planted else 21)
+
+
+def test_rows_whose_wait_runs_are_of_the_same_cycle() -> None:
+    newer = empty(Ladder(count=2, next_at=EPOCH + timedelta(minutes=5), epoch=1))
     same = tightened(newer, Standing(4, EPOCH + timedelta(hours=20), None), DEFAULT).ladder
     assert (same.count, same.next_at) == (4, EPOCH + timedelta(hours=20))  # the rows' wait is the one that runs

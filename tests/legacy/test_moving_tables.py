@@ -378,8 +378,18 @@ def failure(server: OldDatabase, change: dict[str, Any]) -> str:
 def test_a_database_that_refuses_is_told_without_the_password(server: OldDatabase, change: dict[str, Any]) -> None:
     said = failure(server, change)
     assert server.password not in said
-    assert sa.make_url(server.address).render_as_string(hide_password=False).split(":")[2].split("@")[0] not in said
+    assert server.password.rpartition("/")[2] not in said
     assert ":***@127.0.0.1" in said
+
+
+def test_an_error_that_shows_the_address_as_it_was_given_is_noticed(
+    server: OldDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def careless(_error: Exception, url: sa.URL) -> str:
+        return url.render_as_string(hide_password=False)
+
+    monkeypatch.setattr(tables, "_words", careless)
+    assert server.password.rpartition("/")[2] in failure(server, {"port": 1})
 
 
 def test_words_of_a_driver_that_hold_a_password_are_masked() -> None:
