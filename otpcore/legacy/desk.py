@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -26,7 +27,7 @@ from otpcore.legacy.moving import Moved
 from otpcore.legacy.rows import Row
 from otpcore.legacy.terms import LegacySettings, legacy_settings
 from otpcore.model import RecipientRecord
-from otpcore.phone import PhoneNumber
+from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Durability, HasNativeClient, Provider, Scans, Store
 from otpcore.settings import load_settings
@@ -87,6 +88,12 @@ class Desk(Engine):
         if not hasattr(type(provider), "native_client"):  # asked of the object, it would be made
             raise AttributeError(f"Provider {name!r} has no client of an SDK to hand out.")
         return cast("HasNativeClient", provider).native_client
+
+    def load(self) -> None:
+        """Load what is otherwise loaded at the first send, so that no fork finds it half loaded: see `here`."""
+        canonicalise("+12025550123")
+        with suppress(AttributeError):
+            _ = self.native_client
 
     def pseudonyms(self, number: PhoneNumber) -> tuple[str, ...]:
         """What stands for the number in records, under each pepper in force, the current one last."""
@@ -178,22 +185,30 @@ class _Process:
     """What this process has opened, and what it would open."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.RLock()
         self.make: Callable[[], Desk] = open_desk
         self.desk: Desk | None = None
         self.inherited: list[Desk] = []
         """Of a parent: never used, and never closed here, for its sockets are the parent's."""
 
-        self.watching = False
+    def forking(self) -> None:
+        """A fork waits for a desk that is being opened: a child would inherit half of an import, and its lock."""
+        self.lock.acquire()
+
+    def going_on(self) -> None:
+        """The parent goes on."""
+        self.lock.release()
 
     def forked(self) -> None:
-        self.lock = threading.Lock()
+        """The child opens a desk of its own."""
+        self.lock = threading.RLock()
         if self.desk is not None:
             self.inherited.append(self.desk)
         self.desk = None
 
 
 _process = _Process()
+os.register_at_fork(before=_process.forking, after_in_parent=_process.going_on, after_in_child=_process.forked)
 
 
 def here() -> Desk:
@@ -203,10 +218,9 @@ def here() -> Desk:
         return found
     with _process.lock:
         if _process.desk is None:
-            if not _process.watching:
-                os.register_at_fork(after_in_child=_process.forked)
-                _process.watching = True
-            _process.desk = _process.make()
+            desk = _process.make()
+            desk.load()
+            _process.desk = desk
         return _process.desk
 
 

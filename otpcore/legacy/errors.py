@@ -4,8 +4,8 @@
     werkzeug.exceptions.Forbidden            -> Forbidden             403, the code or the record is not theirs to use
     werkzeug.exceptions.InternalServerError  -> InternalServerError   500, everything else
 
-Rules of this file: a description is for whoever sees the response, so it never holds a number or a code; the core's
-reason is `__cause__`.
+Rules of this file: a description is for whoever sees the response, so it never holds a code, nor more of a number than
+its last two characters; the core's reason is `__cause__`.
 """
 
 from __future__ import annotations

@@ -6,9 +6,9 @@ what the old callers know. Nothing is read or opened before a call needs it.
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
-import threading
 import warnings
 from datetime import datetime
 from typing import Any, Final, SupportsIndex, overload
@@ -21,7 +21,7 @@ from otpcore.legacy import records
 from otpcore.legacy.desk import Desk, here
 from otpcore.legacy.errors import Forbidden, InternalServerError, NotDone, TooManyRequests
 from otpcore.legacy.records import is_id, text_of
-from otpcore.legacy.sms import sms_of
+from otpcore.legacy.sms import CHANNEL, sms_of
 from otpcore.model import RecipientRecord, SendState
 from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.results import (
@@ -79,21 +79,8 @@ class Timestamp(str):
         return round(float(self), ndigits)
 
 
-class _Once:
-    """The warning of a process that still uses the facade."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.said = False
-
-    def say(self) -> None:
-        with self.lock:
-            first, self.said = not self.said, True
-        if first:
-            warnings.warn(MOVE, DeprecationWarning, stacklevel=3)
-
-
-_once = _Once()
+_objects = itertools.count()
+"""Counts those that were made; one step of it is atomic, and there is no lock that a fork could copy."""
 
 
 class OTP_Model:  # noqa: N801  # the name that legacy code imports
@@ -108,7 +95,8 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
     Svretries = records.Svretries
 
     def __init__(self, phone_number: str, *, strict_legacy: bool | None = None) -> None:
-        _once.say()
+        if next(_objects) == 0:
+            warnings.warn(MOVE, DeprecationWarning, stacklevel=2)
         self.phone_number = phone_number
         self._strict = strict_legacy
         self._loaded: set[int] = set()
@@ -144,7 +132,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         try:
             desk = here()
             purpose, number = desk.purpose, self._number()
-            result = self._engine(desk).start(number, purpose=purpose, by_recipient=True)
+            result = self._engine(desk).start(number, purpose=purpose, channel=CHANNEL, by_recipient=True)
         except OtpcoreError as error:
             raise self._failed("verification", error) from error
         if isinstance(result, Sent) and result.state is not SendState.UNKNOWN:

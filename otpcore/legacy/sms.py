@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from otpcore.results import Approved, Sent, Wrong
 
-__all__ = ["SMSObject", "sms_of"]
+__all__ = ["CHANNEL", "SMSObject", "sms_of"]
+
+CHANNEL: Final = "sms"
+"""What the old class sent by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,7 @@ class SMSObject:
         sid: names it.
         to: the number, E.164.
         status: "pending" or "approved".
-        channel: how the code went, such as "sms".
+        channel: how the code went.
         valid: whether it was approved.
         send_code_attempts: the send that this object tells of, if it does.
         service_sid, account_sid, amount, payee, lookup, sna, url: None; a vendor's own.
@@ -32,7 +35,7 @@ class SMSObject:
     sid: str
     to: str = field(repr=False)
     status: str
-    channel: str = ""
+    channel: str = CHANNEL
     valid: bool = False
     send_code_attempts: tuple[dict[str, Any], ...] = ()
     service_sid: str | None = None
@@ -52,10 +55,10 @@ def sms_of(result: Sent | Approved | Wrong, number: str) -> Any:
     if getattr(result.native, "status", None) == status:
         return result.native
     if isinstance(result, Wrong):
-        return SMSObject("", number, status)
+        return SMSObject("", number, status, CHANNEL)
     view = result.session
     if isinstance(result, Approved):
-        return SMSObject(view.id, number, status, view.channel, valid=True)
+        return SMSObject(view.id, number, status, CHANNEL, valid=True)
     now = datetime.now(UTC)
-    attempts = ({"time": now.isoformat(), "channel": view.channel, "attempt_sid": None},)
-    return SMSObject(view.id, number, status, view.channel, send_code_attempts=attempts)
+    attempts = ({"time": now.isoformat(), "channel": CHANNEL, "attempt_sid": None},)
+    return SMSObject(view.id, number, status, CHANNEL, send_code_attempts=attempts)
