@@ -128,14 +128,15 @@ class Reference(Codes):
 
     def take(self, key: Key, count: int, expires: datetime | None, among: list[Pair]) -> None:
         """What was observed is one of what may be; then it is."""
-        assert count in {one.count for one in among}
+        like = [one for one in among if one.count == count]
+        assert like
         ends = [one.expires for one in among]
         if expires is None or None in ends:
             assert expires in ends
         else:
             known = [end for end in ends if end is not None]
             assert min(known) <= expires <= max(known)
-        self.pairs[key] = replace(among[-1], count=count, expires=expires)
+        self.pairs[key] = replace(like[-1], expires=expires)
 
     def written(self, key: Key, *, count: int | None, expires: datetime | None, sets_expires: bool) -> list[Pair]:
         """The record after `create` or `update`."""

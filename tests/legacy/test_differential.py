@@ -60,7 +60,7 @@ def ladder(profile: Profile, sends: Sequence[tuple[int, int]]) -> None:
             assert until is not None
             assert float(until) == (began + timedelta(seconds=wait_s)).timestamp()
             assert house.records.get(house.records.id == record.id).count == count
-            for left in (wait_s, wait_s / 2, 0.001, 0):
+            for left in (wait_s, wait_s / 2, 1.5, 0.001, 0):
                 house.move(began + timedelta(seconds=wait_s - left) - house.now)
                 seconds = max(1, ceil(left))
                 assert told(lambda: model.check_count("hash", "user"))[0] == Told(429, seconds)
