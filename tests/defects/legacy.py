@@ -178,7 +178,7 @@ DEFECTS: Final = (
         "L15",
         "seconds to wait are rounded down",
         reworded((METHODS["_too_many"], "math.ceil(seconds)", "math.floor(seconds)")),
-        some_histories,
+        required_ladder,
     ),
     Defect("L16", "a pair has many records", ids_are_drawn, over_the_facade(nine.one_pair_has_one_record)),
     Defect("L17", "check, then act", store_has_no_guard, over_the_facade(nine.check_and_add_are_one_decision)),
@@ -226,7 +226,7 @@ DEFECTS: Final = (
         "L25",
         "a lock is a failure",
         reworded((METHODS["verification"], "result.kind in LIMITS", "False")),
-        some_histories,
+        over_the_facade(nine.a_lock_is_a_limit),
     ),
     Defect(
         "L26",
