@@ -181,7 +181,6 @@ def _postgresql(connection: Any, _record: object) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
         cursor.execute("SET datestyle = 'ISO'")
-        cursor.execute("SET timezone = 'UTC'")
     connection.commit()
 
 

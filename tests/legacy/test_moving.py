@@ -255,6 +255,17 @@ def test_old_ids_work_for_the_stated_time_and_a_later_run_prolongs_it(
     assert len(records(desk)) == 2
 
 
+def test_a_run_on_the_same_day_keeps_its_word_without_writing_the_ids_again(
+    desk: Desk, clock: MovedClock, store: MemoryStore
+) -> None:
+    move(desk, [line(1, "a", 1)], keep_ids=3 * DAY)
+    clock.wait(hours=20)
+    until = move(desk, [line(1, "a", 1)], keep_ids=3 * DAY).until
+    store.sweep(until, limit=99)
+    assert until == EPOCH + 3 * DAY + timedelta(hours=20)
+    assert desk.counter(1) is not None
+
+
 def test_an_id_that_leads_to_another_pair_is_left_so_and_told(desk: Desk) -> None:
     move(desk, [line(1, "a", 1)])
     report = move(desk, [line(1, "b", 2), line(2, "b", 1)])
@@ -366,3 +377,6 @@ def test_a_commit_without_an_answer_is_counted_once() -> None:
     assert told(move(desk, [line(1, "a", 2, HOUR), line(2, "b", 1)])) == {"imported": 2}
     assert len(store.doubted) == 2
     assert records(desk) == expected_of({"a": (2, EPOCH + HOUR), "b": (1, None)})
+    store.doubted.clear()
+    assert told(move(desk, [line(1, "a", 3, 2 * HOUR), line(2, "b", 1)])) == {"tightened": 1, "unchanged": 1}
+    assert records(desk) == expected_of({"a": (3, EPOCH + 2 * HOUR), "b": (1, None)})
