@@ -75,10 +75,13 @@ class Reference(Codes):
     # --- resend records ------------------------------------------------------------------------
 
     def presents(self, key: Key) -> tuple[datetime, ...]:
-        """The earliest and the latest that a record's clock may show; most often they are one."""
+        """The earliest and the latest that a record's clock may show, and where the answer turns; most often one."""
         pair = self.pairs.get(key)
         ahead = min(LEEWAY, max(ZERO, pair.ahead - self.now)) if pair is not None else ZERO
-        return (self.now, self.now + ahead) if ahead else (self.now,)
+        if pair is None or not ahead:
+            return (self.now,)
+        over = (pair.expires or self.now) + timedelta(milliseconds=1)  # from then on it is answered otherwise
+        return (self.now, min(max(self.now, over), self.now + ahead), self.now + ahead)
 
     def settle(self, key: Key, count: int, expires: datetime | None) -> None:
         """A record that was in doubt is looked at: it has lost no count, and its wait is not shorter, nor void."""
