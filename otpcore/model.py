@@ -126,7 +126,7 @@ class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         id, at: unique among the record's operations, and when it was reserved.
         state: see `SendState`.
         session: nonce of its session; "" once that has ended.
-        epoch: the ladder's epoch whose step it took.
+        epoch: the ladder's epoch whose step it took; below 0: none.
         refunded: its step and its place under the daily cap were given back.
         source: pseudonym of who asked for it, "" when not told.
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.

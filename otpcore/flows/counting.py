@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from otpcore.codes import Entropy, counter_id
-from otpcore.contract import Conflict, Version
+from otpcore.contract import Conflict, Version, Versioned
 from otpcore.effects import Commit, Load, Pause, ReadClock, Tell
 from otpcore.errors import Busy, CommitUnknown, StoreFormatError
 from otpcore.events import Event
@@ -19,7 +19,16 @@ from otpcore.flows.transact import ATTEMPTS, PAUSE_S, Snapshot, load, transact
 from otpcore.ledger import catch_up, count_send
 from otpcore.model import SCHEMA, Counter, RecipientRecord
 
-__all__ = ["change_counter", "count_one", "counter_key", "delete_counter", "lead_to_counter", "look_at", "open_counter"]
+__all__ = [
+    "change_counter",
+    "count_one",
+    "counter_key",
+    "delete_counter",
+    "is_marker",
+    "lead_to_counter",
+    "look_at",
+    "open_counter",
+]
 
 Change = Callable[[RecipientRecord, datetime], RecipientRecord]
 """A pure function of a counter's record and the present on its clock."""
@@ -38,6 +47,12 @@ def look_at(setup: Setup, identity: int) -> Flow[Snapshot | None]:
     now: datetime = yield ReadClock()
     caught = catch_up(seen.record, setup.profile, now=now, lease=setup.lease)
     return Snapshot(seen.key, caught.record, seen.version, caught.now)
+
+
+def is_marker(setup: Setup, identity: int) -> Flow[bool]:
+    """Whether this is an id of an imported table, be its record there or gone."""
+    found: Versioned | None = yield Load(counter_key(setup, identity))
+    return found is not None and RecipientRecord.decode(found.data).forward is not None
 
 
 def open_counter(

@@ -23,7 +23,8 @@ def reserve(
 ) -> RecipientRecord:
     """A send takes its step of the ladder and its place under the daily cap; `session` is new or renewed."""
     ladder = climb(record.ladder, profile, now=now)
-    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=ladder.epoch, source=source)
+    epoch = ladder.epoch if profile.ladder else NO_STEP
+    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=epoch, source=source)
     return with_session(record, session).but(ladder=ladder, sends=(*record.sends, mark))
 
 
@@ -55,7 +56,7 @@ def settle_send(
     refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
     settled = send.but(state=state, refunded=refunded)
     record = record.but(sends=replaced(record.sends, settled))
-    if refunded:
+    if refunded and send.epoch != NO_STEP:
         record = record.but(ladder=_stepped_down(record, send))
     session = record.session(send.session)
     if session is None or not session.is_live:
@@ -71,6 +72,9 @@ def settle_send(
             record = end(record, session, SessionEvent.NOTHING_SENT, by=send.id, now=now)
     return record
 
+
+NO_STEP: Final = -1
+"""The epoch of a send that took no step: its policy has no waits."""
 
 TOLD_KEPT: Final = 16
 """Events that one send remembers; a vendor tells each end of it once or twice."""
@@ -90,8 +94,7 @@ def _is_refundable(record: RecipientRecord, profile: Profile, send: Send) -> boo
     recent = sum(one.refunded and one.at > send.at - REFUND_WINDOW for one in record.sends)
     return (
         send.state is SendState.RESERVED
-        and send.epoch == record.ladder.epoch
-        and record.ladder.count > 0
+        and (send.epoch == NO_STEP or (send.epoch == record.ladder.epoch and record.ladder.count > 0))
         and recent < profile.refunds_per_hour
     )
 

@@ -118,6 +118,10 @@ class Desk(Engine):
         flow = counting.count_one(self._setup, self._draw(), unique_id, user_id)
         return self._driver.run("counter.add", flow, "").record
 
+    def was_imported(self, identity: int) -> bool:
+        """Whether this is an id of an imported table, be its record there or gone."""
+        return self._driver.run("counter.get", counting.is_marker(self._setup, identity), "")
+
     def change_counter(self, identity: int, change: counting.Change) -> RecipientRecord | None:
         """Change the resend record of this id; None when there is none."""
         flow = counting.change_counter(self._setup, self._draw(), identity, change)

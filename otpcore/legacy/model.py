@@ -178,7 +178,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
     def check_count(self, unique_id: str, user_id: str) -> records.Svretries:
         """The pair's resend record, made where there is none, unless its wait is running.
 
-        Right after an approval no wait is in the way: the record is then asked for to be deleted.
+        Right after an approval no wait of the number is in the way: the record is then asked for to be deleted.
 
         Raises:
             TooManyRequests: the wait after the last send is running; see `retry_after`.
@@ -190,7 +190,8 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         except OtpcoreError as error:
             raise self._failed("check_count", error) from error
         now = seen.now or desk.clock()
-        until = None if self._approved else waits_until(seen.record, now=now)
+        freed = self._approved and self._is_its_number(desk, seen.record)
+        until = None if freed else waits_until(seen.record, now=now)
         if until is None:
             found = records.Svretries(seen.record)
             self._loaded.add(found.id)
@@ -222,7 +223,8 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
     def delete_count(self, counter_id: int | None = None, *, otp_counter: int | None = None) -> None:
         """Delete a resend record: one that this object has loaded, or that was made for its number.
 
-        Deleting again what this object has deleted is no error.
+        Deleting again what this object has deleted is no error; nor is an id of an imported table whose record is gone.
+        A record that was imported, and for which no number was named since, is deleted by whoever was just approved.
 
         Args:
             counter_id: its id.
@@ -239,7 +241,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         try:
             desk = here()
             record = desk.counter(identity) if is_id(identity) else None
-            if record is None and identity in self._deleted:
+            if record is None and (identity in self._deleted or (is_id(identity) and desk.was_imported(identity))):
                 return
             if record is not None and (self._is_strict(desk) or self._owns(desk, record)):
                 desk.delete_counter(identity)
@@ -271,8 +273,12 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
             return ""
 
     def _owns(self, desk: Desk, record: RecipientRecord) -> bool:
-        if records.Svretries(record).id in self._loaded:
+        if record.counter is None or records.Svretries(record).id in self._loaded:
             return True
+        return self._is_its_number(desk, record) if record.counter.recipient else self._approved
+
+    def _is_its_number(self, desk: Desk, record: RecipientRecord) -> bool:
+        """Whether the record was made for this number."""
         try:
             return record.counter is not None and record.counter.recipient in desk.pseudonyms(self._number())
         except InvalidNumber:

@@ -213,7 +213,7 @@ DEFECTS: Final = (
     Defect(
         "L23",
         "who was approved is kept waiting",
-        reworded((METHODS["check_count"], "None if self._approved else ", "")),
+        reworded((METHODS["check_count"], "None if freed else ", "")),
         some_histories,
     ),
     Defect(

@@ -102,7 +102,7 @@ class Reference(Codes):
         until = pair.expires
         return [
             FREE
-            if caller.approved or until is None or now > until
+            if until is None or now > until or (caller.approved and self.pairs[key].number == caller.number)
             else Told(429, max(1, ceil((until - now).total_seconds())))
             for now in self.presents(key)
         ]
@@ -156,7 +156,8 @@ class Reference(Codes):
         pair = self.pairs.get(key) if key is not None else None
         if key is None or pair is None:
             return FREE if key in caller.deleted else FORBIDDEN
-        if not caller.strict and key not in caller.loaded and (not caller.number or pair.number != caller.number):
+        mine = pair.number == caller.number if pair.number else caller.approved
+        if not caller.strict and key not in caller.loaded and not (caller.number and mine):
             return FORBIDDEN
         del self.pairs[key]
         caller.deleted.add(key)

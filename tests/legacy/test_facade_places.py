@@ -15,6 +15,7 @@ from werkzeug import exceptions
 from otpcore import CodeOwner
 from otpcore.contract import Failure, FailureKind, SendEffect
 from otpcore.errors import CommitUnknown, ConfigurationError, InvalidNumber, StoreUnavailable, UnknownPlugin
+from otpcore.flows.counting import lead_to_counter
 from otpcore.legacy import (
     Desk,
     Forbidden,
@@ -136,6 +137,25 @@ def test_strict_keeps_the_daily_cap(closing: None) -> None:
     assert len(town.vendor.outbox) == 10
 
 
+def test_a_refused_send_of_a_strict_caller_is_given_back_and_takes_nobodys_step(
+    monkeypatch: pytest.MonkeyPatch, closing: None
+) -> None:
+    town = there(owner=CodeOwner.CORE)
+    for _ in range(3):
+        OTP_Model(NUMBER).verification()
+        town.now += timedelta(minutes=5)
+    strict = OTP_Model(NUMBER, strict_legacy=True)
+    with monkeypatch.context() as refusing:
+        refusing.setattr(town.vendor, "send", failing(FailureKind.TRANSIENT))
+        with pytest.raises(InternalServerError):
+            strict.verification()
+    with pytest.raises(TooManyRequests) as early:
+        OTP_Model(NUMBER).verification()
+    assert early.value.retry_after == 600  # of the 15 minutes after the third
+    for _ in range(7):
+        assert strict.verification().status == "pending"  # ten in all: the refused one does not count
+
+
 def test_strict_has_no_free_fifth_send(town: Town) -> None:
     otp = OTP_Model(NUMBER, strict_legacy=True)
     waits: list[int | None] = []
@@ -162,6 +182,52 @@ def test_an_approval_frees_one_record_and_no_later_wait(strict: bool, town: Town
     with pytest.raises(TooManyRequests) as early:
         otp.check_count("hash", "user")
     assert early.value.retry_after == 300
+
+
+def imported(town: Town, former: int, user: str) -> None:
+    """A record of an old table, which nobody has asked for since."""
+    made = Svretries.create(uniqueId="hash", userId=user, count=2)
+    setup, driver = vars(town.desk)["_setup"], vars(town.desk)["_driver"]
+    assert driver.drive(lead_to_counter(setup, former, made.id, town.now + timedelta(days=30)))
+
+
+def test_an_imported_record_is_deleted_by_its_old_id_after_an_approval(town: Town) -> None:
+    imported(town, 11, "user")
+    imported(town, 12, "other")
+    otp = OTP_Model(NUMBER)
+    with pytest.raises(Forbidden):
+        otp.delete_count(11)
+    otp.verification()
+    otp.verification_check(town.vendor.code_for(NUMBER))
+    otp.delete_count(11)
+    assert Svretries.get_or_none(Svretries.userId == "user") is None
+    OTP_Model(phone(4)).check_count("hash", "other")  # from now on it is that number's
+    with pytest.raises(Forbidden):
+        otp.delete_count(12)
+
+
+def test_an_old_id_whose_record_is_gone_undoes_no_approval(town: Town) -> None:
+    imported(town, 11, "user")
+    imported_too = vars(town.desk)["_driver"].drive
+    identity = Svretries.get(Svretries.userId == "user").id
+    imported_too(lead_to_counter(vars(town.desk)["_setup"], 12, identity, town.now + timedelta(days=30)))
+    otp = OTP_Model(NUMBER)
+    otp.check_count("hash", "user")
+    for old in (11, 12, 11):
+        otp.delete_count(old)
+    OTP_Model(phone(4)).delete_count(11)
+    with pytest.raises(Forbidden):
+        otp.delete_count(13)
+
+
+def test_an_approval_frees_no_record_of_another_number(town: Town) -> None:
+    theirs = OTP_Model(phone(4))
+    theirs.add_count(theirs.check_count("other", "user"))
+    otp = OTP_Model(NUMBER)
+    otp.verification()
+    otp.verification_check(town.vendor.code_for(NUMBER))
+    with pytest.raises(TooManyRequests):
+        otp.check_count("other", "user")
 
 
 def test_who_was_refused_a_record_has_not_loaded_it(town: Town) -> None:

@@ -143,8 +143,11 @@ def test_delete_count_takes_an_old_id_of_a_record_that_was_loaded_for_the_number
     otp.delete_count(12)
     assert records(desk) == expected_of({"b": (1, None)})
     otp.delete_count(otp_counter=12)  # a double submit
+    facade().delete_count(11)  # of the same pair: what is to be deleted is deleted
     with pytest.raises(Forbidden):
-        facade().delete_count(11)
+        facade().delete_count(13)  # nobody's yet
+    with pytest.raises(Forbidden):
+        facade().delete_count(14)
 
 
 # --- again -------------------------------------------------------------------------------------
