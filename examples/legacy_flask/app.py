@@ -6,7 +6,8 @@ bodies, never in an address, and so in no log of a server. How it is run: README
 
 from __future__ import annotations
 
-import hashlib
+import hmac
+import re
 from typing import Any, cast
 
 from flask import Flask, Response, json, request
@@ -15,6 +16,9 @@ from werkzeug.exceptions import BadRequest, Forbidden, HTTPException
 from otpcore.legacy import OTP_Model, legacy_settings
 
 app = Flask(__name__)
+app.config.from_prefixed_env()
+if not app.config["SECRET_KEY"]:
+    raise SystemExit("Set FLASK_SECRET_KEY, the same for every process: it names the numbers in the records.")
 enable_otp_counter = legacy_settings().enable_otp
 
 
@@ -61,4 +65,6 @@ def given(*names: str) -> list[str]:
 
 
 def hash_of(phone_number: str) -> str:
-    return hashlib.sha256(phone_number.encode()).hexdigest()
+    """The number's name in the records: keyed, for all numbers are soon hashed; and the same however it is spaced."""
+    plain = re.sub(r"[\s().-]", "", phone_number)
+    return hmac.digest(str(app.config["SECRET_KEY"]).encode(), plain.encode(), "sha256").hex()

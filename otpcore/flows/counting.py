@@ -16,7 +16,7 @@ from otpcore.errors import Busy, CommitUnknown, StoreFormatError
 from otpcore.events import Event
 from otpcore.flows.setup import Flow, Setup, event
 from otpcore.flows.transact import ATTEMPTS, PAUSE_S, Snapshot, load, transact
-from otpcore.ledger import catch_up, count_send
+from otpcore.ledger import catch_up, count_send, waits_until
 from otpcore.model import SCHEMA, Counter, RecipientRecord
 
 __all__ = [
@@ -65,7 +65,8 @@ def open_counter(
         entropy: of the operation.
         unique_id: half of the pair.
         user_id: the other half.
-        recipient: pseudonym of the number it is for, "" when not told; a record that has none takes it.
+        recipient: pseudonym of the number it is for, "" when not told. A record that has none takes it, unless its
+            wait runs and nothing is to be changed: who is refused it has no part in it.
         change: made to the record in the same commit.
 
     Raises:
@@ -80,7 +81,7 @@ def open_counter(
             record = record.but(counter=made)
         elif (counter.unique_id, counter.user_id) != (unique_id, user_id):
             raise StoreFormatError("Two pairs of unique_id and user_id have one id: this one cannot be counted.")
-        elif recipient and not counter.recipient:
+        elif recipient and not counter.recipient and (change is not None or waits_until(record, now=now) is None):
             record = record.but(counter=counter.but(recipient=recipient))
         return change(record, now) if change is not None else record, None
 
@@ -88,13 +89,13 @@ def open_counter(
     return seen
 
 
-def count_one(setup: Setup, entropy: Entropy, unique_id: str, user_id: str) -> Flow[Snapshot]:
+def count_one(setup: Setup, entropy: Entropy, unique_id: str, user_id: str, *, recipient: str = "") -> Flow[Snapshot]:
     """Count one send of the pair; a record that was deleted meanwhile is made again, so that no send is lost."""
 
     def counted(record: RecipientRecord, now: datetime) -> RecipientRecord:
         return count_send(record, setup.profile, now=now, send=entropy.operation)
 
-    seen = yield from open_counter(setup, entropy, unique_id, user_id, recipient="", change=counted)
+    seen = yield from open_counter(setup, entropy, unique_id, user_id, recipient=recipient, change=counted)
     yield _told(setup, "counter.count", seen)
     return seen
 

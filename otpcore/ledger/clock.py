@@ -143,8 +143,9 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
 
 def gc_at(record: RecipientRecord, profile: Profile, *, now: datetime) -> datetime:
     """The instant from which nothing in the record counts."""
-    unfinished = 0 < record.ladder.count < len(profile.ladder)
-    if unfinished or record.consecutive or record.forward is not None:
+    # of a ladder that this profile does not climb, nobody here knows the end
+    unfinished = 0 < record.ladder.count < len(profile.ladder) or (record.ladder.count and not profile.ladder)
+    if unfinished or record.consecutive or record.forward is not None or record.counter is not None:
         return now + LONG_MEMORY
     ends = [now + DAY, *(session.expires_at + DAY for session in record.sessions)]
     if record.ladder.next_at is not None:

@@ -6,11 +6,15 @@ Rules of this file: see `otpcore.ledger`. A wait runs up to and including its la
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 from otpcore.model import Ladder, RecipientRecord, Send
 from otpcore.policy import Profile, climb
 
 __all__ = ["count_send", "waits_until"]
+
+KEPT: Final = 64
+"""Sends that a resend record remembers by their ids: as many as may be counting at once."""
 
 
 def waits_until(record: RecipientRecord, *, now: datetime) -> datetime | None:
@@ -36,4 +40,4 @@ def count_send(record: RecipientRecord, profile: Profile, *, now: datetime, send
     climbed: Ladder = climb(ladder, profile, now=now)
     if running is not None and climbed.next_at is not None and climbed.next_at < running:
         climbed = climbed.but(next_at=running)
-    return record.but(ladder=climbed, sends=(*record.sends, Send(id=send, at=now)))
+    return record.but(ladder=climbed, sends=(*record.sends[1 - KEPT :], Send(id=send, at=now)))

@@ -19,7 +19,7 @@ from otpcore.codes import PEPPER_BYTES
 from otpcore.engine import answers
 from otpcore.engine.opening import assemble, prepare
 from otpcore.engine.sync import Engine
-from otpcore.errors import UsageError
+from otpcore.errors import ConfigurationError, UsageError
 from otpcore.flows import counting
 from otpcore.flows.transact import Snapshot, places
 from otpcore.legacy import moving
@@ -63,7 +63,10 @@ class Desk(Engine):
     ) -> None:
         if terms.get("pepper") is None and store.capabilities.durability is Durability.VOLATILE:
             terms["pepper"] = os.urandom(PEPPER_BYTES)  # one for both engines
+        if not profile.ladder:
+            raise ConfigurationError("The legacy facade counts resends: its policy profile needs at least one wait.")
         terms["purposes"] = tuple(purposes)
+        terms["previous_peppers"] = tuple(terms.get("previous_peppers", ()))
         super().__init__(store, providers, profile=profile, **terms)
         self.settings = settings or LegacySettings()
         self.purpose: str = terms["purposes"][0]
@@ -113,9 +116,9 @@ class Desk(Engine):
         flow = counting.open_counter(self._setup, self._draw(), unique_id, user_id, recipient=recipient, change=change)
         return self._driver.run("counter.open", flow, "")
 
-    def count(self, unique_id: str, user_id: str) -> RecipientRecord:
+    def count(self, unique_id: str, user_id: str, recipient: str = "") -> RecipientRecord:
         """Count one send."""
-        flow = counting.count_one(self._setup, self._draw(), unique_id, user_id)
+        flow = counting.count_one(self._setup, self._draw(), unique_id, user_id, recipient=recipient)
         return self._driver.run("counter.add", flow, "").record
 
     def was_imported(self, identity: int) -> bool:
@@ -223,7 +226,11 @@ def here() -> Desk:
     with _process.lock:
         if _process.desk is None:
             desk = _process.make()
-            desk.load()
+            try:
+                desk.load()
+            except BaseException:
+                desk.close()
+                raise
             _process.desk = desk
         return _process.desk
 

@@ -102,7 +102,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         self._loaded: set[int] = set()
         self._deleted: set[int] = set()
         self._approved = False
-        self._known: PhoneNumber | None = None
+        self._canonical: tuple[str, PhoneNumber | None] = ("", None)
 
     def __repr__(self) -> str:
         return f"OTP_Model({mask(str(self.phone_number))!r})"
@@ -157,7 +157,8 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         try:
             desk = here()
             purpose, number = desk.purpose, self._number()
-            result = self._engine(desk).check(ByRecipient(number.e164, purpose), code, recipient=number)
+            text = _digits(code)
+            result = self._engine(desk).check(ByRecipient(number.e164, purpose), text, recipient=number)
         except OtpcoreError as error:
             raise self._failed("verification_check", error) from error
         if isinstance(result, Approved):
@@ -211,14 +212,12 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         """
         self._approved = False
         try:
-            record = here().count(counter.uniqueId, counter.userId)
+            desk = here()
+            record = desk.count(counter.uniqueId, counter.userId, self._pseudonym(desk))
         except OtpcoreError as error:
             raise self._failed("add_count", error) from error
         self._loaded.add(counter.id)
-        until = record.ladder.next_at
-        if until is None:
-            raise self._failed("add_count", NotDone("The policy has no waits."))
-        return Timestamp.of(until)
+        return Timestamp.of(record.ladder.next_at or desk.clock())
 
     def delete_count(self, counter_id: int | None = None, *, otp_counter: int | None = None) -> None:
         """Delete a resend record: one that this object has loaded, or that was made for its number.
@@ -241,7 +240,7 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         try:
             desk = here()
             record = desk.counter(identity) if is_id(identity) else None
-            if record is None and (identity in self._deleted or (is_id(identity) and desk.was_imported(identity))):
+            if record is None and is_id(identity) and (identity in self._deleted or desk.was_imported(identity)):
                 return
             if record is not None and (self._is_strict(desk) or self._owns(desk, record)):
                 desk.delete_counter(identity)
@@ -262,9 +261,10 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
         return desk.strict if self._is_strict(desk) else desk
 
     def _number(self) -> PhoneNumber:
-        if self._known is None:
-            self._known = canonicalise(self.phone_number)
-        return self._known
+        given, known = self._canonical
+        if known is None or given is not self.phone_number:
+            given, known = self._canonical = self.phone_number, canonicalise(self.phone_number)
+        return known
 
     def _pseudonym(self, desk: Desk) -> str:
         try:
@@ -295,6 +295,11 @@ class OTP_Model:  # noqa: N801  # the name that legacy code imports
 
     def _log(self, operation: str, error: OtpcoreError) -> None:
         LOG.warning("%s for %r: %s", operation, mask(str(self.phone_number)), error)
+
+
+def _digits(code: Any) -> Any:
+    """A code that came as a number, through JSON perhaps, is its digits; the core judges the rest."""
+    return str(code) if isinstance(code, int) and not isinstance(code, bool) else code
 
 
 def _words(result: SendResult | CheckResult) -> str:

@@ -21,6 +21,9 @@ __all__ = ["Column", "Comparison", "Svretries", "Update", "is_id", "local_time",
 T = TypeVar("T")
 
 LARGEST_ID: Final = 2**63 - 1
+LONGEST: Final = 1024
+"""Characters of uniqueId and userId, each."""
+
 PAIR: Final = frozenset({"uniqueId", "userId"})
 
 
@@ -163,8 +166,15 @@ class Svretries:
 
     @classmethod
     def create(cls, *, uniqueId: str, userId: str, count: int = 0, expires: datetime | None = None) -> Svretries:  # noqa: N803  # the old names
-        """The pair's record with this count and expiry. A pair has one record: where there is one, it is changed."""
-        change = _change({"count": count, "expires": expires})
+        """The pair's record, made with this count and expiry.
+
+        A pair has one record: where there is one, it is given as it stands, so that nothing that was counted is lost.
+        """
+        given = _change({"count": count, "expires": expires})
+
+        def change(record: RecipientRecord, now: datetime) -> RecipientRecord:
+            return given(record, now) if record.mark_at is None else record
+
         return cls(here().open_counter(text_of(uniqueId), text_of(userId), change=change).record)
 
     @classmethod
@@ -211,13 +221,12 @@ def text_of(given: object) -> str:
     """Half of a pair as it is kept; a whole number as its digits, as the old column kept it.
 
     Raises:
-        UsageError: it is neither text nor a whole number.
+        UsageError: it is neither text nor a whole number, it is too long, or no encoding takes it.
     """
-    if isinstance(given, int) and not isinstance(given, bool):
-        return str(given)
-    if not isinstance(given, str):
-        raise UsageError("uniqueId and userId are texts.")
-    return given
+    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if not isinstance(text, str) or len(text) > LONGEST or any("\ud800" <= each <= "\udfff" for each in text):
+        raise UsageError(f"uniqueId and userId are texts of at most {LONGEST} characters.")
+    return text
 
 
 def _change(changes: dict[str, Any]) -> Any:

@@ -28,7 +28,7 @@ class SMSObject:
         channel: how the code went.
         valid: whether it was approved.
         send_code_attempts: the send that this object tells of, if it does.
-        service_sid, account_sid, amount, payee, lookup, sna, url: None; a vendor's own.
+        service_sid, account_sid, amount, payee, lookup, sna, sna_attempts_error_codes, url: empty; a vendor's own.
         date_created, date_updated: when it was made, aware.
     """
 
@@ -44,6 +44,7 @@ class SMSObject:
     payee: str | None = None
     lookup: dict[str, Any] | None = None
     sna: dict[str, Any] | None = None
+    sna_attempts_error_codes: tuple[dict[str, Any], ...] = ()
     url: str | None = None
     date_created: datetime = field(default_factory=lambda: datetime.now(UTC))
     date_updated: datetime = field(default_factory=lambda: datetime.now(UTC))

@@ -97,8 +97,8 @@ class Reference(Codes):
 
     def check_count(self, caller: Caller, key: Key) -> list[Told]:
         """What may be told; where it is free, the record is the pair's."""
-        pair = self.pairs.get(key) or Pair(made_at=self.now)
-        self.pairs[key] = pair if pair.number else replace(pair, number=caller.number)
+        pair = self.pairs.get(key) or Pair(made_at=self.now, number=caller.number)
+        self.pairs[key] = pair
         until = pair.expires
         return [
             FREE
@@ -111,13 +111,20 @@ class Reference(Codes):
         """It was handed the record."""
         caller.loaded.add(key)
         caller.deleted.discard(key)
+        self._named(caller, key)
+
+    def _named(self, caller: Caller, key: Key) -> None:
+        """A record that nobody was named for is this number's from now on."""
+        if not self.pairs[key].number:
+            self.pairs[key] = replace(self.pairs[key], number=caller.number)
 
     def add_count(self, caller: Caller, key: Key) -> list[Pair]:
         """What the record may be after one more send."""
         caller.approved = False
         caller.loaded.add(key)
-        pair = self.pairs.get(key) or Pair(made_at=self.now)
-        return [self._counted(pair, now) for now in self.presents(key)]
+        self.pairs.setdefault(key, Pair(made_at=self.now))
+        self._named(caller, key)
+        return [self._counted(self.pairs[key], now) for now in self.presents(key)]
 
     def _counted(self, pair: Pair, now: datetime) -> Pair:
         waits = self.profile.ladder

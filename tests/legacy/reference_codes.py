@@ -167,7 +167,7 @@ class Codes:
             phone.steps = phone.steps % len(self.profile.ladder) + 1
             phone.next_at = self.now + self.profile.ladder[phone.steps - 1]
         if order in REFUSALS:
-            self._gave_back(phone, step_before)
+            self._gave_back(phone, None if caller.strict else step_before)
             error, seconds = REFUSALS[order]
             return Told(error, seconds)
         phone.sends.append(self.now)
@@ -177,16 +177,17 @@ class Codes:
         (self._sent_by_vendor if self.vendor_owns else self._sent)(phone, code, lost=order == "lost")
         return BROKEN if order == "lost" else PENDING
 
-    def _gave_back(self, phone: Phone, step_before: int) -> None:
-        """The vendor did not send: the step is given back, three times in an hour."""
+    def _gave_back(self, phone: Phone, step_before: int | None) -> None:
+        """The vendor did not send: the step, where one was taken, is given back, three times in an hour."""
         held = self._held(phone)
         if phone.live and not self.vendor_owns:
             phone.codes = held
             phone.ends = max(end for _, end, _ in held)
         if sum(at > self.now - HOUR for at in phone.given_back) < self.profile.refunds_per_hour:
             phone.given_back.append(self.now)
-            phone.steps = step_before if step_before < len(self.profile.ladder) else 0
-            phone.next_at = self.now
+            if step_before is not None:
+                phone.steps = step_before if step_before < len(self.profile.ladder) else 0
+                phone.next_at = self.now
         else:
             phone.sends.append(self.now)
 

@@ -151,7 +151,7 @@ def counters(folder: Path) -> list[RecipientRecord]:
 def environment_of(emulated: Mapping[str, str], folder: Path, **more: str) -> dict[str, str]:
     """All that a process is told: where Twilio is, where its file is, and what a test adds."""
     bare = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ}
-    own = {"OTPCORE_TINYDB_PATH": str(folder / FILE), "ENABLE_OTP": "true"}
+    own = {"OTPCORE_TINYDB_PATH": str(folder / FILE), "ENABLE_OTP": "true", "FLASK_SECRET_KEY": "of the tests"}
     return {**bare, **emulated, **own, **more}
 
 

@@ -29,6 +29,7 @@ from otpcore.legacy import (
     engine,
     use,
 )
+from otpcore.legacy.records import local_time
 from otpcore.policy import DEFAULT
 from otpcore.providers.console import ConsoleProvider
 from otpcore.providers.fake import FakeProvider
@@ -228,6 +229,91 @@ def test_an_approval_frees_no_record_of_another_number(town: Town) -> None:
     otp.verification_check(town.vendor.code_for(NUMBER))
     with pytest.raises(TooManyRequests):
         otp.check_count("other", "user")
+
+
+def test_who_is_refused_a_record_that_is_nobodys_has_no_part_in_it(town: Town) -> None:
+    made = Svretries.create(uniqueId="hash", userId="user", count=1, expires=local_time(town.now + timedelta(hours=1)))
+    with pytest.raises(TooManyRequests):
+        OTP_Model(phone(4)).check_count("hash", "user")
+    with pytest.raises(Forbidden):
+        OTP_Model(phone(4)).delete_count(made.id)
+
+
+def test_a_record_that_is_counted_is_the_numbers(town: Town) -> None:
+    otp = OTP_Model(NUMBER)
+    record = otp.check_count("hash", "user")
+    assert record.delete_instance() == 1
+    otp.add_count(record)
+    OTP_Model(NUMBER).delete_count(record.id)
+
+
+def test_a_record_is_kept_400_days_after_its_last_change(closing: None) -> None:
+    town = there()
+    for user, count in (("none", 0), ("full", 4)):
+        Svretries.create(uniqueId="hash", userId=user, count=count)
+    swept = vars(town.desk)["_store"].sweep
+    assert swept(town.now + timedelta(days=399), limit=10) == 0
+    assert swept(town.now + timedelta(days=401), limit=10) == 2
+
+
+def test_a_strict_send_forgets_no_ladder(closing: None) -> None:
+    town = there(owner=CodeOwner.CORE)
+    OTP_Model(NUMBER).verification()
+    OTP_Model(NUMBER, strict_legacy=True).verification()
+    assert vars(town.desk)["_store"].sweep(town.now + timedelta(days=30), limit=10) == 0
+
+
+def test_a_number_that_is_exchanged_is_the_one_that_is_used(town: Town) -> None:
+    otp = OTP_Model(NUMBER)
+    otp.verification()
+    otp.phone_number = phone(4)
+    otp.verification()
+    assert [message.recipient for message in town.vendor.outbox] == [NUMBER, phone(4)]
+
+
+def test_a_code_that_came_as_a_number_is_its_digits(town: Town) -> None:
+    otp = OTP_Model(NUMBER, strict_legacy=True)
+    code = ""
+    while not code or code.startswith("0"):
+        otp.verification()
+        code = town.vendor.code_for(NUMBER)
+        if code.startswith("0"):
+            otp.verification_check(code)
+    assert otp.verification_check(int(code)).status == "approved"  # type: ignore[arg-type]
+
+
+def test_a_policy_without_waits_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="at least one wait"):
+        Desk(MemoryStore(), FakeProvider(), profile=replace(DEFAULT, ladder=()))
+
+
+def test_a_desk_that_cannot_be_loaded_is_closed_again(monkeypatch: pytest.MonkeyPatch, closing: None) -> None:
+    closed: list[Desk] = []
+
+    def fails(_desk: Desk) -> None:
+        raise ConfigurationError
+
+    def close(desk: Desk) -> None:
+        closed.append(desk)
+
+    monkeypatch.setattr(Desk, "load", fails)
+    monkeypatch.setattr(Desk, "close", close)
+    there()
+    for _ in range(3):
+        with pytest.raises(InternalServerError):
+            OTP_Model(NUMBER).verification()
+    assert len(closed) == 3
+    monkeypatch.undo()
+
+
+def test_both_engines_know_the_peppers_of_before(closing: None) -> None:
+    store = MemoryStore()
+    use(lambda: Desk(store, FakeProvider(owner=CodeOwner.CORE), pepper=PEPPER))
+    OTP_Model(NUMBER).verification()
+    monkey = Desk(
+        store, FakeProvider(owner=CodeOwner.CORE), pepper=bytes(reversed(PEPPER)), previous_peppers=iter([PEPPER])
+    )
+    assert [len([*vars(each)["_setup"].keyring]) for each in (monkey, monkey.strict)] == [2, 2]
 
 
 def test_who_was_refused_a_record_has_not_loaded_it(town: Town) -> None:
