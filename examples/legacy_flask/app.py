@@ -67,4 +67,5 @@ def given(*names: str) -> list[str]:
 def hash_of(phone_number: str) -> str:
     """The number's name in the records: keyed, for all numbers are soon hashed; and the same however it is spaced."""
     plain = re.sub(r"[\s().-]", "", phone_number)
-    return hmac.digest(str(app.config["SECRET_KEY"]).encode(), plain.encode(), "sha256").hex()
+    key = cast("str", app.config["SECRET_KEY"])
+    return hmac.digest(key.encode(), plain.encode(), "sha256").hex()
