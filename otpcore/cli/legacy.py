@@ -10,7 +10,7 @@ import difflib
 import getpass
 import sys
 import zoneinfo
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from itertools import groupby
@@ -80,6 +80,7 @@ def import_table(
             rows,
             zone=region,
             keep_ids=timedelta(days=keep_ids_days),
+            repeated=rows.repeated,
             write=not dry_run,
             progress=lambda read: bar.update(bar.task_ids[0], completed=read),
         )
@@ -168,6 +169,9 @@ def _shown(rows: OldTable) -> Generator[Progress]:
 
 # --- what is told ------------------------------------------------------------------------------
 
+SHOWN: Final = 20
+"""Ids of a kind; programs are given every one."""
+
 COUNTS: Final = {
     "imported": "records made",
     "merged": "further rows of a pair, in the same record",
@@ -197,15 +201,20 @@ def _for_people(report: Report, *, table: str, zone: str, dry_run: bool) -> list
     lines.append(f"  {'refused':<10} {len(report.refused):>9,}  left where they are")
     by_reason = sorted(report.refused, key=lambda each: each.reason)
     for reason, rows in groupby(by_reason, key=lambda each: each.reason):
-        lines.append(f"    {reason}: id {', '.join('unknown' if row.id is None else str(row.id) for row in rows)}")
+        lines.append(f"    {reason}: id {_listed([row.id for row in rows])}")
     if report.kept:
         lines.append(
             f"Old ids: {report.kept:,} lead to their records until {report.until.astimezone():%Y-%m-%d %H:%M}."
         )
     if report.taken:
-        lines.append(f"Old ids that lead to another record already: {', '.join(map(str, report.taken))}.")
+        lines.append(f"Old ids that lead to another record already: {_listed(report.taken)}.")
     if not report.changed:
         lines.append("Nothing to change." if dry_run else "Nothing was changed.")
     if dry_run:
         lines.append("A dry run: nothing was written.")
     return lines
+
+
+def _listed(ids: Sequence[int | None]) -> str:
+    shown = ", ".join("unknown" if each is None else str(each) for each in ids[:SHOWN])
+    return shown if len(ids) <= SHOWN else f"{shown} and {len(ids) - SHOWN:,} more"

@@ -9,8 +9,8 @@ to a record that is gone, or was made anew since, says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from itertools import groupby
@@ -94,13 +94,13 @@ class Report:
         """Whether any record was made or tightened."""
         return bool(self.imported or self.tightened)
 
-    def note(self, rows: int, moved: Moved) -> None:
+    def note(self, rows: Sequence[Row], moved: Moved) -> None:
         """Count the rows of one pair."""
-        came = rows - len(moved.gone)
-        self.gone += len(moved.gone)
-        self.kept += came - len(moved.taken)
+        came = [row.id for row in rows if row.id not in moved.gone]
+        self.gone += len(rows) - len(came)
+        self.kept += len({*came} - {*moved.taken})
         self.taken += moved.taken
-        self.merged += max(0, came - 1)
+        self.merged += max(0, len(came) - 1)
         self.imported += moved.outcome is Outcome.IMPORTED
         self.tightened += moved.outcome is Outcome.TIGHTENED
         self.unchanged += moved.outcome is Outcome.UNCHANGED
@@ -112,6 +112,7 @@ def move_table(
     *,
     zone: tzinfo,
     keep_ids: timedelta,
+    repeated: Collection[object] = (),
     write: bool = True,
     progress: Callable[[int], object] = lambda _read: None,
 ) -> Report:
@@ -122,24 +123,42 @@ def move_table(
         table: values of `COLUMNS`, the rows of a pair one after the other. It is walked once.
         zone: of the dates that name none.
         keep_ids: how long the old ids lead to their records.
+        repeated: ids that more than one row has. The first pair keeps such an id, also where nothing is written that
+            could say so to the second.
         write: False: nothing is written, and the report is the same.
         progress: told how many rows are done.
 
     Raises:
         StoreError: the store failed; what was moved before stays moved.
     """
-    report = Report(until=desk.clock() + keep_ids)
-    for rows in _pairs(table, zone, report):
-        report.note(len(rows), desk.move(rows, report.until, write=write))
+    now = desk.clock()
+    report, first = Report(until=now + keep_ids), _First(repeated)
+    for rows in _pairs(table, zone, now, report):
+        report.note(rows, first.of(rows, desk.move(rows, report.until, write=write)))
         progress(report.read)
     return report
 
 
-def _pairs(table: Iterable[Sequence[object]], zone: tzinfo, report: Report) -> Iterator[list[Row]]:
+class _First:
+    """Which pair an id was given to, of the ids that may be given to two."""
+
+    def __init__(self, repeated: Collection[object]) -> None:
+        self._repeated = repeated
+        self._leads: dict[int, int] = {}
+
+    def of(self, rows: Sequence[Row], moved: Moved) -> Moved:
+        """The same, with the ids that an earlier pair of this run has."""
+        identity = counter_id(*rows[0].pair)
+        ours = {row.id for row in rows if row.id in self._repeated} - {*moved.gone, *moved.taken}
+        late = tuple(each for each in sorted(ours) if self._leads.setdefault(each, identity) != identity)
+        return replace(moved, taken=tuple(sorted((*moved.taken, *late))))
+
+
+def _pairs(table: Iterable[Sequence[object]], zone: tzinfo, now: datetime, report: Report) -> Iterator[list[Row]]:
     def good() -> Iterator[Row]:
         for values in table:
             report.read += 1
-            judged = judge(values, zone)
+            judged = judge(values, zone, now)
             if isinstance(judged, Row):
                 yield judged
             else:

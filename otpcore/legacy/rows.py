@@ -12,24 +12,31 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from decimal import Decimal
 from functools import reduce
 from typing import Final
 
 from otpcore.model import RecipientRecord
 from otpcore.policy import Profile
 
-__all__ = ["COLUMNS", "LONGEST", "BadRow", "Row", "Standing", "instant", "judge", "merged", "tightened"]
+__all__ = ["COLUMNS", "FURTHEST", "LONGEST", "BadRow", "Row", "Standing", "instant", "judge", "merged", "tightened"]
 
 COLUMNS: Final = ("id", "uniqueId", "userId", "count", "expires", "createdAt")
 """Of the table, in the order in which `judge` takes their values."""
 
 LARGEST_ID: Final = 2**63 - 1
 
+BEYOND: Final = 2**64
+"""No database counts so far, and a decimal may have 100,000 digits."""
+
 LONGEST: Final = 1_024
 """Characters of a uniqueId or userId; the old column held 255."""
 
 YEARS: Final = range(1970, 9_000)
-"""Further off lies no wait of anybody, and other zones have no date for the last hours of the year 9999."""
+"""Other zones have no date for the last hours of the year 9999."""
+
+FURTHEST: Final = timedelta(days=366)
+"""From now; the longest wait of the old class was a day, so what is further off was a clock that was wrong."""
 
 MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -94,40 +101,55 @@ class Standing:
 # --- one row -----------------------------------------------------------------------------------
 
 
-def judge(values: Sequence[object], zone: tzinfo) -> Row | BadRow:
+def judge(values: Sequence[object], zone: tzinfo, now: datetime) -> Row | BadRow:
     """A row, or what is wrong with it.
 
     Args:
         values: of `COLUMNS`, as the driver gave them.
         zone: whose clock on the wall wrote the dates that name no zone.
+        now: from which on a wait may last `FURTHEST`.
     """
-    given_id, unique_id, user_id, given_count, expires, created = values
+    given_id, given_unique_id, given_user_id, given_count, expires, created = values
     identity, count = _whole(given_id), _whole(given_count)
+    unique_id, user_id = _in_digits(given_unique_id), _in_digits(given_user_id)
     faults = [*_faults_of_text("uniqueId", unique_id), *_faults_of_text("userId", user_id)]
     if identity is None or not 0 < identity <= LARGEST_ID:
         faults.insert(0, "id is not a whole number from 1 to 2^63 - 1")
     if count is None or count < 0:
         faults.append("count is NULL" if given_count is None else "count is not a whole number, 0 or more")
-    dates: list[datetime | None] = []
+    dates: dict[str, datetime | None] = {"expires": None, "createdAt": None}
     for name, given in (("expires", expires), ("createdAt", created)):
         try:
-            dates.append(None if given is None else instant(given, zone))
+            dates[name] = None if given is None else instant(given, zone)
         except (ValueError, OverflowError):
             faults.append(f"{name} is not a date and time that can be read")
+    expires_at, created_at = dates.values()
+    if expires_at is not None and expires_at > now + FURTHEST:
+        faults.append(f"expires is more than {FURTHEST.days} days from now")
     if faults or identity is None or count is None:
         return BadRow(identity, "; ".join(faults))
-    return Row(identity, str(unique_id), str(user_id), count, dates[0], dates[1])
+    return Row(identity, str(unique_id), str(user_id), count, expires_at, created_at)
 
 
 def _whole(given: object) -> int | None:
+    if isinstance(given, Decimal) and given.is_finite() and -BEYOND < given < BEYOND and given == int(given):
+        return int(given)
     return given if isinstance(given, int) and not isinstance(given, bool) else None
+
+
+def _in_digits(given: object) -> object:
+    """A whole number as its digits, as the facade keeps one; whatever else it is, as it is."""
+    if isinstance(given, Decimal) and given.as_tuple().exponent != 0:
+        return given  # 7.0 beside 7 would be one pair in two places of the order
+    whole = _whole(given)
+    return given if whole is None else str(whole)
 
 
 def _faults_of_text(name: str, given: object) -> Iterator[str]:
     if given is None:
         yield f"{name} is NULL"
     elif not isinstance(given, str):
-        yield f"{name} is not text"
+        yield f"{name} is neither text nor a whole number"
     elif not given:
         yield f"{name} is empty"
     elif len(given) > LONGEST:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing, contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
@@ -18,7 +19,7 @@ from otpcore.errors import ConfigurationError, OtpcoreError
 from otpcore.legacy.rows import COLUMNS
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Connection, CursorResult, Engine, Executable
+    from sqlalchemy import URL, Connection, CursorResult, Engine, Executable, Inspector
 
 __all__ = ["EXTRA", "DatabaseFailed", "OldDatabase", "OldTable", "open_table"]
 
@@ -61,14 +62,18 @@ class OldTable:
 
     Attributes:
         total: how many rows it has, now.
+        repeated: ids that more than one row has; none where the table has a primary key.
     """
 
-    def __init__(self, connection: Connection, select: Executable, total: int) -> None:
+    def __init__(
+        self, connection: Connection, select: Executable, *, total: int, repeated: frozenset[object] = frozenset()
+    ) -> None:
         self._connection = connection
         self._select = select
         self._result: CursorResult[Any] | None = None
         self._cursor: Any = None
         self.total = total
+        self.repeated = repeated
 
     def __iter__(self) -> Iterator[Sequence[object]]:
         """The values of `COLUMNS`, row by row, those of a pair one after the other; as the table was at the start."""
@@ -155,12 +160,23 @@ def _engine(url: URL) -> Engine:
 def _read_only(url: URL) -> URL:
     """A file that is not there would be made."""
     name = url.database or ""
-    if name.startswith("file:"):
-        return url
-    file = Path(name)
-    if not file.is_file():
+    file = Path(_path_of(name) if name.startswith("file:") else name)
+    try:
+        there = file.is_file()
+    except (OSError, ValueError):  # too long for a name, or in a folder that may not be read
+        there = False
+    if not there:
         raise ConfigurationError(f"There is no database file {name or '(none is named)'}: write sqlite:///FILE.")
     return url.set(database=f"file:{quote(str(file.absolute()))}", query={"mode": "ro", "uri": "true"})
+
+
+def _path_of(uri: str) -> str:
+    """Of SQLite's own form of an address, whose parameters could ask for a file to be made."""
+    path = uri.removeprefix("file:").partition("?")[0].partition("#")[0]
+    for start in ("//localhost/", "///"):
+        if path.startswith(start):
+            path = "/" + path.removeprefix(start)
+    return unquote(path)
 
 
 def _sqlite(connection: Any, _record: object) -> None:
@@ -210,7 +226,7 @@ def _table(connection: Connection, name: str) -> OldTable:
     try:
         found = [column["name"] for column in inspector.get_columns(plain, schema=schema or None)]
     except (NoSuchTableError, DBAPIError):  # the second where a user may not even ask
-        there = sorted(inspector.get_table_names(schema=schema or None))
+        there = _tables(inspector, schema)
         if plain in there:
             raise
         raise ConfigurationError(
@@ -231,8 +247,25 @@ def _table(connection: Connection, name: str) -> OldTable:
         values[4:] = [sa.cast(each, sa.Text).label(str(each.name)) for each in values[4:]]
     pair = [_bytewise(each, kind) for each in values[1:3]]
     total = connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one()
+    identity = table.c[0]
+    twice = sa.select(identity).where(identity.is_not(None)).group_by(identity).having(sa.func.count() > 1)
+    repeated = frozenset(
+        each for each in connection.execute(twice).scalars() if isinstance(each, (int, float, Decimal))
+    )
     select: Executable = sa.select(*values).order_by(*pair, values[0])
-    return OldTable(connection, select, total)
+    return OldTable(connection, select, total=total, repeated=repeated)
+
+
+def _tables(inspector: Inspector, schema: str) -> list[str]:
+    """Names of the tables; none where there is no such schema."""
+    from sqlalchemy.exc import DBAPIError  # noqa: PLC0415  # as above
+
+    try:
+        return sorted(inspector.get_table_names(schema=schema or None))
+    except DBAPIError:
+        if not schema or schema in inspector.get_schema_names():
+            raise
+    return []
 
 
 def _spelled(wanted: str, found: Sequence[str]) -> str | None:
@@ -247,7 +280,7 @@ def _bytewise(column: Any, kind: str) -> Any:
 
     match kind:
         case "sqlite":
-            return sa.collate(column, "BINARY")
+            return sa.collate(sa.cast(column, sa.Text), "BINARY")  # a column of SQLite may hold 7 and "7"
         case "postgresql":
             return sa.collate(sa.cast(column, sa.Text), "C")
         case _:

@@ -9,6 +9,7 @@ import select
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -122,7 +123,8 @@ def test_a_dry_run_reports_the_same_and_leaves_the_store_byte_for_byte(
     addressed: OldDatabase, otpcore: Cli, tmp_path: Path
 ) -> None:
     otpcore("legacy", "import", *DOUALA)
-    addressed.fill([(7, "hash-a", "user-a", 1, "2031-01-01 00:00:00", None), (8, "hash-z", "user-z", 1, None, None)])
+    tomorrow = str(datetime.now(UTC) + timedelta(days=1))
+    addressed.fill([(7, "hash-a", "user-a", 1, tomorrow, None), (8, "hash-z", "user-z", 1, None, None)])
     before = store_file(tmp_path).read_bytes()
     dry = otpcore("legacy", "import", *DOUALA, "--dry-run")
     assert store_file(tmp_path).read_bytes() == before
@@ -144,6 +146,32 @@ def test_an_id_that_leads_elsewhere_is_told_and_is_no_success(addressed: OldData
     ran = otpcore("legacy", "import", *DOUALA)
     assert ran.code is Exit.NO
     assert "Old ids that lead to another record already: 3." in ran.out
+
+
+@pytest.mark.parametrize("order", [["a", "b"], ["b", "a"]], ids=str)
+def test_a_dry_run_foretells_that_an_id_is_given_to_two_pairs(
+    order: list[str], addressed: OldDatabase, otpcore: Cli
+) -> None:
+    addressed.execute("DELETE FROM svretries")
+    addressed.fill([(1, pair, "user", 1, None, None) for pair in order])
+    dry = otpcore("legacy", "import", *DOUALA, "--dry-run")
+    real = otpcore("legacy", "import", *DOUALA)
+    assert (dry.code, dry.out) == (Exit.NO, f"{real.out}A dry run: nothing was written.\n")
+    assert (real.code, "Old ids that lead to another record already: 1." in real.out) == (Exit.NO, True)
+
+
+def test_people_are_shown_twenty_ids_of_a_kind_and_programs_every_one(addressed: OldDatabase, otpcore: Cli) -> None:
+    addressed.fill([(each, "", "user", 1, None, None) for each in range(1_001, 2_522)])
+    addressed.fill([(each, "hash", "", 1, None, None) for each in range(1, 21)])
+    addressed.fill([(each, f"hash-{pair}", "user", 1, None, None) for each in range(3_001, 3_031) for pair in "yz"])
+    ran = otpcore("legacy", "import", *DOUALA)
+    first = ", ".join(str(each) for each in range(1_001, 1_021))
+    assert f"    uniqueId is empty: id {first} and 1,501 more\n" in ran.out
+    assert f"    userId is empty: id {', '.join(str(each) for each in range(1, 21))}\n" in ran.out
+    late = ", ".join(str(each) for each in range(3_001, 3_021))
+    assert f"Old ids that lead to another record already: {late} and 10 more.\n" in ran.out
+    told = otpcore("legacy", "import", *DOUALA, "--json").json
+    assert [len(told["refused"]), len(told["old_ids"]["taken"])] == [1_541, 30]
 
 
 def test_neither_provider_nor_pepper_is_needed_or_made(
@@ -194,6 +222,7 @@ def test_the_address_may_come_from_a_line_of_input_or_a_file(old: OldDatabase, o
         ([*DOUALA, "--keep-ids-days", "0"], Exit.USAGE, "--keep-ids-days"),
         ([*DOUALA, "--table", "retries"], Exit.CONFIGURATION, "there are: svretries. Name it with --table"),
         ([*DOUALA, "--table", "x; DROP TABLE svretries"], Exit.CONFIGURATION, "There is no table"),
+        ([*DOUALA, "--table", "a.b.c"], Exit.CONFIGURATION, "There is no table 'a.b.c'"),
         (["--database", "sqlite://"], Exit.USAGE, "No such option"),
     ],
     ids=str,

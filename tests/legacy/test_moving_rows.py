@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from otpcore.ledger import count_send
 from otpcore.legacy import rows
-from otpcore.legacy.rows import LONGEST, BadRow, Row, Standing, instant, judge, merged, tightened
+from otpcore.legacy.rows import FURTHEST, LONGEST, MILLISECOND, BadRow, Row, Standing, instant, judge, merged, tightened
 from otpcore.model import Counter, Ladder, RecipientRecord
 from otpcore.policy import DEFAULT
 
@@ -39,7 +39,7 @@ def row(count: int, expires_at: datetime | None, *, identity: int = 1, created_a
 
 
 def test_a_good_row_is_read() -> None:
-    assert judge(GOOD, DOUALA) == Row(
+    assert judge(GOOD, DOUALA, EPOCH) == Row(
         id=7,
         unique_id="hash",
         user_id="user",
@@ -50,8 +50,37 @@ def test_a_good_row_is_read() -> None:
 
 
 def test_a_row_that_never_counted_is_good() -> None:
-    judged = judge(changed(count=0, expires=None, createdAt=None), DOUALA)
+    judged = judge(changed(count=0, expires=None, createdAt=None), DOUALA, EPOCH)
     assert judged == Row(7, "hash", "user", 0, None, None)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"uniqueId": 12, "userId": 0}, (7, "12", "0", 2)),
+        ({"userId": -(2**63)}, (7, "hash", "-9223372036854775808", 2)),
+        ({"userId": Decimal(12)}, (7, "hash", "12", 2)),
+        ({"id": Decimal(7), "count": Decimal("2.00")}, (7, "hash", "user", 2)),
+    ],
+    ids=str,
+)
+def test_whole_numbers_are_taken_whatever_the_column_s_kind(
+    values: dict[str, object], expected: tuple[object, ...]
+) -> None:
+    judged = judge(changed(**values), DOUALA, EPOCH)
+    assert isinstance(judged, Row)
+    assert (judged.id, judged.unique_id, judged.user_id, judged.count) == expected
+
+
+def test_a_wait_of_a_year_is_taken_and_no_age_is_too_old() -> None:
+    judged = judge(changed(expires=EPOCH + FURTHEST, createdAt="1970-01-02 00:00:00"), DOUALA, EPOCH)
+    assert isinstance(judged, Row)
+    assert judged.expires_at == EPOCH + FURTHEST
+    assert isinstance(judge(changed(expires="1970-01-02 00:00:00"), DOUALA, EPOCH), Row)
+    assert isinstance(judge(changed(createdAt="8999-01-01 00:00:00"), DOUALA, EPOCH), Row)
+    assert judge(changed(expires="soon", createdAt="8999-01-01 00:00:00"), DOUALA, EPOCH) == BadRow(
+        7, "expires is not a date and time that can be read"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,13 +94,16 @@ def test_a_row_that_never_counted_is_good() -> None:
         ({"id": True}, "id is not a whole number from 1"),
         ({"uniqueId": None}, "uniqueId is NULL"),
         ({"uniqueId": ""}, "uniqueId is empty"),
-        ({"uniqueId": b"hash"}, "uniqueId is not text"),
+        ({"uniqueId": b"hash"}, "uniqueId is neither text nor a whole number"),
         ({"uniqueId": "h" * (LONGEST + 1)}, "uniqueId is longer than 1,024 characters"),
         ({"uniqueId": "\udcff"}, "uniqueId holds bytes that are no text"),
         ({"userId": None}, "userId is NULL"),
         ({"userId": ""}, "userId is empty"),
-        ({"userId": 12}, "userId is not text"),
-        ({"userId": UUID(int=1)}, "userId is not text"),
+        ({"userId": 12.0}, "userId is neither text nor a whole number"),
+        ({"userId": True}, "userId is neither text nor a whole number"),
+        ({"userId": Decimal("12.0")}, "userId is neither text nor a whole number"),
+        ({"userId": Decimal("12.5")}, "userId is neither text nor a whole number"),
+        ({"userId": UUID(int=1)}, "userId is neither text nor a whole number"),
         ({"userId": "u" * 5_000}, "userId is longer than 1,024 characters"),
         ({"count": None}, "count is NULL"),
         ({"count": -1}, "count is not a whole number, 0 or more"),
@@ -79,6 +111,12 @@ def test_a_row_that_never_counted_is_good() -> None:
         ({"count": Decimal("1.5")}, "count is not a whole number, 0 or more"),
         ({"count": "2"}, "count is not a whole number, 0 or more"),
         ({"count": True}, "count is not a whole number, 0 or more"),
+        ({"id": Decimal("7.5")}, "id is not a whole number from 1"),
+        ({"id": Decimal("NaN")}, "id is not a whole number from 1"),
+        ({"id": Decimal("1E+90000")}, "id is not a whole number from 1"),
+        ({"count": Decimal("Infinity")}, "count is not a whole number, 0 or more"),
+        ({"expires": EPOCH + FURTHEST + MILLISECOND}, "expires is more than 366 days from now"),
+        ({"expires": "8999-12-31 23:59:59"}, "expires is more than 366 days from now"),
         ({"expires": ""}, "expires is not a date and time that can be read"),
         ({"expires": "soon"}, "expires is not a date and time that can be read"),
         ({"expires": "0000-00-00 00:00:00"}, "expires is not a date and time that can be read"),
@@ -95,7 +133,7 @@ def test_a_row_that_never_counted_is_good() -> None:
     ids=str,
 )
 def test_a_bad_row_is_refused_with_its_reason(values: dict[str, object], reason: str) -> None:
-    judged = judge(changed(**values), DOUALA)
+    judged = judge(changed(**values), DOUALA, EPOCH)
     assert isinstance(judged, BadRow)
     assert judged.reason.startswith(reason)
     expected = values.get("id", 7)
@@ -103,7 +141,7 @@ def test_a_bad_row_is_refused_with_its_reason(values: dict[str, object], reason:
 
 
 def test_everything_that_is_wrong_with_a_row_is_told() -> None:
-    judged = judge((0, "", None, None, "soon", "late"), DOUALA)
+    judged = judge((0, "", None, None, "soon", "late"), DOUALA, EPOCH)
     assert isinstance(judged, BadRow)
     assert judged.reason.split("; ") == [
         "id is not a whole number from 1 to 2^63 - 1",
@@ -121,11 +159,17 @@ def test_everything_that_is_wrong_with_a_row_is_told() -> None:
     )
 )
 def test_whatever_a_row_holds_it_is_judged_and_nothing_of_it_is_quoted(values: tuple[object, ...]) -> None:
-    judged = judge(values, DOUALA)
+    judged = judge(values, DOUALA, EPOCH)
     if isinstance(judged, Row):
-        assert (judged.id, judged.unique_id, judged.user_id, judged.count) == values[:4]
+        identity, unique_id, user_id, count = values[:4]
+        assert (judged.id, judged.unique_id, judged.user_id, judged.count) == (
+            identity,
+            str(unique_id),
+            str(user_id),
+            count,
+        )
     else:
-        unquoted = judge((judged.id, *[object()] * 5), DOUALA)
+        unquoted = judge((judged.id, *[object()] * 5), DOUALA, EPOCH)
         assert isinstance(unquoted, BadRow)
         assert len(judged.reason) < 300
 

@@ -18,7 +18,7 @@ from otpcore.legacy.moving import Report
 from otpcore.legacy.rows import judge
 from otpcore.legacy.tables import DatabaseFailed, OldTable, open_table
 from otpcore.stores.memory import MemoryStore
-from tests.legacy.moved import ZONE, MovedClock, desk_over, move, stands
+from tests.legacy.moved import EPOCH, ZONE, MovedClock, desk_over, move, stands
 from tests.legacy.services import KINDS, OldDatabase, opened
 
 pytestmark = pytest.mark.service
@@ -113,10 +113,17 @@ def test_a_second_run_over_a_real_table_changes_nothing(old: OldDatabase) -> Non
     assert moved(old, store, write=False)[0].unchanged == 7
 
 
+def made_again(old: OldDatabase, columns: str) -> None:
+    """The table with other columns, empty, for the same reader."""
+    table = old.quoted(old.table)
+    reader = [] if old.kind != "postgresql" else [f"GRANT SELECT ON {table} TO {sa.make_url(old.address).username}"]
+    old.execute(f"DROP TABLE {table}", f"CREATE TABLE {table} ({columns})", *reader)
+
+
 def split_pairs(old: OldDatabase) -> bool:
     """Whether the rows of some pair do not come one after the other."""
     with open_table(old.address, old.table) as rows:
-        pairs = [(each[1], each[2]) for each in rows]
+        pairs = [(str(each[1]), str(each[2])) for each in rows]
     runs = [pair for number, pair in enumerate(pairs) if number == 0 or pairs[number - 1] != pair]
     return len(runs) != len(set(runs))
 
@@ -164,9 +171,50 @@ def test_unsigned_ids_and_binary_texts_of_mysql_are_refused_alone(tmp_path: Path
         )
         old.fill([(2**63, "h", "a", 1, None, None), (2**63 - 1, "h", "b", 1, None, None)])
         assert refused(old) == {
-            2**63: "id is not a whole number from 1 to 2^63 - 1; userId is not text",
-            2**63 - 1: "userId is not text",
+            2**63: "id is not a whole number from 1 to 2^63 - 1; userId is neither text nor a whole number",
+            2**63 - 1: "userId is neither text nor a whole number",
         }
+
+
+@pytest.mark.parametrize("kind", ["", "DECIMAL(12, 2)"], ids=["whole", "decimal"])
+def test_the_database_says_which_ids_more_than_one_row_has(old: OldDatabase, kind: str) -> None:
+    if kind:
+        columns = ", ".join(f"{old.quoted(name)} VARCHAR(9)" for name in ("uniqueId", "userId", "expires", "createdAt"))
+        made_again(old, f"{old.quoted('id')} {kind}, {old.quoted('count')} {kind}, {columns}")
+    ids = [1, 2, 2, 3, 4, 4, 4, None, None, -5, -5]
+    old.fill([(each, f"hash-{number}", "user", 1, None, None) for number, each in enumerate(ids)])
+    with open_table(old.address, old.table) as rows:
+        assert rows.repeated == {2, 4, -5}
+        assert len([*rows]) == len(ids)
+
+
+NUMBERS = {
+    "sqlite": ("INTEGER", "NUMERIC"),
+    "mariadb": ("BIGINT", "DECIMAL(20, 0)"),
+    "postgresql": ("bigint", "numeric(20, 0)"),
+}
+
+
+@pytest.mark.parametrize("column", [0, 1], ids=["whole", "decimal"])
+def test_ids_and_counts_and_halves_of_pairs_in_columns_of_numbers_are_taken(old: OldDatabase, column: int) -> None:
+    kind = NUMBERS[old.kind][column]
+    columns = [f"{old.quoted(name)} {kind}" for name in ("id", "uniqueId", "userId", "count")]
+    columns += [f"{old.quoted(name)} TIMESTAMP NULL" for name in ("expires", "createdAt")]
+    copied = ", ".join(columns)
+    made_again(old, copied)
+    old.fill([(7, 10, 9, 4, None, None), (8, 9, 10, 1, None, None), (9, 10, 9, 2, None, None)])
+    report, held = moved(old)
+    assert (report.imported, report.merged, report.refused) == (2, 1, [])
+    assert [held[str(counter_id(*pair))][0] for pair in (("10", "9"), ("9", "10"))] == [4, 1]
+    assert {"7", "8", "9"} <= held.keys()
+
+
+def test_a_number_and_its_digits_are_one_pair_of_sqlite(tmp_path: Path) -> None:
+    with opened("sqlite", tmp_path) as old:
+        made_again(old, "id, uniqueId, userId, count, expires, createdAt")
+        old.fill([(1, 5, "u", 1, None, None), (2, "5", "u", 3, None, None), (3, 40, "u", 1, None, None)])
+        report, _ = moved(old)
+        assert (report.imported, report.merged, split_pairs(old)) == (2, 1, False)
 
 
 def test_dates_of_postgresql_that_python_has_not_are_refused_alone(tmp_path: Path) -> None:
@@ -319,6 +367,48 @@ def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("file:{}/x.db?mode=rwc&uri=true", "file:{}/x.db?uri=true", "file://{}/x.db?mode=rwc&uri=true"),
+        *("file://localhost{}/x.db?uri=true&mode=rwc", "file:{}/x.db", "file:x?mode=memory&uri=true"),
+        *("{}/x.db?mode=rwc&uri=true", "{}/%00?uri=true", "file:{}/%00?uri=true", "{}/" + "x" * 5_000, "{}"),
+    ],
+)
+def test_no_form_of_an_address_makes_a_file(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with (
+        pytest.raises(ConfigurationError, match="There is no database file"),
+        open_table(f"sqlite:///{name.format(tmp_path)}", "t"),
+    ):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("start", ["file:", "file://", "file://localhost"])
+def test_sqlite_s_own_form_of_an_address_is_read_and_opened_for_reading_alone(start: str, tmp_path: Path) -> None:
+    with opened("sqlite", tmp_path) as old:
+        old.fill([LINES[1]])
+        address = f"sqlite:///{start}{tmp_path}/%6fld.db?mode=rw&uri=true"
+        with pytest.raises(DatabaseFailed, match="readonly"), open_table(address, old.table) as rows:
+            write(rows, f"DELETE FROM {old.table}")
+        with open_table(address, old.table) as rows:
+            assert [each[0] for each in rows] == [2]
+
+
+def as_it_was_given(url: sa.URL) -> sa.URL:
+    """The planted defect: an address in SQLite's own form is used."""
+    return url
+
+
+def test_an_address_that_makes_a_file_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "_read_only", as_it_was_given)
+    address = f"sqlite:///file:{tmp_path}/x.db?mode=rwc&uri=true"
+    with pytest.raises(ConfigurationError, match="There is no table"), open_table(address, "t"):
+        pass
+    assert [each.name for each in tmp_path.iterdir()] == ["x.db"]
+
+
 def test_a_sqlite_file_is_opened_for_reading_alone(tmp_path: Path) -> None:
     with opened("sqlite", tmp_path) as old:
         old.fill([LINES[1]])
@@ -335,6 +425,15 @@ def test_a_table_that_is_not_there_names_those_that_are(old: OldDatabase) -> Non
     with (
         pytest.raises(ConfigurationError, match=rf"no table 'nothing'; there are: .*{old.table}.*--table"),
         open_table(old.address, "nothing"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("name", ["a.b.c", "nowhere.{}", "", ".", "a.", "x" * 500, "x%s%d", 'x"; `y', "x\n", "é.é"])
+def test_a_name_that_no_table_can_have_is_a_matter_of_the_configuration(name: str, old: OldDatabase) -> None:
+    with (
+        pytest.raises(ConfigurationError, match="There is no table"),
+        open_table(old.address, name.format(old.table)),
     ):
         pass
 
@@ -405,5 +504,5 @@ def test_every_value_of_every_database_is_judged_by_the_same_rules(old: OldDatab
     old.fill(in_utc(old, [LINES[0]]))
     with open_table(old.address, old.table) as rows:
         (values,) = rows
-    judged = judge(values, ZONE)
+    judged = judge(values, ZONE, EPOCH)
     assert getattr(judged, "expires_at", None) == at(12, 5)
