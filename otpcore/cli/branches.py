@@ -125,7 +125,7 @@ def emulators(*, env_file: Path | None) -> Iterator[str]:
         yield "\nEmulators:"
         yield from (f"  {' '.join(group.path[1:]):<10}  {group.summary}" for _, group in under)
     if idle:
-        yield "\nInstalled plugins that are loaded when they are named here:"
+        yield "\nInstalled plugins, which may bring one, and are loaded when they are named here:"
         yield from (f"  {info.name:<10}  {info.distribution} {info.version}" for info in idle)
     if not under and not idle:
         yield f"\nNo plugin brings one. {INSTALL}"
@@ -141,7 +141,7 @@ def run_group(typed: Sequence[str], *, env_file: Path | None) -> int:
     plugins = _plugins(typed[:2], env_file=env_file)
     under = [each for each in groups_of(plugins) if each[1].path[0] == EMULATOR]
     if _chosen(typed, under) is None:
-        idle = [f"{EMULATOR} {info.name}" for info in _idle(plugins) if info.name != typed[1]]
+        idle = [info.name for info in _idle(plugins) if info.name != typed[1]]
         raise _unknown(typed, under, idle, f"There is none. {INSTALL}")
     return _run(typed, under)
 
@@ -152,9 +152,10 @@ def _chosen(typed: Sequence[str], under: Sequence[Brought]) -> Brought | None:
 
 
 def _unknown(typed: Sequence[str], under: Sequence[Brought], more: Sequence[str], none: str) -> UnknownPlugin:
-    named = [*(" ".join(group.path) for _, group in under), *more]
-    there = f"There are: {', '.join(named)}." if named else none
-    return UnknownPlugin(f"No plugin brings the command {' '.join(typed[:2])!r}. {there}")
+    named = [" ".join(group.path) for _, group in under]
+    there = [f"There are: {', '.join(named)}."] if named else []
+    there += [f"Installed, and may bring one: {', '.join(more)}."] if more else []
+    return UnknownPlugin(f"No plugin brings the command {' '.join(typed[:2])!r}. {' '.join(there) or none}")
 
 
 def _run(typed: Sequence[str], under: Sequence[Brought]) -> int:

@@ -211,19 +211,19 @@ def test_a_sweep_deletes_what_no_longer_counts_and_nothing_else(otpcore: Cli, tm
 def test_an_emulator_that_nobody_brings_is_said(otpcore: Cli) -> None:
     ran = otpcore("emulator", "pigeon")
     assert (ran.code, ran.out, ran.err.count("\n")) == (Exit.CONFIGURATION, "", 1)
-    assert "'emulator pigeon'. There are: emulator twilio." in ran.err
+    assert "'emulator pigeon'. Installed, and may bring one: redis, twilio." in ran.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
 def test_the_emulators_are_listed(arguments: list[str], otpcore: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = otpcore("emulator", *arguments)
     assert (installed.code, installed.err) == (Exit.OK, "")
-    assert re.search(r"loaded when they are named here:\n  twilio +otpcore-twilio [0-9.]+\n", installed.out)
+    assert re.search(r"loaded when they are named here:\n(  .*\n)*  twilio +otpcore-twilio [0-9.]+\n", installed.out)
     monkeypatch.setenv("OTPCORE_PLUGINS", "twilio")
     active = otpcore("emulator", *arguments)
     assert (active.code, active.err) == (Exit.OK, "")
     assert re.search(r"^Emulators:\n  twilio +Twilio Verify v2 on this machine\n", active.out, re.MULTILINE)
-    monkeypatch.setenv("OTPCORE_PLUGINS_BLOCKED", "twilio")
+    monkeypatch.setenv("OTPCORE_PLUGINS_BLOCKED", "redis,twilio")
     blocked = otpcore("emulator", *arguments)
     assert (blocked.code, "pip install 'otpcore-twilio[emulator]'" in blocked.out) == (Exit.OK, True)
 

@@ -19,7 +19,6 @@ from tests.properties.world import EPOCH, NUMBER, World
 @pytest.mark.parametrize(
     "change",
     [
-        {"ladder": ()},
         {"ladder": (timedelta(0),)},
         {"daily_cap": 0},
         {"checks_per_session": 0},
