@@ -203,7 +203,8 @@ def check_production(settings: Settings, providers: Mapping[str, ProviderCapabil
     if wrong:
         raise ConfigurationError(
             f"OTPCORE_PRODUCTION is set, and {' and '.join(wrong)}. Choose others (OTPCORE_PROVIDER, "
-            "OTPCORE_PROFILE), or leave OTPCORE_PRODUCTION unset."
+            "OTPCORE_PROFILE), or unset what leads a provider to an emulator (such as OTPCORE_TWILIO_ORIGIN). "
+            "Only for demonstrations leave OTPCORE_PRODUCTION unset."
         )
 
 

@@ -166,7 +166,10 @@ def _read_only(url: URL) -> URL:
     except (OSError, ValueError):  # too long for a name, or in a folder that may not be read
         there = False
     if not there:
-        raise ConfigurationError(f"There is no database file {name or '(none is named)'}: write sqlite:///FILE.")
+        shown = name or "(none is named)"
+        raise ConfigurationError(
+            f"There is no database file {shown}: an address is sqlite:///FILE, and a relative FILE is sought from here."
+        )
     return url.set(database=f"file:{quote(str(file.absolute()))}", query={"mode": "ro", "uri": "true"})
 
 

@@ -64,5 +64,5 @@ def unanswered(error: Exception) -> CommitUnknown:
 def refusal(error: exceptions.ResponseError) -> StoreError:
     """What the server's refusal of a command means; certainly nothing was applied."""
     if isinstance(error, exceptions.OutOfMemoryError):
-        return StoreFull("Redis has no memory left (maxmemory); it must not evict: set maxmemory-policy noeviction.")
+        return StoreFull("Redis has no memory left: give it more (maxmemory). It must not make room by itself.")
     return StoreUnavailable(f"Redis refused a command ({str(error).partition(' ')[0][:40]}).")
