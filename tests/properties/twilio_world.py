@@ -276,11 +276,11 @@ class World:
         result = self.act(lambda engine: engine.check(address, code, recipient=self.number))
         asked = [call for call in self.answers[-1].calls if call.operation == "check"]
         note.asked += len(asked)
+        if result is None:
+            return None  # and nobody was told which verification it was, nor its end
         for call in asked:
             if call.sid is not None and call.status == 200:
                 note.sid = call.sid
-        if result is None:
-            return None
         if isinstance(result, Wrong) and result.next.expires_at is not None:
             note.expires_at = result.next.expires_at  # a verification that a lost answer had hidden may end sooner
         if isinstance(result, Wrong) and result.next.expires_at is None:
