@@ -22,6 +22,7 @@ __all__ = [
     "CheckRequest",
     "CheckVerdict",
     "CodeOwner",
+    "CommitRequest",
     "Conflict",
     "Durability",
     "Failure",
@@ -33,14 +34,13 @@ __all__ = [
     "SendEffect",
     "SendRequest",
     "StoreCapabilities",
+    "StoreRemark",
     "Version",
     "Versioned",
     "mask",
 ]
 
 NO_EXTRA: Mapping[str, str] = MappingProxyType({})
-
-
 SHOWN: Final = 2
 """Last characters of a recipient that an operator may see."""
 
@@ -78,6 +78,24 @@ class Conflict:
     """
 
     current: Versioned | None
+
+
+@dataclass(frozen=True, slots=True)
+class CommitRequest:
+    """One commit among several; the attributes are the arguments of `Store.commit`."""
+
+    key: str
+    data: bytes | None = field(repr=False)
+    expect: Version | None
+    gc_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRemark:
+    """What a store says of its server's settings: a sentence for the operator, and whether it must be changed."""
+
+    text: str
+    is_fault: bool = False
 
 
 class Durability(StrEnum):

@@ -1,10 +1,6 @@
-"""The protocols that a plugin author implements, and every value that they carry.
+"""The protocols of a provider, in both colours.
 
-A store keeps versioned records; a provider sends codes and may check them. Each comes in two colours,
-blocking and awaited, with the same names and meanings. The optional protocols (`Checks`, `Cancels`, …)
-are recognised by the presence of their method.
-
-Rules of this file: protocols only; the values live in `otpcore.contract` and are re-exported here.
+Rules of this file: protocols only; the values are in `otpcore.contract` and `otpcore.receipts`.
 """
 
 from __future__ import annotations
@@ -13,70 +9,23 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol, runtime_checkable
 
-from otpcore.contract import (
-    Accepted,
-    CheckAnswer,
-    CheckRequest,
-    CheckVerdict,
-    CodeOwner,
-    Conflict,
-    Durability,
-    Failure,
-    FailureKind,
-    FailureScope,
-    ProviderCapabilities,
-    ProviderLimit,
-    ResendSemantics,
-    SendEffect,
-    SendRequest,
-    StoreCapabilities,
-    Version,
-    Versioned,
-    mask,
-)
-from otpcore.receipts import DeliveryEvent, DeliveryState, InboundRequest, Outcome
+from otpcore.contract import Accepted, CheckAnswer, CheckRequest, Failure, ProviderCapabilities, SendRequest
+from otpcore.receipts import DeliveryEvent, InboundRequest, Outcome
 
 __all__ = [
-    "Accepted",
     "AsyncCancels",
     "AsyncChecks",
     "AsyncProvider",
     "AsyncReconcilesCheck",
-    "AsyncScans",
-    "AsyncStore",
     "AsyncTakesFeedback",
     "Cancels",
-    "CheckAnswer",
-    "CheckRequest",
-    "CheckVerdict",
     "Checks",
     "Clock",
-    "CodeOwner",
-    "Conflict",
-    "DeliveryEvent",
-    "DeliveryState",
-    "Durability",
-    "Failure",
-    "FailureKind",
-    "FailureScope",
     "HasNativeClient",
-    "InboundRequest",
-    "Outcome",
     "Provider",
-    "ProviderCapabilities",
-    "ProviderLimit",
     "ReadsReceipts",
     "ReconcilesCheck",
-    "ResendSemantics",
-    "Scans",
-    "SendEffect",
-    "SendRequest",
-    "Store",
-    "StoreCapabilities",
     "TakesFeedback",
-    "Version",
-    "Versioned",
-    "mask",
 ]
 
 
@@ -85,103 +34,6 @@ class Clock(Protocol):
 
     def __call__(self) -> datetime:
         """The present, aware, in UTC."""
-        ...
-
-
-@runtime_checkable
-class Store(Protocol):
-    """Versioned records under opaque keys. Every method is atomic per key and linearizable.
-
-    A key is 1 to 200 printable ASCII characters. A store counts nothing, decides nothing and knows
-    nothing of codes. Safe to call from several threads.
-    """
-
-    @property
-    def capabilities(self) -> StoreCapabilities:
-        """What this store promises; constant for the life of the object."""
-        ...
-
-    def load(self, key: str) -> Versioned | None:
-        """The record as it stands, by a strong read; None when absent.
-
-        Raises:
-            StoreUnavailable: the store did not answer.
-            StoreFormatError: what is stored cannot be read.
-        """
-        ...
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        """Replace exactly the state `expect`, or nothing.
-
-        Args:
-            key: opaque.
-            data: the new bytes; None deletes (deleting what is absent as expected succeeds).
-            expect: the version to replace; None means "the key is absent".
-            gc_at: after this instant the store may drop the record in `sweep`. Garbage collection
-                only: `load` returns the record until it is really gone.
-
-        Returns:
-            The new version, or `Conflict` with the record that stands.
-
-        Raises:
-            StoreUnavailable: certainly not applied.
-            CommitUnknown: may be applied.
-            StoreFull: no room for a new record; certainly not applied.
-        """
-        ...
-
-    def sweep(self, before: datetime, *, limit: int) -> int:
-        """Delete at most `limit` records whose `gc_at` is before `before`; return how many went."""
-        ...
-
-    def close(self) -> None:
-        """Release files and connections. Calling it twice is harmless."""
-        ...
-
-
-@runtime_checkable
-class AsyncStore(Protocol):
-    """`Store`, awaited."""
-
-    @property
-    def capabilities(self) -> StoreCapabilities:
-        """See `Store.capabilities`."""
-        ...
-
-    async def load(self, key: str) -> Versioned | None:
-        """See `Store.load`."""
-        ...
-
-    async def commit(
-        self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
-    ) -> Version | Conflict:
-        """See `Store.commit`."""
-        ...
-
-    async def sweep(self, before: datetime, *, limit: int) -> int:
-        """See `Store.sweep`."""
-        ...
-
-    async def close(self) -> None:
-        """See `Store.close`."""
-        ...
-
-
-@runtime_checkable
-class Scans(Protocol):
-    """A store that lets an operator walk its records (doctor, export)."""
-
-    def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
-        """At most `limit` records with a key greater than `after`, in key order; not a snapshot."""
-        ...
-
-
-@runtime_checkable
-class AsyncScans(Protocol):
-    """`Scans`, awaited."""
-
-    async def scan(self, after: str, limit: int) -> Sequence[tuple[str, Versioned]]:
-        """See `Scans.scan`."""
         ...
 
 
