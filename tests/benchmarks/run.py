@@ -19,7 +19,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import decisions, embedded, footprint, importing, processes, vendor
+from tests.benchmarks import (
+    bare_ratio,
+    decisions,
+    embedded,
+    footprint,
+    hot,
+    importing,
+    processes,
+    together,
+    vendor,
+)
 from tests.benchmarks.cycle import ROOT
 from tests.benchmarks.measuring import FULL, QUICK, Figure, Sizes
 
@@ -31,6 +41,9 @@ GROUPS: Final[dict[str, tuple[tuple[str, ...], Group]]] = {
     "imports": (importing.ROWS, importing.measure),
     "decisions": (decisions.ROWS, decisions.measure),
     "embedded": (embedded.ROWS, embedded.measure),
+    "bare": (bare_ratio.ROWS, bare_ratio.measure),
+    "together": (together.ROWS, together.measure),
+    "hot": (hot.ROWS, hot.measure),
     "processes": (processes.ROWS, processes.measure),
     "footprint": (footprint.ROWS, footprint.measure),
     "vendor": (vendor.ROWS, vendor.measure),
