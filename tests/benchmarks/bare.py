@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
@@ -24,11 +24,10 @@ from otpcore.contract import Conflict, Version
 from otpcore.engine import Engine
 from otpcore.stores.memory import MemoryStore
 from otpcore_redis import script
-from tests.benchmarks.cycle import CountingStore, Instant, cycles, number
+from tests.benchmarks.cycle import GC_AT, CountingStore, Instant, cycles, number
 
 __all__ = ["BARE", "Bare", "written"]
 
-GC_AT: Final = datetime.now(UTC) + timedelta(days=400)
 TENANT: Final = "aaaaaaaaaaaa/r/"
 KEY_LENGTH: Final = 42
 

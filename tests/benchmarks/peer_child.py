@@ -29,7 +29,7 @@ def set_up(database: dict[str, Any]) -> None:
     """Django with nothing but the two peers, their tables made."""
     settings: Any = import_module("django.conf").settings
     settings.configure(
-        SECRET_KEY="the secret key of benchmarks, 32 bytes or more",  # noqa: S106  # no secret
+        SECRET_KEY="the secret key of benchmarks, 32 bytes or more",  # no secret
         DATABASES={"default": database},
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
         INSTALLED_APPS=[
