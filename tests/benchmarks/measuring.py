@@ -58,6 +58,8 @@ class Sizes:
         calls: of the SDK in each share of a pair.
         imports: pairs of fresh interpreters.
         hammered: decisions of each client on one number, in each round.
+        operations: of each kind, by all clients together, for the tables of rates.
+        filled: the numbers of records of those tables, fewest first.
     """
 
     pairs: int
@@ -72,10 +74,12 @@ class Sizes:
     calls: int
     imports: int
     hammered: int
+    operations: int
+    filled: tuple[int, ...]
 
 
-FULL: Final = Sizes(7, (10_000, 100_000), 500, 200, (100, 10_000, 100_000), 200, 2, 4.0, 10_000, 100, 15, 50)
-QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1, 4)
+FULL: Final = Sizes(7, (10_000, 100_000), 500, 200, (100, 10_000, 100_000), 200, 2, 4.0, 10_000, 100, 15, 50, 1_000, (100, 10_000, 100_000))
+QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1, 4, 16, (10, 20))
 
 
 @dataclass(frozen=True)
