@@ -51,6 +51,10 @@ class _Lane:
 
     Args:
         travel: makes the calls on one trip; an answer for each, in order.
+
+    Attributes:
+        way: held by the thread that is on a trip.
+        waiting: whose calls go with the next one; its first may be a thread that has the way already.
     """
 
     def __init__(self, travel: Callable[[Sequence[Call]], Sequence[object]]) -> None:
@@ -58,43 +62,40 @@ class _Lane:
         self.reset()
 
     def reset(self) -> None:
-        """Nobody is here: at first, and in a forked child, whose parent's threads it does not have."""
+        """Nobody is here: at first, and in a forked child, which has none of its parent's threads."""
         self._mutex = Lock()
-        self._busy = False
-        self._waiting: list[_Call] = []
+        self.way = Lock()
+        self.waiting: list[_Call] = []
 
-    def enter(self) -> bool:
-        """Whether this thread may go at once; then it calls `leave` when it is back, whatever happened."""
+    def wake(self) -> None:
+        """The next trip, by a thread that waits, if the way is still free."""
         with self._mutex:
-            if self._busy:
-                return False
-            self._busy = True
-            return True
+            if self.waiting and self.way.acquire(blocking=False):
+                self._follow()
 
-    def leave(self, first: Sequence[_Call] = ()) -> None:
-        """The next trip, if anybody waits: by a thread that does.
-
-        Args:
-            first: who goes on it before the others.
-        """
+    def _leave(self, first: Sequence[_Call] = ()) -> None:
+        """Hand the way on: to who goes `first`, to who waits, or to who comes."""
         with self._mutex:
-            if first:
-                self._waiting[:0] = first
-            if not self._waiting:
-                self._busy = False
-                return
-            following = self._waiting[0]
-            following.leads = True
+            self.waiting[:0] = first
+            if self.waiting:
+                self._follow()
+            else:
+                self.way.release()
+
+    def _follow(self) -> None:
+        """The first who waits has the way now, and is on board for certain."""
+        following = self.waiting[0]
+        following.leads = True
         following.turn.release()
 
     def ride(self, call: _Call) -> object:
         """The answer of a call that goes with others; raises what it is answered with, or what its trip raised."""
-        with self._mutex:
-            self._waiting.append(call)
-            call.leads, self._busy = not self._busy, True
+        with self._mutex:  # who frees the way looks afterwards whether somebody waits, so none is overlooked
+            self.waiting.append(call)
+            if self.way.acquire(blocking=False):
+                self._follow()
         try:
-            if not call.leads:
-                call.turn.acquire()
+            call.turn.acquire()
             if call.leads:
                 self._lead()
         except BaseException:  # a thread that is interrupted while it waits must not keep the others waiting
@@ -104,7 +105,7 @@ class _Lane:
 
     def _lead(self) -> None:
         with self._mutex:
-            trip, self._waiting = board(self._waiting)
+            trip, self.waiting = board(self.waiting)
         go_on: Sequence[_Call] = ()
         try:
             go_on = self._made(trip)
@@ -113,7 +114,7 @@ class _Lane:
             if not isinstance(error, Exception):
                 raise
         finally:
-            self.leave(go_on)
+            self._leave(go_on)
 
     def _made(self, trip: Trip[_Call]) -> Sequence[_Call]:
         answers = self._travel([calls[0] for calls in trip.values()])
@@ -123,11 +124,11 @@ class _Lane:
 
     def _withdraw(self, call: _Call) -> None:
         with self._mutex:
-            if call not in self._waiting:
+            if call not in self.waiting:
                 return  # its trip is on its way, or over
-            self._waiting.remove(call)
+            self.waiting.remove(call)
         if call.leads:
-            self.leave()
+            self._leave()
 
 
 class CombinedStore:
@@ -154,21 +155,25 @@ class CombinedStore:
     def load(self, key: str) -> Versioned | None:
         """See `Store.load`."""
         lane = self._loads
-        if lane.enter():
+        if lane.way.acquire(False):
             try:
                 return self._store.load(key)
             finally:
-                lane.leave()
+                lane.way.release()
+                if lane.waiting:
+                    lane.wake()
         return cast("Versioned | None", lane.ride(_Call(key)))
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         """See `Store.commit`."""
         lane = self._commits
-        if lane.enter():
+        if lane.way.acquire(False):
             try:
                 return self._store.commit(key, data, expect=expect, gc_at=gc_at)
             finally:
-                lane.leave()
+                lane.way.release()
+                if lane.waiting:
+                    lane.wake()
         return cast("Version | Conflict", lane.ride(_Call(key, CommitRequest(key, data, expect, gc_at))))
 
     def after_fork(self) -> None:
