@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from otpcore.ports import AsyncStore, Store
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
-from otpcore_redis import RedisSettings
-from otpcore_redis import build as build_redis
-from otpcore_redis import build_async as build_async_redis
+from otpcore_redis.settings import RedisSettings
+from otpcore_redis.settings import build as build_redis
+from otpcore_redis.settings import build_async as build_async_redis
 from tests.benchmarks.cycle import folder
 from tests.benchmarks.servers import SERVERS
 

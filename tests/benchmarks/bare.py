@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import psycopg
 import pymysql  # type: ignore[import-untyped]  # the driver carries no types
-import redis
 import sqlalchemy as sa
 
 from otpcore.contract import Conflict, Version
@@ -25,6 +24,7 @@ from otpcore.engine import Engine
 from otpcore.stores.memory import MemoryStore
 from otpcore_redis import script
 from tests.benchmarks.cycle import GC_AT, CountingStore, Instant, cycles, number
+from tests.benchmarks.servers import redis_client
 
 __all__ = ["BARE", "Bare", "written"]
 
@@ -64,8 +64,9 @@ def _version() -> Version:
     return Version(secrets.token_urlsafe(12))
 
 
-def _on_redis(url: str) -> Bare:
-    client = redis.Redis.from_url(url)
+@contextmanager
+def _on_redis(url: str) -> Generator[Bare]:
+    client = redis_client(url)
     client.script_load(script.CAS)
     reserved, accepted, approved = written()
 
@@ -82,7 +83,8 @@ def _on_redis(url: str) -> Bare:
         assert client.get(key) is not None
         commit(key, approved, version)
 
-    return cycle
+    yield cycle
+    client.close()
 
 
 def _on_sql(execute: Callable[..., Any], mark: str, kinds: tuple[str, str], insert: str, later: str) -> Bare:
@@ -109,14 +111,16 @@ def _on_sql(execute: Callable[..., Any], mark: str, kinds: tuple[str, str], inse
     return cycle
 
 
-def _on_postgresql(url: str) -> Bare:
+@contextmanager
+def _on_postgresql(url: str) -> Generator[Bare]:
     place = sa.make_url(url)
-    connection = psycopg.connect(place.set(drivername="postgresql").render_as_string(False), autocommit=True)
-    execute: Callable[..., Any] = connection.execute
-    return _on_sql(execute, "%s", ("text", "bytea"), "INSERT", "ON CONFLICT (k) DO NOTHING")
+    with psycopg.connect(place.set(drivername="postgresql").render_as_string(False), autocommit=True) as connection:
+        execute: Callable[..., Any] = connection.execute
+        yield _on_sql(execute, "%s", ("text", "bytea"), "INSERT", "ON CONFLICT (k) DO NOTHING")
 
 
-def _on_mariadb(url: str) -> Bare:
+@contextmanager
+def _on_mariadb(url: str) -> Generator[Bare]:
     place = sa.make_url(url)
     connection: Any = pymysql.connect(
         host=place.host, port=place.port or 3306, user=place.username, password=place.password or "",
@@ -128,18 +132,19 @@ def _on_mariadb(url: str) -> Bare:
         cursor.execute(statement, given or None)
         return cursor
 
-    return _on_sql(execute, "%s", ("VARCHAR(200) CHARACTER SET ascii", "BLOB"), "INSERT IGNORE", "")
+    with closing(connection):
+        yield _on_sql(execute, "%s", ("VARCHAR(200) CHARACTER SET ascii", "BLOB"), "INSERT IGNORE", "")
 
 
-def _on_sqlite(path: str, synchronous: str) -> Bare:
-    connection = sqlite3.connect(path, isolation_level=None)
-    with closing(connection.execute("PRAGMA journal_mode = WAL")) as answer:
-        assert answer.fetchone() == ("wal",)
-    connection.execute(f"PRAGMA synchronous = {synchronous}")
-    return _on_sql(connection.execute, "?", ("TEXT", "BLOB"), "INSERT", "ON CONFLICT (k) DO NOTHING")
+@contextmanager
+def _on_sqlite(path: str, synchronous: str) -> Generator[Bare]:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+        yield _on_sql(connection.execute, "?", ("TEXT", "BLOB"), "INSERT", "ON CONFLICT (k) DO NOTHING")
 
 
-BARE: Final[dict[str, Callable[[str], Bare]]] = {
+BARE: Final[dict[str, Callable[[str], AbstractContextManager[Bare]]]] = {
     "redis": _on_redis,
     "postgresql": _on_postgresql,
     "mariadb": _on_mariadb,

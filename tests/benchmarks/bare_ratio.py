@@ -36,8 +36,7 @@ def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:
 
 
 def _cycle(sizes: Sizes, name: str, goal: Bound | None) -> Figure:
-    with BACKENDS[name]() as backend:
-        bare_cycle = BARE[name](backend.url)
+    with BACKENDS[name]() as backend, BARE[name](backend.url) as bare_cycle:
         provider = Instant()
         engine = Engine(backend.build(), provider, pepper=PEPPER)
         share = max(1, sizes.cycles // SHARES)
@@ -49,7 +48,8 @@ def _cycle(sizes: Sizes, name: str, goal: Bound | None) -> Figure:
         def bare(pair: int) -> float:
             return wall(lambda: [bare_cycle(which) for which in range(pair * share, (pair + 1) * share)], share)
 
-        ours(10**4), bare(10**4)  # connections, prepared statements, caches
+        for side in (ours, bare):
+            side(10**4)  # connections, prepared statements, caches
         try:
             engine_s, bare_s = in_turn(sizes.pairs * SHARES, ours, bare)
         finally:

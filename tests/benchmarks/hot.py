@@ -14,8 +14,6 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import Any, Final
 
-import redis
-
 from otpcore.contract import Conflict, Durability, StoreCapabilities, Version, Versioned
 from otpcore.engine import Engine
 from otpcore.phone import PhoneNumber
@@ -25,7 +23,7 @@ from tests.benchmarks.backends import BACKENDS
 from tests.benchmarks.clients import Desk, threads
 from tests.benchmarks.cycle import PEPPER, number
 from tests.benchmarks.measuring import Absent, Figure, Found, Sizes, Spread, figure, in_turn
-from tests.benchmarks.servers import Missing
+from tests.benchmarks.servers import Missing, redis_client
 
 __all__ = ["ROWS", "GetSetStore", "measure"]
 
@@ -41,7 +39,7 @@ class GetSetStore:
     capabilities = StoreCapabilities(Durability.PROCESS, multi_process=True, shared=True)
 
     def __init__(self, url: str) -> None:
-        self.client = redis.Redis.from_url(url, max_connections=2 * CLIENTS)
+        self.client = redis_client(url, max_connections=2 * CLIENTS)
 
     def load(self, key: str) -> Versioned | None:
         """Get."""
@@ -146,6 +144,6 @@ def _hammer(
     seconds = threads(pool, work, [range(each)] * CLIENTS) / total
     counted = sum(outcomes, Counter[type]())
     starts = CLIENTS * (each // 2)
-    expected = Counter({Wait: starts, Wrong: DEFAULT.checks_per_session})
+    expected: Counter[type] = Counter({Wait: starts, Wrong: DEFAULT.checks_per_session})
     expected[Ended] = total - starts - DEFAULT.checks_per_session
     return seconds, (counted - expected).total() + (expected - counted).total()

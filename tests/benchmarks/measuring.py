@@ -78,7 +78,22 @@ class Sizes:
     filled: tuple[int, ...]
 
 
-FULL: Final = Sizes(7, (10_000, 100_000), 500, 200, (100, 10_000, 100_000), 200, 2, 4.0, 10_000, 100, 15, 50, 1_000, (100, 10_000, 100_000))
+FULL: Final = Sizes(
+    7,
+    (10_000, 100_000),
+    500,
+    200,
+    (100, 10_000, 100_000),
+    200,
+    2,
+    4.0,
+    10_000,
+    100,
+    15,
+    50,
+    1_000,
+    (100, 10_000, 100_000),
+)
 QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1, 4, 16, (10, 20))
 
 
@@ -125,6 +140,7 @@ class Rates:
     """One line of a table of rates: information, without a goal.
 
     Attributes:
+        row: "": it is of no row of the table of ratios.
         table: its heading.
         columns: the names of the cells; the same for each line of a table.
         cells: as text.
@@ -133,6 +149,7 @@ class Rates:
     table: str
     columns: tuple[str, ...]
     cells: tuple[str, ...]
+    row: str = ""
 
 
 @dataclass(frozen=True)

@@ -162,9 +162,7 @@ def _against(sizes: Sizes, match: Match, backend: Backend, peers: Peers) -> Iter
             engine.close()
 
 
-def _figure(
-    terms: str, clients: int, peer: str, theirs: list[float], ours: list[float], bound: Bound | None
-) -> Figure:
+def _figure(terms: str, clients: int, peer: str, theirs: list[float], ours: list[float], bound: Bound | None) -> Figure:
     who = "1 client" if clients == 1 else f"{clients} clients"
     what = f"start+check a second over {peer}'s, {terms}, {who}{'' if bound else ' (information)'}"
     return figure("7", what, theirs, ours, bound, names=(peer, "ours"))

@@ -63,7 +63,7 @@ def _store(sizes: Sizes, backend: Backend, say: Callable[[str], None]) -> Iterat
             yield str(clients), "own", f"{few:,}", *_own(sizes, pool, store, clients, next(fresh))
         for clients in CLIENTS[1:]:
             yield str(clients), "hot", f"{few:,}", *_hot(sizes, pool, store, clients, next(fresh))
-        yield f"{CLIENTS[-1]} tasks", "own", f"{few:,}", *_awaited(sizes, backend, store, next(fresh))
+        yield f"{CLIENTS[-1]} tasks", "own", f"{few:,}", *_awaited(sizes, backend, next(fresh))
         before = few
         for records in more:
             say(f"filling {backend.name} with {records:,} records")
@@ -109,12 +109,15 @@ class _Phase:
     def cell(self, seconds: float) -> str:
         """Operations a second; median and 99th percentile in milliseconds."""
         late = quantiles(self.took, n=100)[98] if len(self.took) > 1 else self.took[0]
-        return f"{len(self.took) / seconds:,.0f}/s · {median(self.took) * 1e3:.2g} · {late * 1e3:.2g} ms"
+        rate = len(self.took) / seconds
+        return f"{rate:,.0f}/s · {_milliseconds(median(self.took))} · {_milliseconds(late)} ms"
 
 
-def _run(
-    pool: ThreadPoolExecutor, work: Callable[[_Phase, Any], object], hands: Sequence[Sequence[Any]]
-) -> str:
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.{0 if seconds >= 10e-3 else 1 if seconds >= 1e-3 else 2}f}"
+
+
+def _run(pool: ThreadPoolExecutor, work: Callable[[_Phase, Any], object], hands: Sequence[Sequence[Any]]) -> str:
     phase = _Phase()
 
     def all_of(hand: Sequence[Any]) -> None:
@@ -164,15 +167,14 @@ def _hot(sizes: Sizes, pool: ThreadPoolExecutor, store: Store, clients: int, whi
     return _run(pool, start, hands), _run(pool, resend, hands), _run(pool, check, hands)
 
 
-def _awaited(sizes: Sizes, backend: Backend, store: Store, first: int) -> tuple[str, str, str]:
-    """Tasks of one loop; a store that has no awaiting form is the one that is open."""
+def _awaited(sizes: Sizes, backend: Backend, first: int) -> tuple[str, str, str]:
+    """Tasks of one loop, with a store of their own on the same records (but for the memory store)."""
     clients, desk = CLIENTS[-1], AsyncDesk()
     hands = dealt(numbers(range(first, first + max(sizes.operations, clients))), clients)
     tokens: dict[str, str] = {}
 
     async def phases() -> tuple[str, str, str]:
-        made = backend.build_async()
-        engine = AsyncEngine(store if isinstance(made, type(store)) else made, desk, pepper=PEPPER, profile=NO_WAITS)
+        engine = AsyncEngine(backend.build_async(), desk, pepper=PEPPER, profile=NO_WAITS)
 
         async def start(phase: _Phase, one: PhoneNumber) -> None:
             tokens[one.e164] = (await phase.awaited(engine.start(one), (Sent,))).session.token
@@ -183,15 +185,13 @@ def _awaited(sizes: Sizes, backend: Backend, store: Store, first: int) -> tuple[
         async def check(phase: _Phase, one: PhoneNumber) -> None:
             await phase.awaited(engine.check(tokens[one.e164], desk.codes[one.e164]), (Approved,))
 
-        cells = await _all(start, hands), await _all(resend, hands), await _all(check, hands)
-        return cells
+        async with engine:
+            return await _all(start, hands), await _all(resend, hands), await _all(check, hands)
 
     return asyncio.run(phases())
 
 
-async def _all(
-    work: Callable[[_Phase, PhoneNumber], Awaitable[None]], hands: Sequence[Sequence[PhoneNumber]]
-) -> str:
+async def _all(work: Callable[[_Phase, PhoneNumber], Awaitable[None]], hands: Sequence[Sequence[PhoneNumber]]) -> str:
     phase = _Phase()
 
     async def all_of(hand: Sequence[PhoneNumber]) -> None:

@@ -14,15 +14,16 @@ import shutil
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import redis
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.benchmarks.cycle import folder
 from tests.redis_servers import Server
 
-__all__ = ["SERVERS", "Missing", "cpu_of"]
+__all__ = ["SERVERS", "Missing", "cpu_of", "redis_client"]
 
 ADDRESSES: Final = {
     "PostgreSQL": ("OTPCORE_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
@@ -71,6 +72,12 @@ SERVERS: Final[dict[str, Callable[[], AbstractContextManager[str]]]] = {
     "MariaDB": lambda: _database("MariaDB"),
 }
 """By name: makes what the benchmark works with, and answers with its URL. Raises `Missing`."""
+
+
+def redis_client(url: str, **terms: Any) -> Any:
+    """The client as redis-py's documentation shows it; its methods have no types."""
+    kind: Any = redis.Redis
+    return kind.from_url(url, **terms)
 
 
 def cpu_of(pids: list[int]) -> float:
