@@ -142,9 +142,10 @@ def _persistence(server: Server, durability: Durability) -> Told:
     lost = "nothing" if fsync == "always" else "the last second" if fsync == "everysec" else "what the system held back"
     if appends and config:
         yield f"appendonly yes, appendfsync {fsync}: its loss of power loses {lost}.", False
+    elif not appends and saves == "":
+        yield "appendonly no, and no snapshots: its restart loses everything.", False
     elif not appends:
-        kept = "the last snapshot" if saves or not config else "ever: it keeps nothing on disk"
-        yield f"appendonly no: its restart loses everything since {kept}.", False
+        yield "appendonly no: its restart loses everything since the last snapshot.", False
 
 
 def _replication(server: Server, route: Route, durability: Durability) -> Told:

@@ -101,7 +101,7 @@ def _parts(settings: RedisSettings, library: Library) -> tuple[Callable[[Node], 
         said: dict[str, Any] = library.parse_url(where.url)
     except ValueError:
         raise ConfigurationError(WRONG) from None
-    never = {"retry": library.retry(NoBackoff(), 0), "health_check_interval": 0}
+    never = {"retry": library.retry(NoBackoff(), 0), "health_check_interval": 0, "protocol": 2}
     terms = {"max_connections": settings.connections, "timeout": settings.timeout_s, **limits, **said, **never}
     terms["decode_responses"] = False
     if where.seeds or where.sentinels:
