@@ -13,7 +13,7 @@ from redis.crc import key_slot
 
 from tests.redis_servers import Proxy, Server, free_port, until
 
-__all__ = ["SERVICE", "SLOTS", "Cluster", "Watched", "pair"]
+__all__ = ["SERVICE", "SLOTS", "Cluster", "Watched", "is_followed", "pair"]
 
 SERVICE = "verifications"
 SLOTS = 16_384
@@ -23,8 +23,15 @@ def pair(folder: Path) -> tuple[Server, Server]:
     """A primary and its replica, connected."""
     primary = Server(folder / "primary", "--repl-diskless-sync-delay", "0")
     replica = Server(folder / "replica", "--replicaof", "127.0.0.1", str(primary.port))
-    until(lambda: replica.ask("ROLE")[3] == b"connected", "the replica is connected")
+    until(lambda: is_followed(primary), "the replica is connected, and the primary knows")
     return primary, replica
+
+
+def is_followed(primary: Server) -> bool:
+    """Whether a replica has everything that was written until now."""
+    with primary.client() as client:
+        client.set("probe", "1", px=1)  # WAIT answers at once on a connection that wrote nothing
+        return client.wait(1, 100) == 1
 
 
 class Watched:
@@ -61,7 +68,7 @@ class Watched:
 
     def stop(self) -> None:
         for each in (*self.sentinels, self.replica, self.primary):
-            each.stop()
+            each.kill()  # told to stop, a primary waits for its replica
 
     def _state(self, sentinel: Server) -> dict[str, Any]:
         with sentinel.client(password=self.PASSWORD) as client:

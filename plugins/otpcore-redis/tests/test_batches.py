@@ -96,4 +96,4 @@ def test_a_primary_that_was_demoted_is_left_for_its_successor(server: Server, pr
         with pytest.raises(StoreUnavailable, match="READONLY"):
             store.put("b", b"1")
         assert isinstance(store.put("b", b"1"), str)
-    successor.stop()
+    successor.kill()  # it would wait for its replica
