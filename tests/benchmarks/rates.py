@@ -37,7 +37,7 @@ NO_WAITS: Final = replace(DEFAULT, ladder=())
 BATCH: Final = 128
 CLIENTS: Final = (1, 8, 64)
 
-NAMES: Final = ("memory", "tinydb", "redis")
+NAMES: Final = ("memory", "tinydb", "sqlite-full", "sqlite-normal", "redis", "postgresql", "mariadb")
 
 
 def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:

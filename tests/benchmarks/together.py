@@ -31,6 +31,9 @@ TASKS: Final = 64
 
 GOALS: Final[dict[str, Bound | None]] = {
     "redis": ("≥", 3.0),
+    "postgresql": ("≥", 3.0),
+    "mariadb": None,
+    "sqlite-full": ("≥", 8.0),
     "tinydb": ("≥", 10.0),
 }
 """By backend; None for information."""
