@@ -66,7 +66,7 @@ def _tinydb(*, sync: bool) -> Generator[Backend]:
 @contextmanager
 def _redis() -> Generator[Backend]:
     with SERVERS["Redis"]() as url:
-        settings = RedisSettings(url=SecretStr(url), connections=CONNECTIONS)
+        settings = RedisSettings(url=SecretStr(url), connections=CONNECTIONS, timeout_s=10.0)
         yield Backend("Redis", url, lambda: build_redis(settings), lambda: build_async_redis(settings))
 
 
