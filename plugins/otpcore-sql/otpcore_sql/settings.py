@@ -47,7 +47,7 @@ def build(settings: SQLSettings) -> SQLStore:
     from otpcore_sql.connecting import dialect_of  # noqa: PLC0415  # at first use
     from otpcore_sql.store import SQLStore  # noqa: PLC0415  # at first use
 
-    return SQLStore(dialect_of(settings))
+    return SQLStore(dialect_of(settings), connections=settings.connections, timeout_s=settings.timeout_s)
 
 
 def build_async(settings: SQLSettings) -> AsyncSQLStore | SQLStore:
@@ -57,7 +57,7 @@ def build_async(settings: SQLSettings) -> AsyncSQLStore | SQLStore:
 
     dialect = dialect_of(settings)
     if dialect.name != "postgresql":
-        return SQLStore(dialect)
+        return SQLStore(dialect, connections=settings.connections, timeout_s=settings.timeout_s)
     from otpcore_sql.aio import AsyncSQLStore  # noqa: PLC0415  # it loads psycopg
 
-    return AsyncSQLStore(cast("PostgreSQL", dialect), settings.connections)
+    return AsyncSQLStore(cast("PostgreSQL", dialect), connections=settings.connections)
