@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]  # it brings no types
 from sqlalchemy.engine import URL
 
 from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
@@ -216,7 +216,9 @@ def remarks(found: Mapping[str, str]) -> list[StoreRemark]:
         text = "sync_binlog is not 1: after a power loss replicas may have commits that the server lost, or lack some."
         said.append(StoreRemark(text))
     if "ON" in (found.get("rpl_semi_sync_master_enabled"), found.get("rpl_semi_sync_source_enabled")):
-        said.append(StoreRemark("Commits wait for a replica while one is there (semi-sync): a failover to it keeps them."))
+        said.append(
+            StoreRemark("Commits wait for a replica while one is there (semi-sync): a failover to it keeps them.")
+        )
     else:
         said.append(StoreRemark("No replica confirms commits: a failover may forget the last acknowledged ones."))
     if not any(one.is_fault for one in said):

@@ -7,7 +7,7 @@ which may hold a password.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from otpcore_sql.postgresql import PostgreSQL  # for a cast
     from otpcore_sql.store import SQLStore
 
-__all__ = ["SQLSettings", "build", "build_async"]
+__all__ = ["PREFIX", "SQLSettings", "build", "build_async"]
+
+
+PREFIX: Final = "otpcore"
 
 
 class SQLSettings(BaseModel):
@@ -26,7 +29,7 @@ class SQLSettings(BaseModel):
 
     url: SecretStr = Field(description="sqlite:///FILE, postgresql://…, mariadb://… or mysql://…")
     prefix: str = Field(
-        default="otpcore", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="at the head of every table and view"
+        default=PREFIX, pattern=r"^[a-z][a-z0-9_]{0,30}$", description="at the head of every table and view"
     )
     connections: int = Field(default=8, ge=1, le=1000, description="connections of one process, at the most")
     timeout_s: float = Field(default=2.0, gt=0, le=10, description="seconds for a connection, and for an answer")

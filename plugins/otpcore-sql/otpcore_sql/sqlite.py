@@ -109,9 +109,7 @@ class SQLite:
     def connect(self) -> sqlite3.Connection:
         """See `Dialect.connect`."""
         try:
-            made = sqlite3.connect(
-                self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False
-            )
+            made = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
             made.execute(f"PRAGMA synchronous = {self._synchronous}")
             with self._writers:  # the change to WAL, which only the first makes, waits for nobody
                 made.execute("PRAGMA journal_mode = WAL")
@@ -137,7 +135,9 @@ class SQLite:
         """See `Dialect.remarks`."""
         said: list[StoreRemark] = []
         if found["journal_mode"] != "wal":
-            said.append(StoreRemark(f"SQLite's journal is {found['journal_mode']}: readers and writers wait for one another."))
+            said.append(
+                StoreRemark(f"SQLite's journal is {found['journal_mode']}: readers and writers wait for one another.")
+            )
         level = SYNCHRONOUS.get(found["synchronous"], found["synchronous"])
         if int(found["synchronous"]) >= FULL:
             said.append(StoreRemark(f"An acknowledged commit is on the disk (synchronous={level})."))

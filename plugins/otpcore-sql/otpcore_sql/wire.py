@@ -25,7 +25,18 @@ from psycopg import pq
 from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
 from otpcore_sql.dialect import Answer, Clash
 
-__all__ = ["BYTEA", "INT8", "TEXT", "Statement", "array", "awaited_exchange", "exchange", "is_stale", "statement", "unreachable"]
+__all__ = [
+    "BYTEA",
+    "INT8",
+    "TEXT",
+    "Statement",
+    "array",
+    "awaited_exchange",
+    "exchange",
+    "is_stale",
+    "statement",
+    "unreachable",
+]
 
 BYTEA: Final = 17
 INT8: Final = 20
