@@ -12,7 +12,7 @@ import pytest
 
 from otpcore import Approved, CodeOwner, Engine, Sent, Wrong
 from otpcore.providers.fake import FakeProvider
-from tests.sql_servers import KINDS, Place, place
+from tests.sql_places import KINDS, Place, place
 
 PEPPER = b"thirty-two bytes, kept elsewhere"
 LATER = datetime.now(UTC) + timedelta(hours=1)
