@@ -20,8 +20,15 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    server = Server(tmp_path_factory.mktemp("valkey"), program="valkey-server")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    made = Watched(tmp_path_factory.mktemp("watched"))
+    made = Watched(tmp_path_factory.mktemp("watched"), down_after_ms=30_000)
     yield made
     made.stop()
 
@@ -35,16 +42,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
-    yield made
-    made.stop()
+    with Server(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    made = Proxy(server.port)
-    yield made
-    made.close()
+    with Proxy(server.port) as made:
+        yield made
 
 
 @pytest.fixture(params=COLOURS)

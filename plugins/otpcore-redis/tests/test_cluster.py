@@ -13,8 +13,10 @@ import pytest
 from redis.crc import key_slot
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore.ports import Conflict
+from otpcore.ports import Conflict, Versioned
+from otpcore_redis import cluster as way
 from tests.redis_groups import Cluster
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Server, until
 from tests.redis_stores import COLOURS, Both, request
 
@@ -80,14 +82,14 @@ def test_only_the_node_that_forgot_the_script_is_taught_it(cluster: Cluster, pre
         versions = store.put_many(*(request(key, b"1") for key in keys))
         cluster.nodes[1].ask("SCRIPT", "FLUSH")
         before = [proxy.trips for proxy in cluster.proxies]
-        given = store.put_many(
-            *(request(key, b"2", version) for key, version in zip(keys, versions, strict=True))
-        )
+        given = store.put_many(*(request(key, b"2", version) for key, version in zip(keys, versions, strict=True)))
         assert all(isinstance(each, str) for each in given)
         assert [each.trips - trips for each, trips in zip(cluster.proxies, before, strict=True)] == [1, 2, 1]
 
 
-def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_was_sent_once(cluster: Cluster, prefix: str, colour: str) -> None:
+def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_was_sent_once(
+    cluster: Cluster, prefix: str, colour: str
+) -> None:
     key = cluster.key_of(1, prefix)
     with Both(colour, cluster.url, prefix=prefix) as store:
         first = store.put(key, b"1")
@@ -114,13 +116,14 @@ def test_a_slot_that_moves_is_followed(cluster: Cluster, prefix: str, colour: st
         migration = Migration(cluster, key_slot(moved.encode()), 0, 2)
         migration.move(moved)
         found = store("load_many", keys[:3])
-        assert [each and each.data for each in found] == [b"m", b"s", None]
+        assert [getattr(each, "data", each) for each in found] == [b"m", b"s", None]
         given = store.put_many(
             request(moved, b"m2", versions[moved]), request(stays, b"s2", versions[stays]), request(absent, b"a")
         )
         assert all(isinstance(each, str) for each in given)
         migration.finish()
         found = store("load_many", keys[:3])
+        assert all(isinstance(each, Versioned) for each in found)
         assert [(each.data, each.version) for each in found] == list(zip([b"m2", b"s2", b"a"], given, strict=True))
         before = cluster.proxies[0].trips, cluster.proxies[2].trips
         store.put(keys[3], b"1")
@@ -179,23 +182,22 @@ def test_a_node_that_dies_takes_its_slots_alone(own: Cluster) -> None:
 
 
 def test_a_replica_that_takes_over_is_found(own: Cluster, tmp_path: Path) -> None:
-    replica = own.replica_of(0, tmp_path / "replica")
-    keys = [own.key_of(0, name=colour) for colour in COLOURS]
-    stores = [Both(colour, own.url) for colour in COLOURS]
-    versions = [store.put(key, b"1") for store, key in zip(stores, keys, strict=True)]
-    until(lambda: replica.ask("DBSIZE") == len(COLOURS), "the replica has both")
-    own.nodes[0].kill()
-    own.proxies[0].close()
-    for store, key, version in zip(stores, keys, versions, strict=True):
-        with pytest.raises((StoreUnavailable, CommitUnknown)):
-            store.put(key, b"2", version)
-    replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
-    own.agree({replica.port, own.proxies[1].port, own.proxies[2].port}, own.nodes[1:])
-    for store, key, version in zip(stores, keys, versions, strict=True):
-        assert store("load", key).version == version
-        assert isinstance(store.put(key, b"2", version), str)
-        store.close()
-    replica.stop()
+    with own.replica_of(0, tmp_path / "replica") as replica:
+        keys = [own.key_of(0, name=colour) for colour in COLOURS]
+        stores = [Both(colour, own.url) for colour in COLOURS]
+        versions = [store.put(key, b"1") for store, key in zip(stores, keys, strict=True)]
+        until(lambda: replica.ask("DBSIZE") == len(COLOURS), "the replica has both")
+        own.nodes[0].kill()
+        own.proxies[0].close()
+        for store, key, version in zip(stores, keys, versions, strict=True):
+            with pytest.raises((StoreUnavailable, CommitUnknown)):
+                store.put(key, b"2", version)
+        replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
+        own.agree({replica.port, own.proxies[1].port, own.proxies[2].port}, own.nodes[1:])
+        for store, key, version in zip(stores, keys, versions, strict=True):
+            assert store("load", key).version == version
+            assert isinstance(store.put(key, b"2", version), str)
+            store.close()
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path, colour: str) -> None:
@@ -229,3 +231,19 @@ def test_records_of_all_nodes_are_walked_in_order_and_swept(cluster: Cluster, pr
         assert store("sweep", datetime.now(UTC), limit=25) == 25
         assert store("sweep", datetime.now(UTC), limit=100) == 35
         assert store("scan", "", 5) == []
+
+
+def not_followed(_cluster: Any, _node: Any, _answer: Any) -> None:
+    return None
+
+
+PLANTED = [
+    Planted("not followed", way.Cluster, "_onward", not_followed, test_a_slot_that_moves_is_followed),
+    Planted("not asking", way, "ASKING", (b"PING",), test_a_slot_that_moves_is_followed),
+    Planted("taught all", way, "key_slot", lambda _: 0, test_a_batch_goes_to_every_node_once),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")
