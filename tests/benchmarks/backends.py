@@ -52,7 +52,12 @@ class Backend:
 
 @contextmanager
 def _memory() -> Generator[Backend]:
-    yield Backend("memory", "", MemoryStore, MemoryStore)
+    yield Backend("memory", "", _roomy, _roomy)
+
+
+def _roomy() -> MemoryStore:
+    """With room for a million records and those of the clients."""
+    return MemoryStore(max_records=2_000_000)
 
 
 @contextmanager
