@@ -1,6 +1,7 @@
 """Views for operators: the records as text, and what they say of sends and sessions; see docs/stores/sql.md.
 
-A row that is no record of a recipient is passed over, whatever its bytes are. Days are of UTC, as in the records.
+A row that is no record of a recipient is passed over, whatever its bytes are. Days are of UTC, as in the records. A
+session that has ended is a list in the record: id, purpose, status, proof, its end in milliseconds, …
 
 Rules of this file: text of SQL alone, by dialect; a view that was released is never changed, but followed by another.
 """
@@ -56,6 +57,16 @@ CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
 CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'sessions') = 'array'
   THEN j.record -> 'sessions' ELSE '[]' END) AS l
 WHERE l ->> 'id' IS NOT NULL
+UNION ALL SELECT e.key, left(e.at, 10), e.l ->> 1, e.l ->> 2, '', '', e.at, e.at
+FROM (
+  SELECT r.key, l, to_char(to_timestamp((l ->> 4)::bigint / 1000.0) AT TIME ZONE 'UTC',
+    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+  FROM {p}_records AS r
+  CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
+  CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'ended') = 'array'
+    THEN j.record -> 'ended' ELSE '[]' END) AS l
+  WHERE CASE WHEN jsonb_typeof(l) = 'array' THEN l ->> 4 ~ '^[0-9]+$' END
+) AS e
 """,
     "CREATE OR REPLACE VIEW {p}_daily AS" + DAILY,
 )
@@ -92,6 +103,15 @@ JOIN JSON_TABLE({MARIADB_JSON}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$
   channel VARCHAR(200) PATH '$.channel', expires_at VARCHAR(40) PATH '$.expires_at',
   ended_at VARCHAR(40) PATH '$.ended_at')) AS l
 WHERE l.id IS NOT NULL
+UNION ALL SELECT CONVERT(e.`key` USING utf8mb4), LEFT(e.at, 10), e.purpose, e.status, '', '', e.at, e.at
+FROM (
+  SELECT r.`key` AS `key`, l.purpose AS purpose, l.status AS status, DATE_FORMAT(
+    TIMESTAMPADD(MICROSECOND, l.ms * 1000, '1970-01-01'), '%Y-%m-%dT%H:%i:%s.%fZ') AS at
+  FROM {{p}}_records AS r
+  JOIN JSON_TABLE({MARIADB_JSON}, '$.ended[*]' COLUMNS (purpose VARCHAR(200) PATH '$[1]',
+    status VARCHAR(40) PATH '$[2]', ms VARCHAR(15) PATH '$[4]')) AS l
+  WHERE l.ms REGEXP '^[0-9]+$'
+) AS e
 """,
     "CREATE OR REPLACE VIEW {p}_daily AS" + DAILY,
 )
@@ -129,6 +149,13 @@ SELECT r.key AS key, substr(json_extract(l.value, '$.ended_at'), 1, 10) AS day,
   json_extract(l.value, '$.expires_at') AS expires_at, json_extract(l.value, '$.ended_at') AS ended_at
 FROM {{p}}_records AS r JOIN json_each({SQLITE_JSON}, '$.sessions') AS l
 WHERE CASE WHEN l.type = 'object' THEN json_extract(l.value, '$.id') END IS NOT NULL
+UNION ALL
+SELECT e.key, substr(e.at, 1, 10), json_extract(e.value, '$[1]'), json_extract(e.value, '$[2]'), '', '', e.at, e.at
+FROM (
+  SELECT r.key AS key, l.value AS value, CASE WHEN l.type = 'array' AND json_type(l.value, '$[4]') = 'integer'
+    THEN strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(l.value, '$[4]') / 1000.0, 'unixepoch') END AS at
+  FROM {{p}}_records AS r JOIN json_each({SQLITE_JSON}, '$.ended') AS l
+) AS e WHERE e.at IS NOT NULL
 """,
     "CREATE VIEW IF NOT EXISTS {p}_daily AS" + DAILY,
 )

@@ -22,6 +22,7 @@ APPROVED = 4
 STRANGERS = (
     b"", b"\xff\xfe\x00", b"no json", b"{}", b"[]", b"3", b'"x"', b"null", b'{"sends":3,"sessions":"x"}',
     b'{"sends":["x",3,null],"sessions":[4,"y",null]}', b'{"v":1,"sends":[{}],"sessions":[{}]}',
+    b'{"v":1,"ended":[3,"x",null,{},[],[1,2,3,4],["a","login","approved","p","x","b"]]}', b'{"v":1,"ended":7}',
     b'{"v":1,"counter":{"unique_id":"a"},"sends":[{"id":"z","at":"2026-11-30T00:00:00Z"}]}',
 )  # fmt: skip
 """Rows that are no records of recipients: another kind, of another program, or of a legacy counter."""
