@@ -58,7 +58,8 @@ class MemoryStore:
         self._lock = Lock()
         self._records: dict[str, Entry] = {}
         self._tenants: Counter[str] = Counter()
-        self._over: str | None = None
+        self._closed = False
+        self._over = "This memory store was closed; build a new one (its records are gone)."
         # A version must not recur when a service builds a new store and an old version comes back to it.
         self._instance = secrets.token_hex(8)
         self._serials = itertools.count(1)
@@ -114,17 +115,18 @@ class MemoryStore:
     def close(self) -> None:
         """See `Store.close`. Drops every record."""
         with self._lock:
-            self._over = "This memory store was closed; build a new one (its records are gone)."
+            self._closed = True
             self._records.clear()
             self._tenants.clear()
 
     def _require_open(self) -> None:
-        if self._over is not None:
+        if self._closed:
             raise StoreUnavailable(self._over)
 
     def after_fork(self) -> None:
         """A child has a copy, and with it a second budget for everybody: it refuses."""
         self._lock = Lock()  # a thread of the parent may have held the other
+        self._closed = True
         self._over = (
             "This memory store was made before a fork, and is of no use after it: build it, or open the engine, in "
             "the process that serves, and run one. Processes share a store such as tinydb."

@@ -254,6 +254,11 @@ def test_a_thread_that_is_interrupted_while_it_waits_does_not_keep_the_lead(
     """A signal reaches the main thread, which waits first in the row; the thread behind it makes the trip."""
     if not withdraws:
         monkeypatch.setattr(combining._Lane, "_withdraw", stays)  # pyright: ignore[reportPrivateUsage]  # planted
+
+    def interrupted(_signal: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGUSR1, interrupted)
     main = threading.get_ident()
     first = crowd.commit("a")
     gate = crowd.gated.next()
@@ -263,12 +268,13 @@ def test_a_thread_that_is_interrupted_while_it_waits_does_not_keep_the_lead(
         crowd.until_waiting(1)
         behind.append(crowd.commit("behind"))
         crowd.until_waiting(2)
-        signal.pthread_kill(main, signal.SIGINT)
+        signal.pthread_kill(main, signal.SIGUSR1)
 
     interrupting = crowd.pool.submit(interrupt)
     with pytest.raises(KeyboardInterrupt):
         crowd.store.commit("main", b"x", expect=None, gc_at=EPOCH)
     answer(interrupting)
+    signal.signal(signal.SIGUSR1, before)
     gate.open()
     answer(first)
     lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # whether anybody will ever go
