@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import cast
+from typing import Any
 
 from otpcore.conformance.yielding import PAUSE_S
 from otpcore.errors import StoreError, StoreUnavailable
@@ -106,8 +106,9 @@ class OneVersionForABatch(ServerLike):
     """As the number of a transaction; it is not told apart where a batch has one item."""
 
     def commit_many(self, commits: Sequence[CommitRequest]) -> Answers:
-        counting = self._serials
-        self._serials = cast("itertools.count[int]", itertools.repeat(next(counting)))
+        counting: Any = self._serials
+        one: Any = itertools.repeat(next(counting))
+        self._serials = one
         try:
             return super().commit_many(commits)
         finally:

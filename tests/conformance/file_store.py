@@ -275,3 +275,24 @@ class LoadsOneByOne(FileStore):
 class FailsTheWholeBatch(FileStore):
     def commit_one(self, each: CommitRequest) -> Version | Conflict:
         return self.commit(each.key, each.data, expect=each.expect, gc_at=each.gc_at)
+
+
+@fails("a_record_of_max_bytes_is_taken")
+class RefusesItsOwnLimit(FileStore):
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        if data is not None and len(data) >= 20_000:
+            raise StoreError("20,000 bytes or more")
+        return super().commit(key, data, expect=expect, gc_at=gc_at)
+
+
+@fails("acknowledged_batches_survive_a_kill")
+class WritesBatchesAtClose(WritesAtClose):
+    """Writes single commits at once."""
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        answer = super().commit(key, data, expect=expect, gc_at=gc_at)
+        FileStore._write(self, self._rows)
+        return answer
+
+    def commit_one(self, each: CommitRequest) -> Version | Conflict:
+        return WritesAtClose.commit(self, each.key, each.data, expect=each.expect, gc_at=each.gc_at)
