@@ -12,7 +12,7 @@ import os
 import secrets
 import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -62,7 +62,7 @@ class MemoryStore:
         self._over = "This memory store was closed; build a new one (its records are gone)."
         # A version must not recur when a service builds a new store and an old version comes back to it.
         self._instance = secrets.token_hex(8)
-        self._serials = itertools.count(1)
+        self._serials: Iterator[int] = itertools.count(1)
         _stores.add(self)
 
     @property

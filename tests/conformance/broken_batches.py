@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
 
 from otpcore.conformance.yielding import PAUSE_S
 from otpcore.errors import StoreError, StoreUnavailable
@@ -106,9 +105,8 @@ class OneVersionForABatch(ServerLike):
     """As the number of a transaction; it is not told apart where a batch has one item."""
 
     def commit_many(self, commits: Sequence[CommitRequest]) -> Answers:
-        counting: Any = self._serials
-        one: Any = itertools.repeat(next(counting))
-        self._serials = one
+        counting = self._serials
+        self._serials = itertools.repeat(next(counting))
         try:
             return super().commit_many(commits)
         finally:
