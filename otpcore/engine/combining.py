@@ -19,7 +19,7 @@ from otpcore.contract import CommitRequest, Conflict, StoreCapabilities, Version
 from otpcore.engine.trips import Call, Trip, board, fail, raised, settle
 from otpcore.ports import Batches, Store
 
-__all__ = ["CombinedStore", "combined"]
+__all__ = ["CombinedStore", "combined", "takes_batches"]
 
 
 class _Call(Call):

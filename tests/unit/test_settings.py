@@ -178,7 +178,8 @@ def test_workers_are_what_the_call_says_then_our_variable_then_the_usual_one(mon
     settings = load_settings()
     assert settings.workers == 2
     assert load_settings(workers=5).workers == 5
-    assert load_settings(**{**settings.model_dump(), "workers": 7}).workers == 7
+    given: dict[str, Any] = {**settings.model_dump(), "workers": 7}
+    assert load_settings(**given).workers == 7
 
 
 @pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("OTPCORE_WORKERS", "many")])
