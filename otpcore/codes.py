@@ -132,7 +132,9 @@ class Keyring:
         Raises:
             PepperError: none of the configured peppers has this name.
         """
-        for keys in self:
+        if kid == self.current.kid:
+            return self.current
+        for keys in self.previous:
             if keys.kid == kid:
                 return keys
         raise PepperError("A record was made with a pepper that is not configured; keep it among the previous peppers.")
