@@ -123,8 +123,7 @@ class Keyring:
 
     def __iter__(self) -> Iterator[Keys]:
         """Oldest first, the current keys last."""
-        yield from self.previous
-        yield self.current
+        return iter((*self.previous, self.current))
 
     def by_kid(self, kid: str) -> Keys:
         """The keys that a record names.
