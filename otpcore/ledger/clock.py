@@ -94,13 +94,13 @@ def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
 
 def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
     """Sends and claims that nobody will settle any more become unknown."""
-    if [send for send in record.sends if send.state is SendState.RESERVED and send.at <= limit]:
+    if [send for send in record.sends if send.at <= limit and send.state is SendState.RESERVED]:
         sends = tuple(
             send.but(state=step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)) if send.at <= limit else send
             for send in record.sends
         )
         record = record.but(sends=sends)
-    if [check for check in record.checks if check.state is CheckState.CLAIMED and check.at <= limit]:
+    if [check for check in record.checks if check.at <= limit and check.state is CheckState.CLAIMED]:
         checks = tuple(
             check.but(state=step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)) if check.at <= limit else check
             for check in record.checks
