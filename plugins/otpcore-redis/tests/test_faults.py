@@ -8,12 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreFormatError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
-from otpcore_redis import RedisSettings
-from otpcore_redis.settings import build, build_async
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
 
@@ -134,10 +131,3 @@ def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: s
         with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
             store("load", "a")
     store.close()
-
-
-def test_a_url_that_is_none_is_refused_and_not_shown() -> None:
-    for make in (build, build_async):
-        with pytest.raises(ConfigurationError) as refused:
-            make(RedisSettings(url=SecretStr("http://:secret@127.0.0.1")))
-        assert "secret" not in str(refused.value)
