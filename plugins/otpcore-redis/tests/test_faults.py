@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis import connection
+from redis.asyncio import connection as aio_connection
 
 from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
+from otpcore_redis import wire
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
 
@@ -131,3 +135,36 @@ def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: s
         with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
             store("load", "a")
     store.close()
+
+
+def test_a_connection_that_breaks_while_a_commit_is_sent_leaves_it_unknown(
+    server: Server, colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of it may have reached the server, and the whole of it too."""
+    module: Any = connection if colour == "blocking" else aio_connection
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise BrokenPipeError
+
+    with Both(colour, server.url) as store:
+        version = store.put("a", b"1")
+        with monkeypatch.context() as planted:
+            planted.setattr(module.AbstractConnection, "send_packed_command", broken)
+            with pytest.raises(CommitUnknown):
+                store.put("a", b"2", version)
+            with pytest.raises(StoreUnavailable):
+                store("load", "a")
+        assert store("load", "a").version == version
+
+
+LOST = test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells
+BROKEN = test_a_connection_that_breaks_while_a_commit_is_sent_leaves_it_unknown
+PLANTED = [
+    Planted("lost, and called unapplied", wire, "unanswered", wire.unreachable, LOST),
+    Planted("broken, and called unapplied", wire, "unanswered", wire.unreachable, BROKEN),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")
