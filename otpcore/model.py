@@ -55,13 +55,12 @@ class _SchemaOnly(msgspec.Struct):
 
 
 def _refuse_newer(data: bytes) -> None:
-    found = UNWRITTEN
     with suppress(msgspec.MsgspecError):
         found = msgspec.json.decode(data, type=_SchemaOnly).v
-    if found > SCHEMA:
-        raise StoreFormatError(
-            f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
-        )
+        if found > SCHEMA:
+            raise StoreFormatError(
+                f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
+            )
 
 
 class Ladder(Stored, frozen=True, kw_only=True, omit_defaults=True):

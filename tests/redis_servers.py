@@ -193,6 +193,8 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
+            for each in (client, server):  # held back, a command of several packets would wait 40 ms for the other side
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pass, args=(source, target, back), daemon=True).start()
 

@@ -39,13 +39,16 @@ __all__ = [
 ]
 
 
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MILLISECOND: Final = timedelta(milliseconds=1)
+
 LONGEST_HANDLE: Final = 100
 LONGEST_EVENT_ID: Final = 200
 
 
 def wall_clock() -> datetime:
     """The machine's clock, in whole milliseconds."""
-    return datetime.fromtimestamp(time_ns() // 1_000_000 / 1000, UTC)
+    return EPOCH + time_ns() // 1_000_000 * MILLISECOND
 
 
 def to_milliseconds(instant: datetime) -> datetime:

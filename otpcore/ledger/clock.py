@@ -94,13 +94,13 @@ def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
 
 def _lease_over(record: RecipientRecord, limit: datetime) -> RecipientRecord:
     """Sends and claims that nobody will settle any more become unknown."""
-    if [send for send in record.sends if send.state is SendState.RESERVED and send.at <= limit]:
+    if [send for send in record.sends if send.at <= limit and send.state is SendState.RESERVED]:
         sends = tuple(
             send.but(state=step(SEND_TRANSITIONS, send.state, SendEvent.LEASE_OVER)) if send.at <= limit else send
             for send in record.sends
         )
         record = record.but(sends=sends)
-    if [check for check in record.checks if check.state is CheckState.CLAIMED and check.at <= limit]:
+    if [check for check in record.checks if check.at <= limit and check.state is CheckState.CLAIMED]:
         checks = tuple(
             check.but(state=step(CHECK_TRANSITIONS, check.state, CheckEvent.LEASE_OVER)) if check.at <= limit else check
             for check in record.checks
@@ -120,7 +120,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
     if keys and keys[0].at <= day_ago:
         keys = tuple(key for key in keys if key.at > day_ago)
     sessions, handles = record.sessions, record.handles
-    if sessions and (len(sessions) > ENDED_KEPT or sessions[0].ended_at is not None):
+    if len(sessions) > ENDED_KEPT or [one for one in sessions if one.ended_at is not None and one.ended_at <= day_ago]:
         ended = [one.id for one in sessions if one.ended_at is not None and one.ended_at > day_ago][-ENDED_KEPT:]
         sessions = tuple(one for one in sessions if one.is_live or one.id in ended)
     if handles:
@@ -147,7 +147,6 @@ def gc_at(record: RecipientRecord, profile: Profile, *, now: datetime) -> dateti
     unfinished = 0 < record.ladder.count < len(profile.ladder) or (record.ladder.count and not profile.ladder)
     if unfinished or record.consecutive or record.forward is not None or record.counter is not None:
         return now + LONG_MEMORY
-    ends = [now + DAY, *(session.expires_at + DAY for session in record.sessions)]
-    if record.ladder.next_at is not None:
-        ends.append(record.ladder.next_at)
-    return max(ends)
+    over = max([now, *[session.expires_at for session in record.sessions]]) + DAY
+    next_at = record.ladder.next_at
+    return over if next_at is None else max(over, next_at)

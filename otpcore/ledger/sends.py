@@ -10,7 +10,7 @@ from typing import Final
 
 from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
-from otpcore.ledger.sessions import end, replaced, with_handle, with_session
+from otpcore.ledger.sessions import end, placed, replaced, with_handle, with_session
 from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
@@ -25,7 +25,7 @@ def reserve(
     ladder = climb(record.ladder, profile, now=now)
     epoch = ladder.epoch if profile.ladder else NO_STEP
     mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=epoch, source=source)
-    return with_session(record, session).but(ladder=ladder, sends=(*record.sends, mark))
+    return record.but(ladder=ladder, sends=(*record.sends, mark), sessions=placed(record.sessions, session))
 
 
 def settle_send(
@@ -65,7 +65,7 @@ def settle_send(
         return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime, now=now)
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)
-        session = session.but(codes=codes, **_expiry_of(codes))
+        session = session.but(codes=codes, expires_at=_end_of(codes) if codes else session.expires_at)
         record = with_session(record, session)
         record = record.but(keys=tuple(key for key in record.keys if key.send != send.id))
         if not any(one.session == session.id and one.state is not SendState.REFUSED for one in record.sends):
@@ -116,12 +116,14 @@ def _accepted(
     now: datetime,
 ) -> RecipientRecord:
     if session.owner is CodeOwner.CORE:
-        mine = [code for code in session.codes if code.send == send.id]
-        newer = [code for code in session.codes if mine and code.generation > mine[0].generation]
-        if not mine or any(code.live for code in newer):
+        carriers = [code.send for code in session.codes]  # oldest first
+        if send.id not in carriers:
+            return record
+        mine, *newer = session.codes[carriers.index(send.id) :]
+        if [code for code in newer if code.live]:
             return record  # a newer code is live already; this one came too late
-        codes = (mine[0].but(live=True), *newer)
-        return with_session(record, session.but(codes=codes, handle=handle, **_expiry_of(codes)))
+        codes = (mine.but(live=True), *newer)
+        return with_session(record, session.but(codes=codes, handle=handle, expires_at=_end_of(codes)))
     return adopt(record, profile, session, handle=handle or "", send=send, lifetime=lifetime, now=now)
 
 
@@ -210,7 +212,6 @@ def _joined(record: RecipientRecord, opened: Handle, lifetime: timedelta | None)
     return record.but(handles=tuple(one for one in record.handles if one != left)), joined
 
 
-def _expiry_of(codes: tuple[Code, ...]) -> dict[str, datetime]:
+def _end_of(codes: tuple[Code, ...]) -> datetime:
     """A session ends with its newest code."""
-    ends = [code.expires_at for code in codes]
-    return {"expires_at": max(ends)} if ends else {}
+    return max([code.expires_at for code in codes])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from otpcore.contract import CodeOwner
 from otpcore.machine import SESSION_TRANSITIONS, SessionEvent, step
@@ -23,6 +23,7 @@ __all__ = [
     "forget",
     "handle_ended",
     "next_actions",
+    "placed",
     "replaced",
     "siblings",
     "unlock",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 Mark = TypeVar("Mark", Send, Check, Session)
+
+UNSETTLED: Final = (SendState.RESERVED, SendState.UNKNOWN)
+"""Sends of which nobody knows yet whether there is a message."""
 
 
 def checks_left(record: RecipientRecord, session: Session, profile: Profile) -> int:
@@ -82,7 +86,7 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
     settled_sends = [
         send.but(id="", session="")
         if send.session == session.id
-        and send.state not in (SendState.RESERVED, SendState.UNKNOWN)
+        and send.state not in UNSETTLED
         and not send.refunded  # its operation is about to look for it
         else send
         for send in record.sends
@@ -101,11 +105,7 @@ def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
 
     Else the next send of another purpose would be joined to it at the provider, and one code would open both.
     """
-    open_sends = [
-        send.at
-        for send in record.sends
-        if send.session == session.id and send.state in (SendState.RESERVED, SendState.UNKNOWN)
-    ]
+    open_sends = [send.at for send in record.sends if send.session == session.id and send.state in UNSETTLED]
     known = record.handle(session.provider, session.handle)
     if session.owner is CodeOwner.CORE or not open_sends or (known is not None and not _may_be_over(record, known)):
         return record
@@ -210,9 +210,15 @@ def next_actions(
 
 def with_session(record: RecipientRecord, session: Session) -> RecipientRecord:
     """The record with this session in the place of the one of the same id, or added."""
-    if record.session(session.id) is None:
-        return record.but(sessions=(*record.sessions, session))
-    return record.but(sessions=replaced(record.sessions, session))
+    return record.but(sessions=placed(record.sessions, session))
+
+
+def placed(sessions: tuple[Session, ...], new: Session) -> tuple[Session, ...]:
+    """The sessions with `new` in the place of the one of the same id, or added."""
+    for place, one in enumerate(sessions):
+        if one.id == new.id:
+            return (*sessions[:place], new, *sessions[place + 1 :])
+    return (*sessions, new)
 
 
 def with_handle(record: RecipientRecord, handle: Handle) -> RecipientRecord:

@@ -64,7 +64,7 @@ def examination(route: Route, durability: Durability) -> Steps[list[StoreRemark]
     for node, (info, cluster, *config) in zip(nodes, found, strict=True):
         if not all(map(_is_answer, (info, cluster, *config))):
             raise StoreUnavailable(f"{_name(node) or 'Redis'} gave no answer to INFO.")
-        pairs = [(each[0].decode(), each[1].decode()) for each in config if isinstance(each, list) and each]
+        pairs = [(each[0].decode(), each[1].decode()) for each in config if each and not isinstance(each, Exception)]
         servers.append(Server(_name(node), _fields(info), dict(pairs), _fields(cluster)))
     told = chain.from_iterable(remarks(server, route, durability) for server in servers)
     return list(dict.fromkeys(told))

@@ -108,11 +108,15 @@ def sent_again(wire: Any, parcels: Any) -> Any:
     return CARRY(wire, parcels) if any(isinstance(each, CommitUnknown) for each in answers[0]) else answers
 
 
+def nothing(_answer: Any) -> None:
+    return None
+
+
 CARRY: Any = vars(Wire)["_carry"]
 PLANTED = [
     Planted("sent again", Wire, "_carry", sent_again, test_a_batch_whose_answers_are_lost_is_unknown_and_is_sent_once),
     Planted("demoted and kept", wire, "is_demoted", bool, test_a_primary_that_was_demoted_is_left_for_its_successor),
-    Planted("one for all", records, "_loaded", lambda _: None, test_one_that_is_refused_leaves_the_others_as_they_are),
+    Planted("one for all", records, "_loaded", nothing, test_one_that_is_refused_leaves_the_others_as_they_are),
 ]
 
 
