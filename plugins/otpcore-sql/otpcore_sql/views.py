@@ -66,7 +66,8 @@ MYSQL: Final = (
     """
 CREATE OR REPLACE VIEW {p}_readable AS
 SELECT CONVERT(`key` USING utf8mb4) AS `key`, CONVERT(version USING utf8mb4) AS version,
-  TIMESTAMPADD(MICROSECOND, gc_at, '1970-01-01') AS gc_at, CONVERT(data USING utf8mb4) AS record FROM {p}_records
+  TIMESTAMPADD(MICROSECOND, gc_at, '1970-01-01') AS gc_at,
+  CASE WHEN JSON_VALID(CONVERT(data USING utf8mb4)) THEN CONVERT(data USING utf8mb4) END AS record FROM {p}_records
 """,
     f"""
 CREATE OR REPLACE VIEW {{p}}_sends AS
