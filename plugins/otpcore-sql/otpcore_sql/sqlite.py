@@ -146,7 +146,7 @@ class SQLite:
             said.append(StoreRemark(text, is_fault=self._synchronous == "full"))
         return said
 
-    def is_stale(self, connection: Any) -> bool:
+    def is_stale(self, connection: Any) -> bool:  # noqa: ARG002 # the protocol's
         """A file has no server that could go away."""
         return False
 
@@ -207,7 +207,7 @@ def _place(settings: SQLSettings) -> str:
             f"{path} is on a network file system ({kind}), where SQLite's locks cannot be relied on: "
             "put the file on a local disk, or use a database server."
         )
-    if os.path.exists(path) and not os.path.isfile(path):
+    if Path(path).exists() and not Path(path).is_file():
         raise ConfigurationError(f"{path} is no regular file: name one for SQLite, or one to be made.")
     try:
         for folder in reversed(Path(path).parents):

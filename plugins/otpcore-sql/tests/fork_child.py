@@ -1,4 +1,4 @@
-"""A process that uses a store, forks, and lets parent and child commit at once; prints what went wrong, or nothing.
+"""A process that uses a store, forks, and lets parent and child commit at once; says what went wrong, or nothing.
 
 Run as `python fork_child.py URL PREFIX KEEP`; with KEEP the child does not let go of what is the parent's.
 """
@@ -29,10 +29,13 @@ def count(store: Any, key: str) -> None:
         assert store.load(key).data == b"%d" % number
 
 
+def forgets(_store: SQLStore) -> None: ...
+
+
 def main(url: str, prefix: str, keep: str) -> int:
     if keep == "keep":
-        SQLStore.after_fork = lambda _store: None  # type: ignore[method-assign]  # the defect that is planted
-    store = build(SQLSettings(url=SecretStr(url), prefix=prefix, timeout_s=2.0))
+        setattr(SQLStore, "after_fork", forgets)  # noqa: B010  # the defect that is planted
+    store: Any = build(SQLSettings(url=SecretStr(url), prefix=prefix, timeout_s=2.0))
     store.commit("before", b"1", expect=None, gc_at=LATER)
     child = os.fork()
     if child == 0:
@@ -40,14 +43,15 @@ def main(url: str, prefix: str, keep: str) -> int:
             assert not store._connections._idle, "it has its parent's connection"
             count(store, "child")
         except BaseException as error:  # noqa: BLE001  # told by the exit code
-            print(f"child: {error!r}")
+            sys.stdout.write(f"child: {error!r}")
+            sys.stdout.flush()
             os._exit(1)
         os._exit(0)
     wrong = 0
     try:
         count(store, "parent")
     except Exception as error:  # noqa: BLE001  # likewise
-        print(f"parent: {error!r}")
+        sys.stdout.write(f"parent: {error!r}")
         wrong = 1
     _, status = os.waitpid(child, 0)
     return wrong or status

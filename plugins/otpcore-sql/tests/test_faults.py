@@ -29,7 +29,8 @@ class Both:
     def __init__(self, server: Any, colour: str, *, port: int | None = None, **given: Any) -> None:
         url = server.url.replace(f":{server.port}/", f":{port or server.port}/")
         self.prefix = given.setdefault("prefix", f"t{secrets.token_hex(6)}")
-        settings = SQLSettings(url=SecretStr(url), **{"timeout_s": 10.0, **given})
+        all_given: dict[str, Any] = {"url": SecretStr(url), "timeout_s": 10.0, **given}
+        settings = SQLSettings(**all_given)
         self.runner = asyncio.Runner() if colour == "awaiting" else None
         self.store: Any = build(settings) if self.runner is None else build_async(settings)
 
@@ -208,7 +209,7 @@ def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(
 
 
 def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Server]) -> None:
-    server = servers["postgresql"]
+    server: Any = servers["postgresql"]
     for colour in ("blocking", "awaiting"):
         store = Both(server, colour)
         version = store.put("a", b"1")

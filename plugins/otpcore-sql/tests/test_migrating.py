@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
 from otpcore.ports import Conflict, Version, Versioned
 from otpcore_sql import migrating
+from otpcore_sql.migrating import lock_name
 from otpcore_sql.schema import SCHEMA, script
 from tests.sql_places import KINDS, Place, place
 
@@ -110,7 +110,7 @@ def made_while_held(at: Place) -> bool:
     engine = sa.create_engine(at.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
     waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
     with engine.connect() as other, ThreadPoolExecutor(1) as pool:
-        name = migrating._name(store._dialect)
+        name = lock_name(store._dialect)
         other.exec_driver_sql(f"SELECT pg_advisory_lock(hashtextextended('{name}', 0))")
         job = pool.submit(store.load, "a")
         while not job.done() and not other.exec_driver_sql(waits).scalar():
@@ -128,7 +128,11 @@ def test_who_comes_while_another_makes_the_tables_waits(postgres: Place) -> None
 
 def test_without_the_lock_two_would_make_them_at_once(postgres: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """The control of the test before."""
-    monkeypatch.setattr(migrating, "_lock", lambda connection, _dialect: migrating._run(connection, "BEGIN"))
+
+    def begins(connection: sa.Connection, _dialect: object) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    monkeypatch.setattr(migrating, "_lock", begins)
     assert made_while_held(postgres)
 
 
@@ -160,6 +164,7 @@ def test_an_upgrade_that_was_broken_off_is_done_again(at: Place) -> None:
 def test_a_user_who_may_not_make_tables_is_told_what_to_do_and_served_when_it_is_done(postgres: Place) -> None:
     at = postgres
     user = f"{at.prefix}_user"
+    dialect = sa.make_url(at.url).get_dialect()()
     url = sa.make_url(at.url).set(username=user).render_as_string(hide_password=False)
     theirs = Place(at.kind, f"{url}?options=-csearch_path%3D{at.prefix}_schema_of", at.prefix)
     schema = f"{at.prefix}_schema_of"
@@ -168,7 +173,7 @@ def test_a_user_who_may_not_make_tables_is_told_what_to_do_and_served_when_it_is
     try:
         with pytest.raises(StoreUnavailable, match="otpcore sql schema"):
             store.load("a")
-        inside = [f"SET search_path = {schema}", *script(postgresql.dialect(), at.prefix)]
+        inside = [f"SET search_path = {schema}", *script(dialect, at.prefix)]
         tables = f"{at.prefix}_records, {at.prefix}_schema"
         at.run(*inside, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {user}")
         assert isinstance(store.commit("a", b"1", expect=None, gc_at=LATER), str)

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -96,15 +95,13 @@ def test_without_the_lock_a_writer_would_not_wait(file: Place, monkeypatch: pyte
     """The control of the test before."""
     made = file.store()
     made.close()
-    monkeypatch.setattr("otpcore_sql.sqlite.Writers", lambda _path: Idle())
+    monkeypatch.setattr("otpcore_sql.sqlite.Writers", Idle)
     Path(file.url.removeprefix("sqlite:///") + ".lock").touch()
     assert order_of(file) == ["committed", "given back"]
 
 
-class Idle(nullcontext[None]):
+class Idle(nullcontext[str]):
     """A lock that is none."""
-
-    def close(self) -> None: ...
 
 
 def test_a_commit_is_synced_as_the_settings_say(tmp_path: Path) -> None:
@@ -165,7 +162,9 @@ def test_a_network_file_system_is_known(folder: str, kind: str | None) -> None:
     assert network_file_system(folder, MOUNTS) == kind
 
 
-def test_a_file_on_a_network_file_system_is_refused(file: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_on_a_network_file_system_is_refused(
+    file: Place, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     mounts = tmp_path / "mounts"
     mounts.write_text("server:/x / nfs rw 0 0\n", encoding="ascii")
     monkeypatch.setattr("otpcore_sql.sqlite.MOUNTS", mounts)
@@ -193,7 +192,7 @@ class holding:  # noqa: N801  # reads as what it does
     def __enter__(self) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def __exit__(self, *_: Any) -> None:
+    def __exit__(self, *_: object) -> None:
         self._connection.execute("ROLLBACK")
         self._connection.close()
 
