@@ -47,7 +47,7 @@ WITH given AS (
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::int8[], $5::bytea[])
     AS g (key, expect, version, gc_at, data)
 ), held AS (
-  SELECT r.key, r.version FROM {records} AS r JOIN given AS g ON r.key = g.key
+  SELECT r.key FROM {records} AS r JOIN given AS g ON r.key = g.key
     WHERE g.expect IS NOT NULL ORDER BY r.key FOR NO KEY UPDATE OF r
 ), changed AS (
   UPDATE {records} AS r SET version = g.version, gc_at = g.gc_at, data = g.data
