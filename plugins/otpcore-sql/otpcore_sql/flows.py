@@ -64,6 +64,8 @@ def commit(dialect: Dialect, change: Change) -> Flow[Version | Conflict]:
 
 def load_many(dialect: Dialect, keys: Sequence[str]) -> Flow[list[Versioned | StoreError | None]]:
     """All on one trip."""
+    if not keys:
+        return []
     rows, _ = yield from _asked(*dialect.load_many(keys))
     found: dict[str, Versioned | StoreError] = {}
     for key, version, data in rows:

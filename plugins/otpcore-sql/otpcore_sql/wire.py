@@ -1,11 +1,11 @@
 """PostgreSQL's wire, under the cursors of psycopg: one statement out, one answer in, within a time.
 
 A cursor of psycopg costs as much again as the server does for a row by its key, and has no timeout of its own. So the
-statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text, which is never
-prepared on the server: that holds behind a PgBouncer in transaction mode too.
+statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text. They are
+never prepared on the server: that holds behind a PgBouncer in transaction mode too.
 
-Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server is
-never called unapplied, but where the server says so itself.
+Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server
+is never called unapplied, but where the server says so itself.
 """
 
 from __future__ import annotations

@@ -29,7 +29,8 @@ class Both:
     def __init__(self, server: Any, colour: str, *, port: int | None = None, **given: Any) -> None:
         url = server.url.replace(f":{server.port}/", f":{port or server.port}/")
         self.prefix = given.setdefault("prefix", f"t{secrets.token_hex(6)}")
-        settings = SQLSettings(url=SecretStr(url), **{"timeout_s": 10.0, **given})
+        all_given: dict[str, Any] = {"url": SecretStr(url), "timeout_s": 10.0, **given}
+        settings = SQLSettings(**all_given)
         self.runner = asyncio.Runner() if colour == "awaiting" else None
         self.store: Any = build(settings) if self.runner is None else build_async(settings)
 
@@ -177,6 +178,36 @@ def test_who_waits_too_long_is_told_that_nobody_knows(where: tuple[Server, str],
     store.close()
 
 
+def test_who_gives_up_leaves_no_answer_for_the_next_caller(servers: dict[str, Server]) -> None:
+    """A task that is cancelled while its commit is on the wire: the one connection that there is is not used again."""
+    proxy = Proxy(servers["postgresql"].port)
+    store = Both(servers["postgresql"], "awaiting", port=proxy.port, connections=1)
+    first = store.put("a", b"1")
+    reached, go = threading.Event(), threading.Event()
+
+    def held(_data: bytes) -> bool:
+        reached.set()
+        assert go.wait(60)
+        return False
+
+    async def gives_up() -> Any:
+        task = asyncio.create_task(store.store.commit("a", b"2", expect=first, gc_at=LATER))
+        await asyncio.to_thread(reached.wait, 60)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        proxy.loses = never
+        go.set()
+        return await store.store.load("b")
+
+    proxy.loses = held
+    assert store.runner is not None
+    assert store.runner.run(gives_up()) is None
+    assert store("load", "a").data == b"2"
+    store.close()
+    proxy.close()
+
+
 def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(
     servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,7 +239,7 @@ def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(
 
 
 def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Server]) -> None:
-    server = servers["postgresql"]
+    server: Any = servers["postgresql"]
     for colour in ("blocking", "awaiting"):
         store = Both(server, colour)
         version = store.put("a", b"1")
