@@ -18,6 +18,7 @@ from otpcore.ports import CommitRequest, Conflict, Version
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build, build_async
 from tests.redis_servers import Proxy
+from tests.sql_places import Place
 from tests.sql_servers import SECRET, Server
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -290,4 +291,26 @@ def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[s
         store("load", "a")
     store.store._connections.give(held, sound=True)
     assert store("load", "a").data == b"1"
+    store.close()
+
+
+@pytest.mark.parametrize("colour", ["blocking", "awaiting"])
+def test_a_commit_that_is_refused_after_its_statement_went_well_is_no_commit(
+    servers: dict[str, Server], colour: str
+) -> None:
+    """PostgreSQL tells of the row that was changed, and then that the transaction was refused: here by a trigger."""
+    server: Any = servers["postgresql"]
+    store = Both(server, colour)
+    first = store.put("a", b"1")
+    Place("postgresql", server.url, store.prefix).run(
+        f"CREATE FUNCTION {store.prefix}_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
+        f"CREATE CONSTRAINT TRIGGER no AFTER UPDATE ON {store.prefix}_records DEFERRABLE INITIALLY DEFERRED "
+        f"FOR EACH ROW EXECUTE FUNCTION {store.prefix}_no()",
+    )
+    with pytest.raises(StoreUnavailable, match="P0001"):
+        store.put("a", b"2", first)
+    with pytest.raises(StoreUnavailable, match="P0001"):
+        store("commit_many", [CommitRequest("a", b"2", first, LATER), CommitRequest("b", b"2", None, LATER)])
+    assert store("load", "a").version == first
+    assert store("load", "b") is None
     store.close()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -214,7 +214,7 @@ def clashes(at: Place) -> int:
         counting(store._dialect)
     with ThreadPoolExecutor(2) as pool, another(at) as session:
         session.exec_driver_sql(f"UPDATE {at.prefix}_records SET gc_at = 0 WHERE key = 'k10'")
-        jobs = []
+        jobs: list[Future[Any]] = []
         for store, batch in zip(stores, (asked, asked[::-1]), strict=True):
             jobs.append(pool.submit(store.commit_many, batch))
             while at.run(WAITS[at.kind].format(p=at.prefix))[0][0] < len(jobs):
