@@ -41,6 +41,12 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def is_level(replication: dict[str, Any]) -> bool:
+    """The replica has said that it has everything."""
+    behind: dict[str, Any] = replication.get("slave0", {})
+    return behind.get("state") == "online" and 0 < behind["offset"] == replication["master_repl_offset"]
+
+
 class Pair:
     """A primary and its replica. Clients always find the primary at `url`.
 
@@ -55,7 +61,7 @@ class Pair:
         self._made = 0
         self.primary = self._server()
         self.port = self.primary.port
-        self._attach()
+        self.attach()
 
     @property
     def url(self) -> str:
@@ -66,32 +72,35 @@ class Pair:
         self.link.cut()
 
     def fail_over(self) -> None:
-        """The primary's machine is lost; the replica is promoted and takes its address; another one is attached."""
+        """The primary's machine is lost; the replica is promoted and takes its address. It has no replica yet."""
         self.link.cut()
         self.primary.kill()
         self.link.close()
-        self.promote()
-        self.primary = self.replica
-        self._attach()
-
-    def promote(self) -> None:
-        """The replica takes the address of a primary that is dead."""
         with redis.Redis(port=self.replica.port) as raw:
             client: Any = raw
             client.replicaof("NO", "ONE")
             client.config_set("port", str(self.port))
+        self.primary = self.replica
+
+    def attach(self) -> None:
+        """Give the primary a replica, and wait until that has everything."""
+        self.link = SlowLink(self.port, delay_ms=self._delay_ms)
+        self.replica = self._server("--replicaof", "127.0.0.1", str(self.link.port))
+        with redis.Redis(port=self.port) as raw:
+            client: Any = raw
+            until(lambda: is_level(client.info("replication")))  # "online" is said while it still loads
+
+    def empty(self) -> None:
+        """Both are as if they were new."""
+        with redis.Redis(port=self.port) as raw:
+            client: Any = raw
+            client.flushall()
+            until(lambda: is_level(client.info("replication")))
 
     def stop(self) -> None:
         self.link.close()
         self.replica.stop()
         self.primary.stop()
-
-    def _attach(self) -> None:
-        self.link = SlowLink(self.port, delay_ms=self._delay_ms)
-        self.replica = self._server("--replicaof", "127.0.0.1", str(self.link.port))
-        with redis.Redis(port=self.port) as raw:
-            client: Any = raw
-            until(lambda: client.info("replication").get("slave0", {}).get("state") == "online")
 
     def _server(self, *options: str) -> Server:
         self._made += 1

@@ -126,12 +126,16 @@ def rounds(pair: Pair, writer: Writer, judge: Judge, *, wait: bool, kills: int, 
 
         with ThreadPoolExecutor(WRITERS) as pool:
             working = [pool.submit(work, which) for which in range(WRITERS)]
-            sleep(seconds)
-            pair.fail_over()
-            over.set()
+            try:
+                sleep(seconds)
+                pair.fail_over()
+            finally:
+                over.set()
             told = [each.result() for each in working]
+        pair.attach()
         lost = sum((judge(shared, each) for each in told), lost)
         shared.close()
+        pair.empty()  # a large data set would take its time to the next replica
     return lost
 
 

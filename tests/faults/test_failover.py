@@ -51,6 +51,7 @@ def test_a_commit_that_no_replica_has_is_acknowledged_and_lost_without_a_wait(pa
     version = hasty.commit("a", b"1", expect=None, gc_at=LATER)
     assert isinstance(version, str)
     pair.fail_over()
+    pair.attach()
     assert commits(hasty, Told(commits=["a"])) == Lost(acknowledged=1, commits=1)
     hasty.close()
 
@@ -64,6 +65,7 @@ def test_a_commit_that_no_replica_has_is_in_doubt_with_a_wait(pair: Pair) -> Non
     with pytest.raises(StoreUnavailable):
         patient.load("a")  # it is there, and may not be told
     pair.fail_over()
+    pair.attach()
     assert patient.load("a") is None
     assert commits(patient, Told(commits=["b"])) == Lost(acknowledged=1)
     patient.close()
@@ -83,6 +85,7 @@ def test_without_a_wait_of_loads_too_people_get_a_second_code_and_a_second_appro
     told.approved[2] = told.sent.pop(2)
     assert isinstance(engine.check(*told.approved[2]), Approved)
     pair.fail_over()
+    pair.attach()
     assert people(shared, told) == Lost(acknowledged=3, over_quota=1, approved_twice=1)
     shared.close()
 
@@ -99,6 +102,7 @@ def test_with_a_wait_nothing_is_sent_or_approved_while_no_replica_answers(pair: 
     with pytest.raises(StoreError):
         engine.check(*told.sent[2])
     pair.fail_over()
+    pair.attach()
     assert isinstance(engine.start(number(1)), Wait)
     assert isinstance(engine.start(number(3)), Sent)
     assert isinstance(engine.check(*told.sent[2]), Approved)
