@@ -5,6 +5,7 @@ WORKERS ?= auto
 BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
+PEERS := .benchmarks/peers
 SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
 PLUGINS := $(wildcard plugins/*)
 
@@ -27,7 +28,7 @@ $(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) .ci/constraints.tx
 	@$(BIN)/python -m pip install --quiet --upgrade -c .ci/constraints.txt pip
 	@echo "[3/3] installing otpcore, its plugins and the tools (a few minutes the first time)"
 	@$(BIN)/python -m pip install --progress-bar on -c .ci/constraints.txt --build-constraint .ci/constraints.txt \
-	  -e '.[cli,conformance,legacy,legacy-import]' -e plugins/otpcore-redis -e 'plugins/otpcore-twilio[emulator]' --group dev
+	  -e '.[cli,conformance,legacy,legacy-import]' -e plugins/otpcore-redis -e 'plugins/otpcore-sql[postgresql,mysql]' -e 'plugins/otpcore-twilio[emulator]' --group dev
 	@touch $@
 
 demo: $(STAMP)  ## see a verification happen on this machine; nothing is sent
@@ -40,8 +41,14 @@ nightly: $(STAMP)  ## run every test at full size (hours)
 	$(PYTEST) -m "" --hypothesis-profile=nightly -o faulthandler_timeout=7200  # some take many minutes
 	set -e; for zone in America/New_York Asia/Kolkata Pacific/Apia; do TZ=$$zone $(PYTEST); done  # time zones change nothing
 
-bench: $(STAMP)  ## measure the ratios to reach
+bench: $(STAMP) $(PEERS)/.installed  ## measure the ratios to reach
 	$(BIN)/python -m tests.benchmarks.run
+
+$(PEERS)/.installed: pyproject.toml .ci/constraints.txt | $(STAMP)
+	@echo "installing what is measured beside otpcore into $(PEERS)"
+	@$(PYTHON) -m venv --clear --without-pip $(PEERS)
+	@if $(BIN)/python -m pip --python $(PEERS)/bin/python install --quiet -c .ci/constraints.txt --group bench; \
+	  then touch $@; else echo "that failed: row 7 is left out" >&2; rm -rf $(PEERS); fi
 
 cassettes: $(STAMP)  ## record cassettes/ again, from the emulator (or Twilio itself: cassettes/README.md)
 	$(BIN)/python -m tests.cassettes.record

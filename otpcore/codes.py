@@ -23,6 +23,7 @@ from otpcore.errors import InvalidIdempotencyKey, PepperError
 __all__ = [
     "ENTROPY_BYTES",
     "PEPPER_BYTES",
+    "PROOF",
     "Entropy",
     "Keyring",
     "Keys",
@@ -57,6 +58,9 @@ TENANT, PSEUDONYM, NONCE, SECRET, OPERATION = 12, 24, 12, 24, 8
 
 DIGEST_BYTES: Final = 18
 """Truncation of a MAC: 144 bits (RFC 2104 section 5 asks for at least half of the hash)."""
+
+PROOF: Final = 24
+"""Characters of a proof: it is truncated as a MAC is, to as many bits as the secret half has."""
 
 IDEMPOTENCY_BITS: Final = 128
 LOWEST_KEY_VARIETY: Final = 8
@@ -232,8 +236,8 @@ def digest_of(*parts: str) -> str:
 
 
 def proof_of(secret: str) -> str:
-    """What the record keeps of the client's secret half: its SHA-256."""
-    return _text(hashlib.sha256(secret.encode("ascii")).digest())
+    """What the record keeps of the client's secret half: its SHA-256, truncated; a longer one begins with it."""
+    return _text(hashlib.sha256(secret.encode("ascii")).digest()[:DIGEST_BYTES])
 
 
 # --- idempotency -----------------------------------------------------------------------------

@@ -12,20 +12,20 @@
 
 Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
 Instants are aware UTC with millisecond precision, stored in RFC 3339; what equals its default is not
-stored. No field ever holds a code, a secret or a number.
+stored. An ended session is stored as a short list, beside the others. No field ever holds a code, a secret or a number.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
-from enum import StrEnum
-from typing import Annotated, Any, Final, Self
+from typing import Final
 
 import msgspec
 
 from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
+from otpcore.stored import CheckState, Ended, Instant, SendState, SessionStatus, Stored, milliseconds
 
 __all__ = [
     "SCHEMA",
@@ -50,9 +50,6 @@ UNWRITTEN: Final = 0
 """Of a record that no store holds; `otpcore.ledger.tidy` gives a record its schema."""
 
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-
 class _SchemaOnly(msgspec.Struct):
     v: int
 
@@ -67,45 +64,7 @@ def _refuse_newer(data: bytes) -> None:
         )
 
 
-class SessionStatus(StrEnum):
-    """Where a session stands, in Twilio Verify's words."""
-
-    PENDING = "pending"
-    APPROVED = "approved"
-    CANCELED = "canceled"
-    MAX_ATTEMPTS_REACHED = "max_attempts_reached"
-    EXPIRED = "expired"
-    FAILED = "failed"
-
-
-class SendState(StrEnum):
-    """What is known of one send."""
-
-    RESERVED = "reserved"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-    DELIVERED = "delivered"
-    UNDELIVERED = "undelivered"
-
-
-class CheckState(StrEnum):
-    """What is known of one try at a code. A try that was approved or never made leaves no mark."""
-
-    CLAIMED = "claimed"
-    WRONG = "wrong"
-    UNKNOWN = "unknown"
-
-
-class _Stored(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """A frozen value that is part of the stored record."""
-
-    def but(self, **changes: Any) -> Self:
-        """The same value with some fields exchanged."""
-        return msgspec.structs.replace(self, **changes)
-
-
-class Ladder(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Ladder(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """The resend ladder of one recipient.
 
     Attributes:
@@ -119,7 +78,7 @@ class Ladder(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int = 0
 
 
-class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One code handed to one provider.
 
     Attributes:
@@ -142,7 +101,7 @@ class Send(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     told: tuple[str, ...] = ()
 
 
-class Check(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Check(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One try at a code that was, or may have been, wrong.
 
     Attributes:
@@ -159,7 +118,7 @@ class Check(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     forgiven: bool = False
 
 
-class Code(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Code(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """What is kept of a core-owned code.
 
     Attributes:
@@ -178,7 +137,7 @@ class Code(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     live: bool = False
 
 
-class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Handle(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """A verification at a provider that owns the code; every session that shares it lives on its budget.
 
     Attributes:
@@ -207,20 +166,21 @@ class Handle(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         return self.last_at or self.first_at
 
 
-class Session(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Session(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """One verification.
 
     Attributes:
         id: nonce, unique in the record.
         purpose: what is being confirmed.
         status: see `SessionStatus`.
-        proof: SHA-256 of the client's secret half; None for a session addressed by its recipient.
+        proof: truncated SHA-256 of the client's secret half; None for a session addressed by its recipient.
         owner: who makes and compares the code.
         provider, channel: name of the provider instance, and channel of its newest send; "" once ended.
         handle: the provider's id; None where there is none or its answer was lost.
         expires_at: it ends with its newest code.
         codes: core-owned generations, oldest first, at most two.
-        ended_at, ended_by: when it left `pending`, and the id of the operation that ended it.
+        ended_at, ended_by: when it left `pending`, and the id of the operation that ended it. Then it has no provider,
+            channel, handle or codes any more, and `expires_at` is `ended_at`.
     """
 
     id: str
@@ -242,7 +202,7 @@ class Session(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         return self.status is SessionStatus.PENDING
 
 
-class IdempotencyKey(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class IdempotencyKey(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """That a start or resend was made with this key.
 
     Attributes:
@@ -258,7 +218,7 @@ class IdempotencyKey(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     send: str
 
 
-class Counter(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class Counter(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """Whose sends a resend record of `otpcore.legacy` counts.
 
     Attributes:
@@ -273,7 +233,7 @@ class Counter(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     created_at: Instant
 
 
-class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
+class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
     """Everything whose invariants interact, for one recipient of one tenant; about 1 kB of JSON.
 
     Attributes:
@@ -281,6 +241,7 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
         mark_at: the latest instant that a write has seen; None in a record that was never written.
         ladder, sends, checks, sessions, handles, keys: as drawn above.
         consecutive: failures since the last success.
+        ended: in the stored form alone: the ended ones of `sessions`, which come first in these.
         forward: the key where the record really is; set only in a marker: of a pepper rotation, or an imported id.
     """
 
@@ -291,6 +252,7 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
     checks: tuple[Check, ...] = ()
     consecutive: int = 0
     sessions: tuple[Session, ...] = ()
+    ended: tuple[Ended, ...] = ()
     handles: tuple[Handle, ...] = ()
     keys: tuple[IdempotencyKey, ...] = ()
     forward: str | None = None
@@ -298,7 +260,10 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
 
     def encode(self) -> bytes:
         """The stored form: JSON on one line, `v` first."""
-        return _ENCODE(self)
+        over = tuple([_shrunk(one, one.ended_at) for one in self.sessions if one.ended_at is not None])
+        if not over:
+            return _ENCODE(self)
+        return _ENCODE(self.but(sessions=tuple([one for one in self.sessions if one.ended_at is None]), ended=over))
 
     @classmethod
     def decode(cls, data: bytes) -> RecipientRecord:
@@ -315,6 +280,9 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
             raise StoreFormatError("A stored record is damaged: it does not read as a recipient record.") from None
         if record.v > SCHEMA:
             _refuse_newer(data)
+        if record.ended:
+            sessions = (*[_grown(one) for one in record.ended], *record.sessions)
+            record = record.but(sessions=sessions, ended=())
         return record
 
     def session(self, nonce: str) -> Session | None:
@@ -344,6 +312,24 @@ class RecipientRecord(_Stored, frozen=True, kw_only=True, omit_defaults=True):
             if one.provider == provider and one.id == handle:
                 return one
         return None
+
+
+def _shrunk(session: Session, at: datetime) -> Ended:
+    status, by = session.status, session.ended_by
+    return Ended(session.id, session.purpose, status, session.proof, milliseconds(at), by, session.owner)
+
+
+def _grown(short: Ended) -> Session:
+    return Session(
+        id=short.id,
+        purpose=short.purpose,
+        status=short.status,
+        proof=short.proof,
+        owner=short.owner,
+        expires_at=short.at,
+        ended_at=short.at,
+        ended_by=short.by,
+    )
 
 
 _ENCODE = msgspec.json.Encoder().encode

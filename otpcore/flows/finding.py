@@ -9,7 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 
-from otpcore.codes import Token, matches, proof_of
+from otpcore.codes import PROOF, Token, matches, proof_of
 from otpcore.effects import ReadClock, Tell
 from otpcore.errors import InvalidNumber
 from otpcore.events import Event
@@ -64,7 +64,7 @@ def find_session(record: RecipientRecord, token: Token | None, purpose: str = ""
     """
     if token is not None:
         session = record.session(token.session)
-        known = session.proof if session is not None and session.proof is not None else ""
+        known = session.proof[:PROOF] if session is not None and session.proof is not None else ""
         return session if matches(proof_of(token.secret), known) else None
     addressed = [one for one in record.sessions if one.proof is None and one.purpose == purpose]
     return next((one for one in addressed if one.is_live), addressed[-1] if addressed else None)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from otpcore.codes import Token, digest_of, idempotency_digest, idempotent_secret, matches, proof_of
+from otpcore.codes import PROOF, Token, digest_of, idempotency_digest, idempotent_secret, matches, proof_of
 from otpcore.effects import ReadClock
 from otpcore.flows.setup import Flow, Setup, next_of, view
 from otpcore.flows.wish import Wish
@@ -77,6 +77,6 @@ def _token_again(setup: Setup, wish: Wish, key: str, session: Session) -> Token 
         if wish.idempotency_key is None or session.proof is None:
             return None
         secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
-        if matches(proof_of(secret), session.proof):
+        if matches(proof_of(secret), session.proof[:PROOF]):
             return Token(key, session.id, secret)
     return None

@@ -75,7 +75,7 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         status=status,
         proof=session.proof,
         owner=session.owner,
-        expires_at=session.expires_at,
+        expires_at=now,
         ended_at=now,
         ended_by=by,
     )

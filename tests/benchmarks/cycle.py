@@ -9,7 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -30,10 +30,25 @@ from otpcore.engine import Engine
 from otpcore.phone import LineType, PhoneNumber
 from otpcore.ports import Store
 from otpcore.results import Approved, Sent
+from otpcore.stores.memory import MemoryStore
 
-__all__ = ["PEPPER", "CountingStore", "Instant", "cycles", "fictional", "folder", "number", "numbers"]
+__all__ = [
+    "GC_AT",
+    "PEPPER",
+    "ROOT",
+    "CountingStore",
+    "Instant",
+    "cycles",
+    "fictional",
+    "folder",
+    "live_record",
+    "number",
+    "numbers",
+]
 
 PEPPER: Final = b"the pepper of benchmarks, 32 bytes"
+
+GC_AT: Final = datetime.now(UTC) + timedelta(days=400)
 
 ROOT: Final = Path(__file__).parents[2]
 
@@ -113,6 +128,14 @@ def cycles(engine: Engine, provider: Instant, recipients: Iterable[PhoneNumber |
         assert isinstance(sent, Sent), sent
         approved = engine.check(sent.session.token or "", provider.code)
         assert isinstance(approved, Approved), approved
+
+
+def live_record() -> bytes:
+    """A record with a live session."""
+    store = MemoryStore()
+    Engine(store, Instant()).start(number(1))
+    ((_key, found),) = store.scan("", 1)
+    return found.data
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,14 +22,23 @@ from otpcore.providers.fake import FakeProvider
 from otpcore.results import Sent
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
-from tests.benchmarks.cycle import PEPPER, CountingStore, Instant, cycles, folder, number, numbers
+from tests.benchmarks.cycle import (
+    GC_AT,
+    PEPPER,
+    CountingStore,
+    Instant,
+    cycles,
+    folder,
+    live_record,
+    number,
+    numbers,
+)
 from tests.benchmarks.measuring import Bound, Figure, Side, Sizes, Spread, figure, in_turn, wall
 
-__all__ = ["ROWS", "Filled", "live_record", "measure"]
+__all__ = ["ROWS", "Filled", "measure"]
 
 ROWS: Final = ("3", "4", "5")
 
-GC_AT: Final = datetime.now(UTC) + timedelta(days=400)
 SHARES: Final = 5
 """Shares of a pair: a disk's moods are shorter than a minute, so its pairs are more and smaller."""
 
@@ -176,14 +184,6 @@ class Filled:
         version = store.commit(f"tenant/r/{which:024}", self.record, expect=expect, gc_at=GC_AT)
         assert isinstance(version, str)
         return version
-
-
-def live_record() -> bytes:
-    """A record with a live session."""
-    store = MemoryStore()
-    Engine(store, Instant()).start(number(1))
-    ((_key, found),) = store.scan("", 1)
-    return found.data
 
 
 def _document(which: int, record: bytes) -> Document:

@@ -19,8 +19,11 @@ from typing import Final, Literal
 __all__ = [
     "FULL",
     "QUICK",
+    "Absent",
     "Bound",
     "Figure",
+    "Found",
+    "Rates",
     "Side",
     "Sizes",
     "Spread",
@@ -54,6 +57,9 @@ class Sizes:
         sessions: held in the memory store.
         calls: of the SDK in each share of a pair.
         imports: pairs of fresh interpreters.
+        hammered: decisions of each client on one number, in each round.
+        operations: of each kind, by all clients together, for the tables of rates.
+        filled: the numbers of records of those tables, fewest first.
     """
 
     pairs: int
@@ -67,10 +73,28 @@ class Sizes:
     sessions: int
     calls: int
     imports: int
+    hammered: int
+    operations: int
+    filled: tuple[int, ...]
 
 
-FULL: Final = Sizes(7, (10_000, 100_000), 500, 200, (100, 10_000, 100_000), 200, 2, 4.0, 10_000, 100, 15)
-QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1)
+FULL: Final = Sizes(
+    7,
+    (10_000, 100_000),
+    500,
+    200,
+    (100, 10_000, 100_000),
+    200,
+    2,
+    4.0,
+    10_000,
+    100,
+    15,
+    50,
+    1_000,
+    (100, 10_000, 100_000),
+)
+QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1, 4, 16, (10, 20))
 
 
 @dataclass(frozen=True)
@@ -109,6 +133,42 @@ class Figure:
             return None
         sign, limit = self.bound
         return self.value.median <= limit if sign == "≤" else self.value.median >= limit
+
+
+@dataclass(frozen=True)
+class Rates:
+    """One line of a table of rates: information, without a goal.
+
+    Attributes:
+        row: "": it is of no row of the table of ratios.
+        table: its heading.
+        columns: the names of the cells; the same for each line of a table.
+        cells: as text.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    cells: tuple[str, ...]
+    row: str = ""
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Something that was not measured.
+
+    Attributes:
+        row: as of `Figure`.
+        what: that would have been measured.
+        why: what is not here.
+    """
+
+    row: str
+    what: str
+    why: str
+
+
+Found = Figure | Rates | Absent
+"""What a group finds."""
 
 
 def spread(numbers: list[float]) -> Spread:

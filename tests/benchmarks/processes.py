@@ -17,8 +17,8 @@ from typing import Final
 from otpcore.contract import Conflict, Version, Versioned
 from otpcore.engine import Engine
 from otpcore.stores.tinydb import TinyDBStore
-from tests.benchmarks.cycle import PEPPER, ROOT, Instant, cycles, folder, number
-from tests.benchmarks.embedded import Filled, live_record
+from tests.benchmarks.cycle import PEPPER, ROOT, Instant, cycles, folder, live_record, number
+from tests.benchmarks.embedded import Filled
 from tests.benchmarks.measuring import Figure, Sizes, spread
 
 __all__ = ["ROWS", "measure"]

@@ -1,8 +1,9 @@
 """`make bench`: measures the ratios to reach and writes the table of docs/performance.md.
 
-    python -m tests.benchmarks.run [--only NAME …] [--quick] [--json FILE]
+    python -m tests.benchmarks.run [--only NAME …] [--quick] [--large] [--json FILE]
 
-`--quick` takes tiny sizes, to see that everything works; it and `--only` leave the page as it is.
+`--quick` takes tiny sizes, to see that everything works; it and `--only` leave the page as it is. `--large` adds the
+rates among a million records.
 
 Rules of this file: arguments, progress, output; what is measured is in the modules beside it.
 """
@@ -14,44 +15,72 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from tests.benchmarks import decisions, embedded, footprint, importing, processes, vendor
+from tests.benchmarks import (
+    bare_ratio,
+    costs,
+    decisions,
+    embedded,
+    footprint,
+    handwritten,
+    hot,
+    importing,
+    peers,
+    processes,
+    rates,
+    together,
+    vendor,
+)
 from tests.benchmarks.cycle import ROOT
-from tests.benchmarks.measuring import FULL, QUICK, Figure, Sizes
+from tests.benchmarks.measuring import FULL, QUICK, Absent, Figure, Found, Rates, Sizes
 
-__all__ = ["GROUPS", "PAGE", "main", "table"]
+__all__ = ["GROUPS", "PAGE", "main", "report", "table"]
 
-Group = Callable[[Sizes, Callable[[str], None]], Iterable[Figure]]
+Group = Callable[[Sizes, Callable[[str], None]], Iterable[Found]]
 
 GROUPS: Final[dict[str, tuple[tuple[str, ...], Group]]] = {
     "imports": (importing.ROWS, importing.measure),
     "decisions": (decisions.ROWS, decisions.measure),
     "embedded": (embedded.ROWS, embedded.measure),
+    "bare": (bare_ratio.ROWS, bare_ratio.measure),
+    "together": (together.ROWS, together.measure),
+    "hot": (hot.ROWS, hot.measure),
+    "peers": (peers.ROWS, peers.measure),
     "processes": (processes.ROWS, processes.measure),
     "footprint": (footprint.ROWS, footprint.measure),
     "vendor": (vendor.ROWS, vendor.measure),
+    "handwritten": (handwritten.ROWS, handwritten.measure),
+    "costs": (costs.ROWS, costs.measure),
+    "rates": (rates.ROWS, rates.measure),
 }
 """By name: the rows of the table that a group measures, and how."""
+
+MILLION: Final = 1_000_000
 
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
-def main(arguments: Sequence[str] | None = None) -> list[Figure]:
+def main(arguments: Sequence[str] | None = None) -> list[Found]:
     """Measure; print each figure as it is found."""
     parser = argparse.ArgumentParser(prog="make bench", description="Measures the ratios to reach.")
     parser.add_argument("--only", action="append", choices=sorted(GROUPS), help="this group; may be repeated")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: the numbers mean nothing")
+    parser.add_argument("--large", action="store_true", help="rates with a million records too; takes long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     asked = parser.parse_args(arguments)
-    found: list[Figure] = []
+    sizes = QUICK if asked.quick else FULL
+    if asked.large:
+        sizes = replace(sizes, filled=(*sizes.filled, MILLION))
+    found: list[Found] = []
     for name in asked.only or GROUPS:
-        for one in GROUPS[name][1](QUICK if asked.quick else FULL, lambda text: print(f"… {text}", flush=True)):
-            print(" | ".join(_cells(one)), flush=True)
+        for one in GROUPS[name][1](sizes, lambda text: print(f"… {text}", flush=True)):
+            print(_line(one), flush=True)
             found.append(one)
     if asked.json:
         asked.json.write_text(json.dumps([asdict(one) for one in found], ensure_ascii=False, indent=1) + "\n")
@@ -61,12 +90,38 @@ def main(arguments: Sequence[str] | None = None) -> list[Figure]:
     return found
 
 
+def report(found: Sequence[Found]) -> str:
+    """What was found, for the page: the figures, what is missing, then the tables of rates."""
+    parts = [table([one for one in found if isinstance(one, Figure)])]
+    parts += [
+        f"Not measured: {one.what}{f' (row {one.row})' if one.row else ''}; {one.why}."
+        for one in found
+        if isinstance(one, Absent)
+    ]
+    rates = [one for one in found if isinstance(one, Rates)]
+    for name, lines in groupby(rates, key=lambda one: one.table):
+        cells = list(lines)
+        head = [f"| {' | '.join(cells[0].columns)} |", "|" + " --- |" * len(cells[0].columns)]
+        parts.append("\n".join([f"**{name}**", "", *head, *(f"| {' | '.join(one.cells)} |" for one in cells)]))
+    return "\n\n".join(parts)
+
+
 def table(figures: Sequence[Figure]) -> str:
     """The figures as a table, with where and when they were measured."""
     measured = f"Measured on {datetime.now(UTC):%d %B %Y}: {_machine()}."
     head = ["| # | what | goal | median | least to largest pair | of this run |", "|" + " --- |" * 6]
     rows = [f"| {' | '.join(_cells(one))} |" for one in sorted(figures, key=_order)]
     return "\n".join([measured, "", *head, *rows])
+
+
+def _line(one: Found) -> str:
+    match one:
+        case Figure():
+            return " | ".join(_cells(one))
+        case Rates():
+            return " | ".join((one.table, *one.cells))
+        case Absent():
+            return f"not measured: {one.what}; {one.why}"
 
 
 def _order(one: Figure) -> tuple[int, str]:
@@ -95,10 +150,10 @@ def _machine() -> str:
     return f"{model}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
 
 
-def _write(figures: Sequence[Figure]) -> None:
+def _write(found: Sequence[Found]) -> None:
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(figures)}\n{END}{after}")
+    PAGE.write_text(f"{before}{BEGIN}\n{report(found)}\n{END}{after}")
 
 
 if __name__ == "__main__":

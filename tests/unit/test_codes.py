@@ -13,6 +13,7 @@ import pytest
 
 from otpcore.codes import (
     ENTROPY_BYTES,
+    PROOF,
     Entropy,
     Keyring,
     Keys,
@@ -226,7 +227,7 @@ def test_no_random_byte_is_used_twice() -> None:
     counts = Counter(touched)
     assert counts["secret"] * 8 >= 128
     assert counts["code"] * 8 >= 128
-    assert len(proof_of(blank.secret)) == 43
+    assert len(proof_of(blank.secret)) == PROOF
 
 
 # --- idempotency -------------------------------------------------------------------------------

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from otpcore.codes import Token
 from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
-from otpcore.model import SCHEMA, Check, Handle, Ladder, RecipientRecord, Send, SendState, Session
+from otpcore.flows.finding import find_session
+from otpcore.model import SCHEMA, Check, Handle, Ladder, RecipientRecord, Send, SendState, Session, SessionStatus
 from tests.properties.world import EPOCH, NUMBER, World
 
 instants = st.integers(0, 10**9).map(lambda ms: EPOCH + timedelta(milliseconds=ms))
 texts = st.text(max_size=12)
+live = st.builds(Session, id=texts, purpose=texts, expires_at=instants, owner=st.sampled_from(CodeOwner))
+ended = instants.flatmap(
+    lambda at: st.builds(
+        Session,
+        id=texts,
+        purpose=texts,
+        status=st.sampled_from([one for one in SessionStatus if one is not SessionStatus.PENDING]),
+        proof=st.none() | texts,
+        owner=st.sampled_from(CodeOwner),
+        expires_at=st.just(at),
+        ended_at=st.just(at),
+        ended_by=texts,
+    )
+)
 records = st.builds(
     RecipientRecord,
     v=st.just(SCHEMA),
@@ -24,9 +42,7 @@ records = st.builds(
         st.builds(Send, id=texts, at=instants, state=st.sampled_from(SendState), refunded=st.booleans()), max_size=3
     ).map(tuple),
     checks=st.lists(st.builds(Check, id=texts, at=instants, source=texts), max_size=3).map(tuple),
-    sessions=st.lists(
-        st.builds(Session, id=texts, purpose=texts, expires_at=instants, owner=st.sampled_from(CodeOwner)), max_size=2
-    ).map(tuple),
+    sessions=st.tuples(st.lists(ended, max_size=2), st.lists(live, max_size=2)).map(lambda both: (*both[0], *both[1])),
     handles=st.lists(st.builds(Handle, provider=texts, id=texts, purpose=texts, first_at=instants), max_size=2).map(
         tuple
     ),
@@ -38,6 +54,25 @@ records = st.builds(
 def test_a_record_is_read_back_as_it_was_written(record: RecipientRecord) -> None:
     assert RecipientRecord.decode(record.encode()) == record
     assert record.encode().startswith(b'{"v":1')
+
+
+def test_an_ended_session_that_was_stored_in_full_is_read_and_its_holder_known() -> None:
+    """Records of before: a session as an object with names, and a proof that is not truncated."""
+    whole = base64.urlsafe_b64encode(hashlib.sha256(b"A" * 24).digest()).decode().rstrip("=")
+    data = (
+        b'{"v":1,"mark_at":"2026-11-01T00:00:00.129000Z","sessions":[{"id":"hFsoKKpJikT_","purpose":"login",'
+        b'"status":"approved","proof":"%s","expires_at":"2026-11-01T00:10:00Z",'
+        b'"ended_at":"2026-11-01T00:00:00.129000Z","ended_by":"eJuD6m_A"}]}'
+    )
+    record = RecipientRecord.decode(data % whole.encode())
+    (session,) = record.sessions
+    assert (session.status, session.ended_by) == (SessionStatus.APPROVED, "eJuD6m_A")
+    token = Token(key="k", session=session.id, secret="A" * 24)
+    assert find_session(record, token) == session
+    again = RecipientRecord.decode(record.encode())
+    assert again.sessions[0].ended_at == session.ended_at
+    assert find_session(again, token) == again.sessions[0]
+    assert find_session(again, Token(key="k", session=session.id, secret="B" * 24)) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"v":"x"}', b'{"sends":[{}]}', b"\xff\xfe", b"null"])

@@ -14,7 +14,7 @@ from otpcore.ports import Durability, StoreCapabilities
 from otpcore_redis import RedisSettings
 from otpcore_redis.settings import build, build_async
 
-CLAIMS = StoreCapabilities(durability=Durability.PROCESS, multi_process=True, shared=True)
+CLAIMS = StoreCapabilities(durability=Durability.PROCESS, multi_process=True, shared=True, batch=True)
 
 
 def blocking(url: str, prefix: str) -> Any:
