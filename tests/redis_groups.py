@@ -37,6 +37,10 @@ def is_followed(primary: Server) -> bool:
 class Watched:
     """A primary, a replica, and three sentinels with a password that agree on who is who.
 
+    Args:
+        folder: for what they write.
+        down_after_ms: silence after which the primary is given up.
+
     Attributes:
         primary: as it was started; not after a failover.
         replica: likewise.
@@ -44,12 +48,12 @@ class Watched:
 
     PASSWORD = "of-the-sentinels"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, down_after_ms: int = 300) -> None:
         self.primary, self.replica = pair(folder)
         file = "\n".join(
             [
                 f"sentinel monitor {SERVICE} 127.0.0.1 {self.primary.port} 2",
-                f"sentinel down-after-milliseconds {SERVICE} 300",
+                f"sentinel down-after-milliseconds {SERVICE} {down_after_ms}",
                 f"sentinel failover-timeout {SERVICE} 2000",
                 f"requirepass {self.PASSWORD}",
             ]
@@ -90,7 +94,7 @@ class Cluster:
         self.nodes = [
             Server(
                 folder / f"node{number}",
-                *("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(buses[number])),
+                *("--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-port", str(buses[number])),
                 *("--cluster-announce-port", str(self.proxies[number].port), "--cluster-require-full-coverage", "no"),
                 *options,
                 port=ports[number],
@@ -121,7 +125,7 @@ class Cluster:
 
     def replica_of(self, number: int, folder: Path) -> Server:
         """A replica of a node, connected; the caller stops it."""
-        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", str(free_port()))
+        options = ("--cluster-enabled", "yes", "--cluster-node-timeout", "15000", "--cluster-port", str(free_port()))
         replica = Server(folder, *options, "--cluster-require-full-coverage", "no")
         node = self.nodes[number]
         replica.ask("CLUSTER MEET", "127.0.0.1", node.port, self.buses[number])

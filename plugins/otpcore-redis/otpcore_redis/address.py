@@ -17,7 +17,7 @@ from typing import Final
 
 from otpcore.errors import ConfigurationError
 
-__all__ = ["Address", "address"]
+__all__ = ["WRONG", "Address", "address"]
 
 FORM: Final = re.compile(
     r"(?P<scheme>rediss?)\+(?P<kind>sentinel|cluster)://(?P<user>[^@/?]*@)?(?P<hosts>[^@/?]+)"

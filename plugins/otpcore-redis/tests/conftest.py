@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +21,17 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if shutil.which("valkey-server") is None:  # required nowhere: Debian 12 has none
+        pytest.skip("valkey-server is not installed")
+    server = Server(tmp_path_factory.mktemp("valkey"), program="valkey-server")
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
 def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
-    made = Watched(tmp_path_factory.mktemp("watched"))
+    made = Watched(tmp_path_factory.mktemp("watched"), down_after_ms=30_000)
     yield made
     made.stop()
 

@@ -80,14 +80,14 @@ def test_only_the_node_that_forgot_the_script_is_taught_it(cluster: Cluster, pre
         versions = store.put_many(*(request(key, b"1") for key in keys))
         cluster.nodes[1].ask("SCRIPT", "FLUSH")
         before = [proxy.trips for proxy in cluster.proxies]
-        given = store.put_many(
-            *(request(key, b"2", version) for key, version in zip(keys, versions, strict=True))
-        )
+        given = store.put_many(*(request(key, b"2", version) for key, version in zip(keys, versions, strict=True)))
         assert all(isinstance(each, str) for each in given)
         assert [each.trips - trips for each, trips in zip(cluster.proxies, before, strict=True)] == [1, 2, 1]
 
 
-def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_was_sent_once(cluster: Cluster, prefix: str, colour: str) -> None:
+def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_was_sent_once(
+    cluster: Cluster, prefix: str, colour: str
+) -> None:
     key = cluster.key_of(1, prefix)
     with Both(colour, cluster.url, prefix=prefix) as store:
         first = store.put(key, b"1")

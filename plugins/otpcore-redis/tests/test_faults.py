@@ -17,6 +17,7 @@ from otpcore_redis.settings import build, build_async
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
 
+
 def always(_data: bytes) -> bool:
     return True
 
