@@ -28,7 +28,7 @@ from otpcore.errors import StoreError
 from otpcore.ports import Store
 from otpcore.results import Approved, Sent
 from tests.benchmarks.cycle import PEPPER, Instant, number
-from tests.redis_pairs import Pair, store
+from tests.redis_pairs import Pair
 
 __all__ = ["Lost", "commits", "main", "people", "rounds"]
 
@@ -116,7 +116,7 @@ def rounds(pair: Pair, writer: Writer, judge: Judge, *, wait: bool, kills: int, 
     """Let writers work, kill the primary, ask its successor; so many times."""
     lost = Lost()
     for kill in range(kills):
-        shared, over = store(pair.url, wait=wait), Event()
+        shared, over = pair.store(wait=wait), Event()
 
         def work(which: int, kill: int = kill, shared: Store = shared, over: Event = over) -> Told:
             told = Told()
@@ -132,9 +132,11 @@ def rounds(pair: Pair, writer: Writer, judge: Judge, *, wait: bool, kills: int, 
             finally:
                 over.set()
             told = [each.result() for each in working]
-        pair.attach()
-        lost = sum((judge(shared, each) for each in told), lost)
         shared.close()
+        pair.attach()
+        successor = pair.store(wait=wait)
+        lost = sum((judge(successor, each) for each in told), lost)
+        successor.close()
         pair.empty()  # a large data set would take its time to the next replica
     return lost
 

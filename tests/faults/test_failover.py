@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otpcore.engine import Engine
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
+from otpcore.ports import Store
 from otpcore.results import Approved, Sent, Wait
-from otpcore_redis.store import RedisStore
+from otpcore_redis.routes import Route
 from tests.benchmarks.cycle import PEPPER, Instant, number
 from tests.benchmarks.failover import Lost, Told, commits, people, rounds, verify, write
-from tests.redis_pairs import Pair, store
+from tests.redis_pairs import Pair
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 
@@ -30,7 +32,7 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     made.stop()
 
 
-def engine_of(store: RedisStore) -> tuple[Engine, Instant]:
+def engine_of(store: Store) -> tuple[Engine, Instant]:
     provider = Instant()
     return Engine(store, provider, pepper=PEPPER), provider
 
@@ -46,7 +48,7 @@ def sent_and_used(engine: Engine, provider: Instant) -> Told:
 
 
 def test_a_commit_that_no_replica_has_is_acknowledged_and_lost_without_a_wait(pair: Pair) -> None:
-    hasty = store(pair.url, wait=False)
+    hasty = pair.store(wait=False)
     pair.cut()
     version = hasty.commit("a", b"1", expect=None, gc_at=LATER)
     assert isinstance(version, str)
@@ -57,7 +59,7 @@ def test_a_commit_that_no_replica_has_is_acknowledged_and_lost_without_a_wait(pa
 
 
 def test_a_commit_that_no_replica_has_is_in_doubt_with_a_wait(pair: Pair) -> None:
-    patient = store(pair.url, wait=True)
+    patient = pair.store(wait=True)
     assert isinstance(patient.commit("b", b"1", expect=None, gc_at=LATER), str)
     pair.cut()
     with pytest.raises(CommitUnknown):
@@ -71,11 +73,24 @@ def test_a_commit_that_no_replica_has_is_in_doubt_with_a_wait(pair: Pair) -> Non
     patient.close()
 
 
-@pytest.mark.parametrize("loads", [None, False], ids=["no wait", "only commits wait"])
+def forgets_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A planted defect: a load after a commit in doubt does not wait."""
+    judged: Any = Route._judged
+
+    def forgetting(self: Any, *given: Any) -> Any:
+        answers = judged(self, *given)
+        self._doubted.clear()
+        return answers
+
+    monkeypatch.setattr(Route, "_judged", forgetting)
+
+
+@pytest.mark.parametrize("wait", [False, True], ids=["no wait", "only commits wait"])
 def test_without_a_wait_of_loads_too_people_get_a_second_code_and_a_second_approval(
-    pair: Pair, loads: bool | None
+    pair: Pair, monkeypatch: pytest.MonkeyPatch, wait: bool
 ) -> None:
-    shared = store(pair.url, wait=loads is not None, loads=False)
+    shared = pair.store(wait=wait)
+    forgets_doubt(monkeypatch)
     engine, provider = engine_of(shared)
     told = sent_and_used(engine, provider)
     pair.cut()
@@ -91,7 +106,7 @@ def test_without_a_wait_of_loads_too_people_get_a_second_code_and_a_second_appro
 
 
 def test_with_a_wait_nothing_is_sent_or_approved_while_no_replica_answers(pair: Pair) -> None:
-    patient = store(pair.url, wait=True)
+    patient = pair.store(wait=True)
     engine, provider = engine_of(patient)
     told = sent_and_used(engine, provider)
     pair.cut()
