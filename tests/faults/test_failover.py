@@ -1,4 +1,4 @@
-"""A Redis primary is lost and its replica takes its place: what was acknowledged, and what of it stands.
+"""A primary is lost and its replica takes its place: what was acknowledged, and what of it stands.
 
 The link to the replica is cut before the primary dies, so that the loss is certain. A store that does not wait for the
 replica is the control: it loses what it acknowledged. So is one that waits for its commits and not for its loads.
@@ -6,6 +6,7 @@ replica is the control: it loses what it acknowledged. So is one that waits for 
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from otpcore.results import Approved, Sent, Wait
 from otpcore_redis.routes import Route
 from tests.benchmarks.cycle import PEPPER, Instant, number
 from tests.benchmarks.failover import Lost, Told, commits, people, rounds, verify, write
+from tests.postgres_pairs import PostgresPair
 from tests.redis_pairs import Pair
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -75,7 +77,7 @@ def test_a_commit_that_no_replica_has_is_in_doubt_with_a_wait(pair: Pair) -> Non
 
 def forgets_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted defect: a load after a commit in doubt does not wait."""
-    judged: Any = Route._judged
+    judged: Any = Route._judged  # pyright: ignore[reportPrivateUsage]  # where the defect is planted
 
     def forgetting(self: Any, *given: Any) -> Any:
         answers = judged(self, *given)
@@ -132,3 +134,49 @@ def test_under_load_a_wait_loses_nothing_at_two_failovers(pair: Pair) -> None:
     lost = rounds(pair, verify, people, wait=True, kills=2, seconds=0.3)
     assert lost.acknowledged > 0
     assert lost == Lost(lost.acknowledged)
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresPair]:
+    with tempfile.TemporaryDirectory() as folder:  # nobody but root may enter pytest's
+        made = PostgresPair(Path(folder))
+        yield made
+        made.stop()
+
+
+def test_postgresql_without_a_synchronous_standby_loses_what_it_acknowledged(postgres: PostgresPair) -> None:
+    hasty = postgres.store(wait=False)
+    engine, provider = engine_of(hasty)
+    told = sent_and_used(engine, provider)
+    postgres.cut()
+    told.approved[2] = told.sent.pop(2)
+    assert isinstance(engine.check(*told.approved[2]), Approved)
+    assert isinstance(hasty.commit("a", b"{}", expect=None, gc_at=LATER), str)
+    hasty.close()
+    postgres.fail_over()
+    successor = postgres.store(wait=False)
+    assert commits(successor, Told(commits=["a"])) == Lost(acknowledged=1, commits=1)
+    assert people(successor, told) == Lost(acknowledged=2, approved_twice=1)
+    successor.close()
+
+
+def test_postgresql_with_a_synchronous_standby_sends_and_approves_nothing_while_it_is_away(
+    postgres: PostgresPair,
+) -> None:
+    patient = postgres.store(wait=True)
+    engine, provider = engine_of(patient)
+    told = sent_and_used(engine, provider)
+    postgres.cut()
+    provider.code = ""
+    with pytest.raises(StoreError):
+        engine.start(number(3))
+    assert provider.code == ""
+    with pytest.raises(StoreError):
+        engine.check(*told.sent[2])
+    patient.close()
+    postgres.fail_over()
+    successor = postgres.store(wait=False)
+    engine, _ = engine_of(successor)
+    assert isinstance(engine.start(number(1)), Wait)
+    assert isinstance(engine.check(*told.sent[2]), Approved)
+    successor.close()
