@@ -124,6 +124,13 @@ class Counting:
         return answers
 
 
+def used_memory(server: Server) -> int:
+    """Bytes, of everything that a Redis keeps."""
+    with server.client() as client:
+        found: int = client.info("memory")["used_memory"]
+    return found
+
+
 @contextmanager
 def redis_place() -> Generator[Place]:
     """A Redis that keeps nothing on disk."""
@@ -136,7 +143,7 @@ def redis_place() -> Generator[Place]:
             server.port,
             lambda port: redis_store(RedisSettings(url=SecretStr(f"redis://127.0.0.1:{port}/0"))),
             lambda: [pid],
-            lambda: int(server.client().info("memory")["used_memory"]),
+            lambda: used_memory(server),
         )
         server.stop()
 
@@ -172,7 +179,7 @@ async def prices(place: Place, *, units: int, runs: int) -> dict[str, Cost]:
 
     async def refusals(hand: Sequence[int]) -> None:
         for _ in hand:
-            assert isinstance(await engine.start(hot), Wait)
+            assert isinstance(await engine.start(hot), Wait | Sent)  # a run may outlast a wait
 
     async def cycles(crowd: int) -> None:
         begin = next(first)
@@ -236,10 +243,11 @@ async def carried(place: Place, *, crowd: int, units: int) -> tuple[float, float
     proxy.says = says
     desk = AsyncDesk()
     engine = AsyncEngine(place.store(proxy.port), desk, pepper=PEPPER)
-    await awaited_cycles(engine, desk, numbers(range(2 * 10**8, 2 * 10**8 + crowd)), crowd)
+    await awaited_cycles(engine, desk, numbers(range(2 * 10**8 + crowd, 2 * 10**8 + 2 * crowd)), crowd)
     proxy.sent.clear()
     back.clear()
-    await awaited_cycles(engine, desk, numbers(range(3 * 10**8, 3 * 10**8 + units)), crowd)
+    begin = (3 * 10**2 + crowd) * 10**6  # nobody who was here before
+    await awaited_cycles(engine, desk, numbers(range(begin, begin + units)), crowd)
     await engine.close()
     proxy.close()
     return sum(map(len, proxy.sent)) / units, sum(back) / units

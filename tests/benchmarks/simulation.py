@@ -183,7 +183,7 @@ class _Lane:
         def read() -> None:
             for _, then in batch:
                 then()
-            self._leave()
+            service.processor.work(0, self._leave)  # who was answered has their turn, and what they ask goes with it
 
         def sent() -> None:
             for shard, items in parcels.items():
