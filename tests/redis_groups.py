@@ -31,7 +31,7 @@ def is_followed(primary: Server) -> bool:
     """Whether a replica has everything that was written until now."""
     with primary.client() as client:
         client.set("probe", "1", px=1)  # WAIT answers at once on a connection that wrote nothing
-        return client.wait(1, 100) == 1
+        return bool(client.wait(1, 100) == 1)
 
 
 class Watched:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 import redis
@@ -51,7 +51,7 @@ def until(holds: Callable[[], bool], what: str) -> None:
 
 
 class Server:
-    """A Redis server that keeps nothing on disk, unless it is told to.
+    """A Redis server that keeps nothing on disk, unless it is told to. As a context it is killed in the end.
 
     Args:
         folder: for what it writes.
@@ -72,6 +72,12 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         folder.mkdir(exist_ok=True)
         self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     @property
     def url(self) -> str:
@@ -163,6 +169,12 @@ class Proxy:
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def close(self) -> None:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
@@ -181,6 +193,8 @@ class Proxy:
             except OSError:
                 client.close()
                 continue
+            for each in (client, server):  # held back, a command of several packets would wait 40 ms for the other side
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pass, args=(source, target, back), daemon=True).start()
 

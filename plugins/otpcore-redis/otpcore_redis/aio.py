@@ -26,7 +26,7 @@ from otpcore.ports import (
 from otpcore_redis.examining import examination
 from otpcore_redis.records import Records
 from otpcore_redis.routes import Answer, Command, Node, Parcel, Route, Steps
-from otpcore_redis.wire import CLOSED, is_demoted, unanswered, unreachable
+from otpcore_redis.wire import CLOSED, filled, is_demoted, unanswered, unreachable
 
 __all__ = ["AsyncRedisStore"]
 
@@ -45,13 +45,14 @@ class AsyncWire:
         """See `Wire.run`."""
         if self._closed:
             raise StoreUnavailable(CLOSED)
-        try:
-            parcels = next(steps)
-            while True:
-                parcels = steps.send(await self._carry(parcels))
-        except StopIteration as end:
-            found: T = end.value
-            return found
+        answers: Any = None
+        while True:
+            try:
+                parcels = steps.send(answers)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            answers = await self._carry(parcels)
 
     async def close(self) -> None:
         """See `Wire.close`."""
@@ -75,7 +76,7 @@ async def _errand(pool: Any, commands: Sequence[Command]) -> list[Answer]:
     try:
         connection = await pool.get_connection()
     except (exceptions.RedisError, OSError) as error:
-        return [unreachable(error) for _ in commands]
+        return filled([], commands, unreachable(error))
     answers: list[Answer] = []
     broken = True
     try:
@@ -87,7 +88,7 @@ async def _errand(pool: Any, commands: Sequence[Command]) -> list[Answer]:
                 answers.append(refused)
         broken = is_demoted(answers)
     except (exceptions.RedisError, OSError) as error:
-        answers += [unanswered(error) for _ in commands[len(answers) :]]
+        answers = filled(answers, commands, unanswered(error))
     finally:
         if broken:
             await connection.disconnect(nowait=True)

@@ -91,16 +91,17 @@ class Cluster(Route):
 
     def _onward(self, node: Node, answer: Answer) -> tuple[Node, bool] | None:
         """Where a command that was redirected goes; None: what was answered is its answer."""
-        match answer:
-            case exceptions.MovedError():
-                self._owners[answer.slot_id] = target = _at(answer, node)
+        if isinstance(answer, exceptions.AskError):  # MOVED is one of them
+            told: Any = answer  # its attributes have no types
+            host = told.host or (node[0] if node else "")  # none: the node that was asked
+            target, has_moved = (host, answer.port), isinstance(answer, exceptions.MovedError)
+            if has_moved:
+                self._owners[answer.slot_id] = target
                 self._stale = True
-                return target, False
-            case exceptions.AskError():
-                return _at(answer, node), True
-            case StoreUnavailable() | CommitUnknown() | exceptions.ClusterDownError():
-                self._stale = True
-                self._tellers = [*(each for each in self._tellers if each != node), *([] if node is None else [node])]
+            return target, not has_moved
+        if isinstance(answer, StoreUnavailable | CommitUnknown | exceptions.ClusterDownError):
+            self._stale = True
+            self._tellers = [*(each for each in self._tellers if each != node), *([] if node is None else [node])]
         return None
 
     def _learn(self) -> Steps[None]:
@@ -114,7 +115,7 @@ class Cluster(Route):
         why = ""
         for node in dict.fromkeys((*self._tellers, *self._seeds)):
             ((answer,),) = yield [(node, [(b"CLUSTER", b"SLOTS")])]
-            if isinstance(answer, list):
+            if not isinstance(answer, Exception):
                 self._take(answer, node)
                 return
             why = str(answer)
@@ -133,8 +134,3 @@ class Cluster(Route):
 def _named(host: bytes | None, port: int, told: tuple[str, int]) -> tuple[str, int]:
     """A node that does not know its own name is where it was asked."""
     return (host or b"").decode() or told[0], port
-
-
-def _at(redirection: exceptions.AskError, told: Node) -> Node:
-    host = redirection.host or (told[0] if told else "")
-    return host, redirection.port

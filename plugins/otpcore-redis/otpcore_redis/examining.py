@@ -16,7 +16,7 @@ from otpcore.ports import Durability, StoreRemark
 from otpcore_redis.cluster import Cluster
 from otpcore_redis.routes import Command, Node, Route, Steps
 
-__all__ = ["examination"]
+__all__ = ["Server", "examination", "remarks"]
 
 CONFIG: Final = ("appendfsync", "save", "min-replicas-to-write")
 OLDEST: Final = (6, 2)
@@ -42,6 +42,7 @@ class Server:
     cluster: Mapping[str, str]
 
     def number(self, field: str) -> int:
+        """A field of INFO that is a number; 0 where there is none."""
         return int(self.info.get(field, "0") or 0)
 
     @property
@@ -63,10 +64,10 @@ def examination(route: Route, durability: Durability) -> Steps[list[StoreRemark]
     for node, (info, cluster, *config) in zip(nodes, found, strict=True):
         if not all(map(_is_answer, (info, cluster, *config))):
             raise StoreUnavailable(f"{_name(node) or 'Redis'} gave no answer to INFO.")
-        pairs = [(each[0].decode(), each[1].decode()) for each in config if isinstance(each, list) and each]
+        pairs = [(each[0].decode(), each[1].decode()) for each in config if each and not isinstance(each, Exception)]
         servers.append(Server(_name(node), _fields(info), dict(pairs), _fields(cluster)))
-    remarks = chain.from_iterable(_remarks(server, route, durability) for server in servers)
-    return list(dict.fromkeys(remarks))
+    told = chain.from_iterable(remarks(server, route, durability) for server in servers)
+    return list(dict.fromkeys(told))
 
 
 def _is_answer(answer: Any) -> bool:
@@ -85,7 +86,8 @@ def _name(node: Node) -> str:
     return "" if node is None else f"{node[0]}:{node[1]}"
 
 
-def _remarks(server: Server, route: Route, durability: Durability) -> Iterator[StoreRemark]:
+def remarks(server: Server, route: Route, durability: Durability) -> Iterator[StoreRemark]:
+    """What one server's answers mean."""
     at = f"{server.name}: " if server.name else ""
     if not server.info:
         yield StoreRemark(f"{at}INFO {NOT_ASKED}: whether it evicts records is not known.")

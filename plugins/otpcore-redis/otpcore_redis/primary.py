@@ -42,9 +42,10 @@ class PrimaryConnection(Connection):
     def on_connect_check_health(self, check_health: bool = True) -> None:
         """Make the session, and have the server confirm what the sentinels say of it."""
         super().on_connect_check_health(check_health=check_health)
-        self.send_command("ROLE", check_health=False)  # type: ignore[no-untyped-call]  # redis-py's
+        untyped: Any = self
+        untyped.send_command("ROLE", check_health=False)
         try:
-            answer: Any = self.read_response()
+            answer = untyped.read_response()
         except exceptions.NoPermissionError:
             return
         agreed(answer)

@@ -21,7 +21,7 @@ class PrimaryConnection(Connection):
 
     def __init__(self, *, service: str, sentinels: list[tuple[str, int]], asking: dict[str, Any], **terms: Any) -> None:
         self._service, self._sentinels, self._asking = service, sentinels, asking
-        super().__init__(**terms)
+        super().__init__(**terms)  # pyright: ignore[reportUnknownMemberType]  # redis-py's
 
     async def _connect(self) -> None:
         found: Any = Sentinel(self._sentinels, sentinel_kwargs=self._asking)  # type: ignore[no-untyped-call]  # redis-py's
@@ -35,9 +35,10 @@ class PrimaryConnection(Connection):
     async def on_connect_check_health(self, check_health: bool = True) -> None:
         """See `otpcore_redis.primary.PrimaryConnection`."""
         await super().on_connect_check_health(check_health=check_health)
-        await self.send_command("ROLE", check_health=False)
+        untyped: Any = self
+        await untyped.send_command("ROLE", check_health=False)
         try:
-            answer: Any = await self.read_response()
+            answer = await untyped.read_response()
         except exceptions.NoPermissionError:
             return
         agreed(answer)

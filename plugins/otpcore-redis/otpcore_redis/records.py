@@ -77,7 +77,7 @@ class Records:
         cursors = yield from self._beginning()
         while cursors:
             cursors, keys = yield from self._page(cursors)
-            found = (key[head:].decode() for key in keys)
+            found = (key[head:].decode("ascii", "replace") for key in keys)  # others' too: those are not found again
             wanted = heapq.nsmallest(limit, {*wanted, *(key for key in found if key > after)})
         loaded = (yield from self.load(wanted)) if wanted else []
         records: list[tuple[str, Versioned]] = []

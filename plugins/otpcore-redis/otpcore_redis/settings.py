@@ -7,14 +7,13 @@ which may hold a password.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 from otpcore.ports import Durability
-from otpcore_redis.address import WRONG, Address, address
+from otpcore_redis.address import WRONG, address
 
 if TYPE_CHECKING:
     from otpcore_redis.aio import AsyncRedisStore  # at first use
@@ -53,43 +52,30 @@ class RedisSettings(BaseModel):
         return Durability.REPLICATED if self.replicas else self.durability
 
 
-@dataclass(frozen=True, slots=True)
-class Library:
-    """The parts of redis-py that have a colour."""
-
-    parse_url: Any
-    pool: Any
-    retry: Any
-    primary: Any
-    primary_tls: Any
-
-
 def build(settings: RedisSettings) -> RedisStore:
     """A blocking store."""
-    from redis.connection import BlockingConnectionPool, parse_url  # noqa: PLC0415  # at first use
-    from redis.retry import Retry  # noqa: PLC0415  # at first use
+    from redis import connection, retry  # noqa: PLC0415  # at first use
 
-    from otpcore_redis.primary import PrimaryConnection, PrimarySSLConnection  # noqa: PLC0415  # at first use
+    from otpcore_redis import primary  # noqa: PLC0415  # at first use
     from otpcore_redis.store import RedisStore  # noqa: PLC0415  # at first use
 
-    library = Library(parse_url, BlockingConnectionPool, Retry, PrimaryConnection, PrimarySSLConnection)
-    return RedisStore(*_parts(settings, library), prefix=settings.prefix, durability=settings.promised())
+    parts = _parts(settings, connection, retry, primary)
+    return RedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
 
 
 def build_async(settings: RedisSettings) -> AsyncRedisStore:
     """An awaiting store."""
-    from redis.asyncio.connection import BlockingConnectionPool, parse_url  # noqa: PLC0415  # at first use
-    from redis.asyncio.retry import Retry  # noqa: PLC0415  # at first use
+    from redis.asyncio import connection, retry  # noqa: PLC0415  # at first use
 
+    from otpcore_redis import primary_aio  # noqa: PLC0415  # at first use
     from otpcore_redis.aio import AsyncRedisStore  # noqa: PLC0415  # at first use
-    from otpcore_redis.primary_aio import PrimaryConnection, PrimarySSLConnection  # noqa: PLC0415  # at first use
 
-    library = Library(parse_url, BlockingConnectionPool, Retry, PrimaryConnection, PrimarySSLConnection)
-    return AsyncRedisStore(*_parts(settings, library), prefix=settings.prefix, durability=settings.promised())
+    parts = _parts(settings, connection, retry, primary_aio)
+    return AsyncRedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
 
 
-def _parts(settings: RedisSettings, library: Library) -> tuple[Callable[[Node], Any], Route]:
-    """How the pool of a server is made, and the way to the servers."""
+def _parts(settings: RedisSettings, connection: Any, retry: Any, primary: Any) -> tuple[Callable[[Node], Any], Route]:
+    """How the pool of a server is made, of modules of one colour, and the way to the servers."""
     from redis.backoff import NoBackoff  # noqa: PLC0415  # at first use
 
     from otpcore_redis.cluster import Cluster  # noqa: PLC0415  # at first use
@@ -97,38 +83,33 @@ def _parts(settings: RedisSettings, library: Library) -> tuple[Callable[[Node], 
 
     where = address(settings.url.get_secret_value())
     limits = {"socket_timeout": settings.timeout_s, "socket_connect_timeout": settings.timeout_s}
+    never = {"retry": retry.Retry(NoBackoff(), 0), "health_check_interval": 0, "protocol": 2}
     try:
-        said: dict[str, Any] = library.parse_url(where.url)
+        said: dict[str, Any] = connection.parse_url(where.url)
     except ValueError:
         raise ConfigurationError(WRONG) from None
-    never = {"retry": library.retry(NoBackoff(), 0), "health_check_interval": 0, "protocol": 2}
-    terms = {"max_connections": settings.connections, "timeout": settings.timeout_s, **limits, **said, **never}
-    terms["decode_responses"] = False
+    terms: dict[str, Any] = {"max_connections": settings.connections, "timeout": settings.timeout_s}
+    terms |= limits | said | never | {"decode_responses": False}
     if where.seeds or where.sentinels:
         del terms["host"]
     if where.sentinels:
-        terms |= _watched(settings, where, said, library)
-        terms["asking"] |= limits | never
+        tls = "connection_class" in said
+        terms["connection_class"] = primary.PrimarySSLConnection if tls else primary.PrimaryConnection
+        asking = limits | never | _asking(settings, said, tls=tls)
+        terms |= {"service": where.service, "sentinels": list(where.sentinels), "asking": asking}
 
     def pool_of(node: Node) -> Any:
         there = {} if node is None else {"host": node[0], "port": node[1]}
-        return library.pool(**terms, **there)
+        return connection.BlockingConnectionPool(**terms, **there)
 
-    given = {"replicas": settings.replicas, "wait_ms": max(1, int(settings.timeout_s * 500))}
-    return pool_of, Cluster(where.seeds, **given) if where.seeds else Route(**given)
+    replicas, wait_ms = settings.replicas, max(1, int(settings.timeout_s * 500))
+    if where.seeds:
+        return pool_of, Cluster(where.seeds, replicas=replicas, wait_ms=wait_ms)
+    return pool_of, Route(replicas=replicas, wait_ms=wait_ms)
 
 
-def _watched(settings: RedisSettings, where: Address, said: dict[str, Any], library: Library) -> dict[str, Any]:
-    """What a connection is made with that asks the sentinels for its server; they are asked by TLS where it is."""
-    tls, secret = "connection_class" in said, settings.sentinel_password
+def _asking(settings: RedisSettings, said: dict[str, Any], *, tls: bool) -> dict[str, Any]:
+    """What a client of a sentinel is made with beside its limits: TLS as the servers have it, a password of its own."""
+    secret = settings.sentinel_password
     asking: dict[str, Any] = {name: each for name, each in said.items() if name.startswith("ssl_")}
-    if tls:
-        asking["ssl"] = True
-    if secret is not None:
-        asking["password"] = secret.get_secret_value()
-    return {
-        "connection_class": library.primary_tls if tls else library.primary,
-        "service": where.service,
-        "sentinels": list(where.sentinels),
-        "asking": asking,
-    }
+    return asking | ({"ssl": True} if tls else {}) | ({} if secret is None else {"password": secret.get_secret_value()})

@@ -5,7 +5,7 @@ Rules of this file: no retry; a command that may have reached the server is neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from redis import exceptions
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore_redis.routes import Answer, Command, Node, Parcel, Steps
 
-__all__ = ["CLOSED", "Wire", "is_demoted", "unanswered", "unreachable"]
+__all__ = ["CLOSED", "Wire", "filled", "is_demoted", "unanswered", "unreachable"]
 
 T = TypeVar("T")
 
@@ -41,13 +41,14 @@ class Wire:
         """
         if self._closed:
             raise StoreUnavailable(CLOSED)
-        try:
-            parcels = next(steps)
-            while True:
-                parcels = steps.send(self._carry(parcels))
-        except StopIteration as end:
-            found: T = end.value
-            return found
+        answers: Any = None
+        while True:
+            try:
+                parcels = steps.send(answers)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            answers = self._carry(parcels)
 
     def close(self) -> None:
         """Close every connection."""
@@ -57,14 +58,14 @@ class Wire:
 
     def _carry(self, parcels: Sequence[Parcel]) -> list[list[Answer]]:
         """Send all, then read all."""
-        errands = [_errand(self._pool(node), commands) for node, commands in parcels]
+        errands = [_Errand(self._pool(node), commands) for node, commands in parcels]
         try:
             for errand in errands:
-                next(errand)
-            return [_end(errand) for errand in errands]
+                errand.send()
+            return [errand.read() for errand in errands]
         finally:
             for errand in errands:
-                errand.close()
+                errand.end()
 
     def _pool(self, node: Node) -> Any:
         pool = self._pools.get(node)
@@ -73,43 +74,55 @@ class Wire:
         return pool
 
 
-def _errand(pool: Any, commands: Sequence[Command]) -> Generator[None, None, list[Answer]]:
-    """One server's part of a trip: stops between sending and reading."""
-    try:
-        connection = pool.get_connection()
-    except (exceptions.RedisError, OSError) as error:
-        yield
-        return [unreachable(error) for _ in commands]
-    answers: list[Answer] = []
-    broken = True
-    try:
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        yield
-        for _ in commands:
-            try:
-                answers.append(connection.read_response(disconnect_on_error=False))
-            except (exceptions.ResponseError, exceptions.BusyLoadingError) as refused:
-                answers.append(refused)
-        broken = is_demoted(answers)
-    except (exceptions.RedisError, OSError) as error:
-        # those that were answered were; of the others nobody knows
-        answers += [unanswered(error) for _ in commands[len(answers) :]]
-    finally:
-        if broken:  # also where an answer was not read, which would be the next caller's
-            connection.disconnect()
+class _Errand:
+    """One server's part of a trip."""
+
+    def __init__(self, pool: Any, commands: Sequence[Command]) -> None:
+        self._pool = pool
+        self._commands = commands
+        self._connection: Any = None
+        self._lost: StoreUnavailable | CommitUnknown | None = None
+        self._broken = True  # until every answer is read: one that is not would be the next caller's
+
+    def send(self) -> None:
+        try:
+            self._connection = self._pool.get_connection()
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unreachable(error)
+            return
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(self._commands), check_health=False)
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unanswered(error)
+
+    def read(self) -> list[Answer]:
+        answers: list[Answer] = []
+        try:
+            while self._lost is None and len(answers) < len(self._commands):
+                try:
+                    answers.append(self._connection.read_response(disconnect_on_error=False))
+                except (exceptions.ResponseError, exceptions.BusyLoadingError) as refused:
+                    answers.append(refused)
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unanswered(error)
+        self._broken = self._lost is not None or is_demoted(answers)
+        return filled(answers, self._commands, self._lost)
+
+    def end(self) -> None:
+        if self._connection is None:
+            return
+        if self._broken:
+            self._connection.disconnect()
             with suppress(exceptions.RedisError, OSError):  # what broke one has broken its neighbours
-                pool.disconnect(inuse_connections=False)
-        pool.release(connection)
-    return answers
+                self._pool.disconnect(inuse_connections=False)
+        self._pool.release(self._connection)
 
 
-def _end(errand: Generator[None, None, list[Answer]]) -> list[Answer]:
-    try:
-        next(errand)
-    except StopIteration as end:
-        answers: list[Answer] = end.value
-        return answers
-    raise AssertionError("an errand stops once")
+def filled(
+    answers: list[Answer], commands: Sequence[Command], lost: StoreUnavailable | CommitUnknown | None
+) -> list[Answer]:
+    """The answers, and for each command that has none what became of the connection."""
+    return answers if lost is None else answers + [type(lost)(str(lost)) for _ in commands[len(answers) :]]
 
 
 def is_demoted(answers: Sequence[Answer]) -> bool:

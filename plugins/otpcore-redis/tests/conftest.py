@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +21,6 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if shutil.which("valkey-server") is None:  # required nowhere: Debian 12 has none
-        pytest.skip("valkey-server is not installed")
     server = Server(tmp_path_factory.mktemp("valkey"), program="valkey-server")
     yield server.url
     server.stop()
@@ -45,16 +42,14 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    made = Server(tmp_path)
-    yield made
-    made.stop()
+    with Server(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
 def proxy(server: Server) -> Iterator[Proxy]:
-    made = Proxy(server.port)
-    yield made
-    made.close()
+    with Proxy(server.port) as made:
+        yield made
 
 
 @pytest.fixture(params=COLOURS)

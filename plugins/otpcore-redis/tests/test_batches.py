@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
+from otpcore_redis import records, wire
+from otpcore_redis.wire import Wire
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both, request
 
@@ -88,12 +93,33 @@ def test_what_a_server_refuses_is_not_applied_and_the_connection_stays(
 
 def test_a_primary_that_was_demoted_is_left_for_its_successor(server: Server, proxy: Proxy, colour: str) -> None:
     """Whoever stands behind one address: the connection to who is a replica now is not used again."""
-    successor = Server(server.folder / "successor")
-    with Both(colour, proxy.url) as store:
+    with Server(server.folder / "successor") as successor, Both(colour, proxy.url) as store:
         store.put("a", b"1")
         server.ask("REPLICAOF", "127.0.0.1", successor.port)
         proxy.port_behind = successor.port
         with pytest.raises(StoreUnavailable, match="READONLY"):
             store.put("b", b"1")
         assert isinstance(store.put("b", b"1"), str)
-    successor.kill()  # it would wait for its replica
+
+
+def sent_again(wire: Any, parcels: Any) -> Any:
+    """What a client with retries does."""
+    answers = CARRY(wire, parcels)
+    return CARRY(wire, parcels) if any(isinstance(each, CommitUnknown) for each in answers[0]) else answers
+
+
+def nothing(_answer: Any) -> None:
+    return None
+
+
+CARRY: Any = vars(Wire)["_carry"]
+PLANTED = [
+    Planted("sent again", Wire, "_carry", sent_again, test_a_batch_whose_answers_are_lost_is_unknown_and_is_sent_once),
+    Planted("demoted and kept", wire, "is_demoted", bool, test_a_primary_that_was_demoted_is_left_for_its_successor),
+    Planted("one for all", records, "_loaded", nothing, test_one_that_is_refused_leaves_the_others_as_they_are),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import pytest
 from redis.crc import key_slot
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore.ports import Conflict
+from otpcore.ports import Conflict, Versioned
+from otpcore_redis import cluster as way
 from tests.redis_groups import Cluster
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Server, until
 from tests.redis_stores import COLOURS, Both, request
 
@@ -30,6 +33,11 @@ def own(tmp_path: Path) -> Iterator[Cluster]:
 @pytest.fixture
 def prefix() -> str:
     return f"test:{secrets.token_hex(6)}:"
+
+
+def told(answer: Any) -> Any:
+    """The data, or what kind of error it is."""
+    return answer.data if isinstance(answer, Versioned) else answer.__class__
 
 
 class Migration:
@@ -51,6 +59,17 @@ class Migration:
             self.move(*(key.decode() for key in left))
         for node in (self.target, self.source):
             node.ask("CLUSTER", "SETSLOT", self.slot, "NODE", self.target_id)
+
+
+@contextmanager
+def moving(cluster: Cluster, slot: int) -> Generator[Migration]:
+    """A slot on its way from the first node to the last; in the end it is back, whatever happened."""
+    migration = Migration(cluster, slot, 0, 2)
+    try:
+        yield migration
+    finally:
+        migration.finish()
+        Migration(cluster, slot, 2, 0).finish()
 
 
 def same_slot(prefix: str, count: int) -> list[str]:
@@ -108,28 +127,22 @@ def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_was_sent_once(
 
 def test_a_slot_that_moves_is_followed(cluster: Cluster, prefix: str, colour: str) -> None:
     """On its way some keys are there, some are not, and new ones are made where it goes."""
-    moved, stays, absent, *_ = keys = same_slot(prefix, 5)
-    with Both(colour, cluster.url, prefix="") as store:
-        versions = dict(zip(keys[:2], store.put_many(request(moved, b"m"), request(stays, b"s")), strict=True))
-        migration = Migration(cluster, key_slot(moved.encode()), 0, 2)
-        migration.move(moved)
-        found = store("load_many", keys[:3])
-        assert [each and each.data for each in found] == [b"m", b"s", None]
-        given = store.put_many(
-            request(moved, b"m2", versions[moved]), request(stays, b"s2", versions[stays]), request(absent, b"a")
-        )
-        assert all(isinstance(each, str) for each in given)
-        migration.finish()
-        found = store("load_many", keys[:3])
-        assert [(each.data, each.version) for each in found] == list(zip([b"m2", b"s2", b"a"], given, strict=True))
-        before = cluster.proxies[0].trips, cluster.proxies[2].trips
-        store.put(keys[3], b"1")
-        store.put(keys[4], b"1")
-        assert cluster.proxies[0].trips <= before[0] + 1  # at most to learn the new owners
-        for key in keys:
-            with cluster.nodes[2].client() as raw:
-                assert raw.pttl(key) > 0
-        Migration(cluster, key_slot(moved.encode()), 2, 0).finish()
+    moved, stays, absent, later = keys = same_slot(prefix, 4)
+    with Both(colour, cluster.url, prefix="") as store, cluster.nodes[2].client() as target:
+        old = store.put_many(request(moved, b"m"), request(stays, b"s"))
+        with moving(cluster, key_slot(moved.encode())) as migration:
+            migration.move(moved)
+            assert [getattr(each, "data", each) for each in store("load_many", keys[:3])] == [b"m", b"s", None]
+            new = store.put_many(request(moved, b"m2", old[0]), request(stays, b"s2", old[1]), request(absent, b"a"))
+            assert all(isinstance(each, str) for each in new)
+            migration.finish()
+            found = store("load_many", keys[:3])
+            assert all(isinstance(each, Versioned) for each in found)
+            assert [(each.data, each.version) for each in found] == list(zip([b"m2", b"s2", b"a"], new, strict=True))
+            before = cluster.proxies[0].trips
+            store.put(later, b"1")
+            assert cluster.proxies[0].trips <= before + 1  # to learn the new owners
+            assert min(target.pttl(key) for key in keys) > 0
 
 
 def test_a_counter_in_a_slot_that_moves_loses_and_doubles_nothing(cluster: Cluster, prefix: str, colour: str) -> None:
@@ -138,18 +151,19 @@ def test_a_counter_in_a_slot_that_moves_loses_and_doubles_nothing(cluster: Clust
     done: list[int] = []
 
     def migrate() -> None:
-        for source, target in ((0, 1), (1, 0)) * 2:
-            Migration(cluster, key_slot(key.encode()), source, target).finish()
-        over.set()
+        try:
+            for source, target in ((0, 1), (1, 0)) * 2:
+                Migration(cluster, key_slot(key.encode()), source, target).finish()
+        finally:
+            over.set()
 
     with Both(colour, cluster.url, prefix="") as store:
         version = store.put(key, b"0")
         thread = threading.Thread(target=migrate)
         thread.start()
         while not over.is_set():
-            given = store.put(key, b"%d" % (len(done) + 1), version)
-            assert isinstance(given, str), given
-            version = given
+            version = store.put(key, b"%d" % (len(done) + 1), version)
+            assert not isinstance(version, Conflict), version
             done.append(1)
         thread.join()
         assert store("load", key).data == b"%d" % len(done)
@@ -166,7 +180,7 @@ def test_a_node_that_dies_takes_its_slots_alone(own: Cluster) -> None:
     for store in stores:
         for _ in range(3):
             found = store("load_many", keys)
-            assert [getattr(each, "data", type(each)) for each in found] == [b"1", StoreUnavailable, b"1"]
+            assert [told(each) for each in found] == [b"1", StoreUnavailable, b"1"]
         given = store.put_many(*(request(key, b"1", version) for key, version in zip(keys, versions, strict=True)))
         assert isinstance(given[1], StoreUnavailable)
         versions = [given[0], versions[1], given[2]]
@@ -179,23 +193,22 @@ def test_a_node_that_dies_takes_its_slots_alone(own: Cluster) -> None:
 
 
 def test_a_replica_that_takes_over_is_found(own: Cluster, tmp_path: Path) -> None:
-    replica = own.replica_of(0, tmp_path / "replica")
-    keys = [own.key_of(0, name=colour) for colour in COLOURS]
-    stores = [Both(colour, own.url) for colour in COLOURS]
-    versions = [store.put(key, b"1") for store, key in zip(stores, keys, strict=True)]
-    until(lambda: replica.ask("DBSIZE") == len(COLOURS), "the replica has both")
-    own.nodes[0].kill()
-    own.proxies[0].close()
-    for store, key, version in zip(stores, keys, versions, strict=True):
-        with pytest.raises((StoreUnavailable, CommitUnknown)):
-            store.put(key, b"2", version)
-    replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
-    own.agree({replica.port, own.proxies[1].port, own.proxies[2].port}, own.nodes[1:])
-    for store, key, version in zip(stores, keys, versions, strict=True):
-        assert store("load", key).version == version
-        assert isinstance(store.put(key, b"2", version), str)
-        store.close()
-    replica.stop()
+    with own.replica_of(0, tmp_path / "replica") as replica:
+        keys = [own.key_of(0, name=colour) for colour in COLOURS]
+        stores = [Both(colour, own.url) for colour in COLOURS]
+        versions = [store.put(key, b"1") for store, key in zip(stores, keys, strict=True)]
+        until(lambda: replica.ask("DBSIZE") == len(COLOURS), "the replica has both")
+        own.nodes[0].kill()
+        own.proxies[0].close()
+        for store, key, version in zip(stores, keys, versions, strict=True):
+            with pytest.raises((StoreUnavailable, CommitUnknown)):
+                store.put(key, b"2", version)
+        replica.ask("CLUSTER", "FAILOVER", "TAKEOVER")
+        own.agree({replica.port, own.proxies[1].port, own.proxies[2].port}, own.nodes[1:])
+        for store, key, version in zip(stores, keys, versions, strict=True):
+            assert store("load", key).version == version
+            assert isinstance(store.put(key, b"2", version), str)
+            store.close()
 
 
 def test_nobody_there_is_unavailable(tmp_path: Path, colour: str) -> None:
@@ -229,3 +242,23 @@ def test_records_of_all_nodes_are_walked_in_order_and_swept(cluster: Cluster, pr
         assert store("sweep", datetime.now(UTC), limit=25) == 25
         assert store("sweep", datetime.now(UTC), limit=100) == 35
         assert store("scan", "", 5) == []
+
+
+def not_followed(_cluster: Any, _node: Any, _answer: Any) -> None:
+    return None
+
+
+def first(_key: bytes) -> int:
+    return 0
+
+
+PLANTED = [
+    Planted("not followed", way.Cluster, "_onward", not_followed, test_a_slot_that_moves_is_followed),
+    Planted("not asking", way, "ASKING", (b"PING",), test_a_slot_that_moves_is_followed),
+    Planted("taught all", way, "key_slot", first, test_a_batch_goes_to_every_node_once),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
+from redis import connection
+from redis.asyncio import connection as aio_connection
 
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreFormatError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
-from otpcore_redis import RedisSettings
-from otpcore_redis.settings import build, build_async
+from otpcore_redis import wire
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
 
@@ -136,8 +137,34 @@ def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: s
     store.close()
 
 
-def test_a_url_that_is_none_is_refused_and_not_shown() -> None:
-    for make in (build, build_async):
-        with pytest.raises(ConfigurationError) as refused:
-            make(RedisSettings(url=SecretStr("http://:secret@127.0.0.1")))
-        assert "secret" not in str(refused.value)
+def test_a_connection_that_breaks_while_a_commit_is_sent_leaves_it_unknown(
+    server: Server, colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part of it may have reached the server, and the whole of it too."""
+    module: Any = connection if colour == "blocking" else aio_connection
+
+    def broken(*_: Any, **__: Any) -> Any:
+        raise BrokenPipeError
+
+    with Both(colour, server.url) as store:
+        version = store.put("a", b"1")
+        with monkeypatch.context() as planted:
+            planted.setattr(module.AbstractConnection, "send_packed_command", broken)
+            with pytest.raises(CommitUnknown):
+                store.put("a", b"2", version)
+            with pytest.raises(StoreUnavailable):
+                store("load", "a")
+        assert store("load", "a").version == version
+
+
+LOST = test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells
+BROKEN = test_a_connection_that_breaks_while_a_commit_is_sent_leaves_it_unknown
+PLANTED = [
+    Planted("lost, and called unapplied", wire, "unanswered", wire.unreachable, LOST),
+    Planted("broken, and called unapplied", wire, "unanswered", wire.unreachable, BROKEN),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import Durability
+from otpcore_redis.routes import Route, Short
 from tests.redis_groups import is_followed, pair
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server, until
 from tests.redis_stores import Both, request
 
@@ -27,8 +30,7 @@ def servers(tmp_path: Path) -> Iterator[Pair]:
 
 def test_a_write_that_a_replica_has_is_replicated_in_one_trip(servers: Pair, colour: str) -> None:
     primary, replica = servers
-    proxy = Proxy(primary.port)
-    with Both(colour, proxy.url, replicas=1) as store:
+    with Proxy(primary.port) as proxy, Both(colour, proxy.url, replicas=1) as store:
         assert store.store.capabilities.durability is Durability.REPLICATED
         store.put("warm", b"1")
         before = proxy.trips
@@ -38,7 +40,6 @@ def test_a_write_that_a_replica_has_is_replicated_in_one_trip(servers: Pair, col
         proxy.sent.clear()
         store("load", "a")
         assert b"WAIT" not in b"".join(proxy.sent)  # a load waits only where there is doubt
-    proxy.close()
 
 
 @pytest.mark.parametrize("replicas", [0, 1])
@@ -89,8 +90,7 @@ def test_a_mark_that_no_replica_has_is_not_found_in_its_place(servers: Pair, col
 
 def test_a_lost_answer_is_doubted_too(servers: Pair, colour: str) -> None:
     primary, replica = servers
-    proxy = Proxy(primary.port)
-    with Both(colour, proxy.url, replicas=1) as store:
+    with Proxy(primary.port) as proxy, Both(colour, proxy.url, replicas=1) as store:
         store.put("a", b"1")
         replica.pause()
         proxy.loses = lambda _: True
@@ -102,4 +102,24 @@ def test_a_lost_answer_is_doubted_too(servers: Pair, colour: str) -> None:
         replica.go_on()
         until(lambda: is_followed(primary), "the replica is up to date")
         assert store("load", "b").data == b"1"
-    proxy.close()
+
+
+def believed(_route: Any, _node: Any, answers: Any, _doubt: Any) -> Any:
+    return answers[:-1]
+
+
+def undoubted(_route: Any, _node: Any, answers: Any, _doubt: Any) -> Any:
+    *own, acknowledged = answers
+    return own if acknowledged == 1 else [each if isinstance(each, Exception) else Short(each) for each in own]
+
+
+PLANTED = [
+    Planted("WAIT is believed", Route, "_judged", believed, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
+    Planted("no doubt", Route, "_judged", undoubted, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
+    Planted("no doubt of a lost answer", Route, "_judged", undoubted, test_a_lost_answer_is_doubted_too),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")

@@ -10,7 +10,9 @@ import pytest
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import Conflict
+from otpcore_redis import primary as connections
 from tests.redis_groups import SERVICE, Watched, is_followed, pair
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Server, until
 from tests.redis_stores import COLOURS, Both
 
@@ -79,13 +81,15 @@ def test_what_the_sentinels_name_must_call_itself_a_primary(tmp_path: Path, colo
     """A sentinel that has not heard of a failover names the old primary, and what that tells is old."""
     primary, replica = pair(tmp_path)
     file = f"sentinel monitor {SERVICE} 127.0.0.1 {replica.port} 1\nsentinel down-after-milliseconds {SERVICE} 60000"
-    sentinel = Server(tmp_path / "sentinel", file=file)
-    with Both(colour, f"redis+sentinel://127.0.0.1:{sentinel.port}/{SERVICE}") as store:
+    with (
+        primary,
+        replica,
+        Server(tmp_path / "sentinel", file=file) as sentinel,
+        Both(colour, f"redis+sentinel://127.0.0.1:{sentinel.port}/{SERVICE}") as store,
+    ):
         for _ in range(2):
             with pytest.raises(StoreUnavailable, match="cannot be reached"):
                 store("load", "a")
-    for each in (sentinel, replica, primary):
-        each.kill()
 
 
 def test_a_name_that_no_sentinel_knows_is_unavailable(watched: Watched, colour: str) -> None:
@@ -105,3 +109,13 @@ def test_a_sentinel_that_is_gone_is_passed_over(watched: Watched, colour: str) -
 def test_without_the_password_of_the_sentinels_nothing_is_found(watched: Watched, colour: str) -> None:
     with Both(colour, watched.url) as store, pytest.raises(StoreUnavailable):
         store("load", "a")
+
+
+PLANTED = [
+    Planted("not confirmed", connections, "agreed", bool, test_what_the_sentinels_name_must_call_itself_a_primary)
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")
