@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Final
+from pathlib import Path
+from typing import Final, Literal
 
 from pydantic import SecretStr
 
@@ -20,10 +21,13 @@ from otpcore.stores.tinydb import TinyDBStore
 from otpcore_redis.settings import RedisSettings
 from otpcore_redis.settings import build as build_redis
 from otpcore_redis.settings import build_async as build_async_redis
+from otpcore_sql.settings import SQLSettings
+from otpcore_sql.settings import build as build_sql
+from otpcore_sql.settings import build_async as build_async_sql
 from tests.benchmarks.cycle import folder
 from tests.benchmarks.servers import SERVERS
 
-__all__ = ["BACKENDS", "Backend"]
+__all__ = ["BACKENDS", "Backend", "sqlite_settings"]
 
 CONNECTIONS: Final = 8
 """Of each store on a server: as `otpcore` makes it."""
@@ -35,7 +39,7 @@ class Backend:
 
     Attributes:
         name: as the page says it.
-        url: of the server or the file, as of SQLAlchemy or redis-py; "" for the memory store.
+        url: of the server, as of SQLAlchemy or redis-py; the path of the file; "" for the memory store.
         build: a blocking store.
         build_async: a store for `AsyncEngine`: an awaiting one where there is one.
     """
@@ -48,7 +52,12 @@ class Backend:
 
 @contextmanager
 def _memory() -> Generator[Backend]:
-    yield Backend("memory", "", MemoryStore, MemoryStore)
+    yield Backend("memory", "", _roomy, _roomy)
+
+
+def _roomy() -> MemoryStore:
+    """With room for a million records and those of the clients."""
+    return MemoryStore(max_records=2_000_000)
 
 
 @contextmanager
@@ -62,14 +71,41 @@ def _tinydb(*, sync: bool) -> Generator[Backend]:
 @contextmanager
 def _redis() -> Generator[Backend]:
     with SERVERS["Redis"]() as url:
-        settings = RedisSettings(url=SecretStr(url), connections=CONNECTIONS)
+        settings = RedisSettings(url=SecretStr(url), connections=CONNECTIONS, timeout_s=10.0)
         yield Backend("Redis", url, lambda: build_redis(settings), lambda: build_async_redis(settings))
+
+
+@contextmanager
+def _server(name: str) -> Generator[Backend]:
+    with SERVERS[name]() as url:
+        yield _sql(name, url, SQLSettings(url=SecretStr(url), connections=CONNECTIONS, timeout_s=10.0))
+
+
+@contextmanager
+def _sqlite(synchronous: Literal["full", "normal"]) -> Generator[Backend]:
+    with folder() as place:
+        path = place / "bench.db"
+        yield _sql(f"SQLite, {synchronous}", str(path), sqlite_settings(path, synchronous))
+
+
+def _sql(name: str, url: str, settings: SQLSettings) -> Backend:
+    build_sql(settings).close()  # the tables are made
+    return Backend(name, url, lambda: build_sql(settings), lambda: build_async_sql(settings))
+
+
+def sqlite_settings(path: Path, synchronous: Literal["full", "normal"]) -> SQLSettings:
+    """Of a store in this file."""
+    return SQLSettings(url=SecretStr(f"sqlite:///{path}"), synchronous=synchronous)
 
 
 BACKENDS: Final[dict[str, Callable[[], AbstractContextManager[Backend]]]] = {
     "memory": _memory,
     "tinydb": lambda: _tinydb(sync=True),
     "tinydb-unsynced": lambda: _tinydb(sync=False),
+    "sqlite-full": lambda: _sqlite("full"),
+    "sqlite-normal": lambda: _sqlite("normal"),
     "redis": _redis,
+    "postgresql": lambda: _server("PostgreSQL"),
+    "mariadb": lambda: _server("MariaDB"),
 }
 """Opens a backend; raises `Missing` where its server is not here."""

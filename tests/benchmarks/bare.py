@@ -138,7 +138,7 @@ def _on_mariadb(url: str) -> Generator[Bare]:
 
 @contextmanager
 def _on_sqlite(path: str, synchronous: str) -> Generator[Bare]:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(f"{path}.bare", isolation_level=None)) as connection:
         assert connection.execute("PRAGMA journal_mode = WAL").fetchone() == ("wal",)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         yield _on_sql(connection.execute, "?", ("TEXT", "BLOB"), "INSERT", "ON CONFLICT (k) DO NOTHING")
@@ -151,4 +151,4 @@ BARE: Final[dict[str, Callable[[str], AbstractContextManager[Bare]]]] = {
     "sqlite-full": lambda path: _on_sqlite(path, "FULL"),
     "sqlite-normal": lambda path: _on_sqlite(path, "NORMAL"),
 }
-"""By the name of the backend: connects to its URL. SQLite's is the path of a file of the bare client's own."""
+"""By the name of the backend: connects to its URL; for SQLite to a file beside its own."""

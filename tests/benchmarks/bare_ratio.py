@@ -20,6 +20,10 @@ SHARES: Final = 5
 
 GOALS: Final[dict[str, Bound | None]] = {
     "redis": ("≥", 80.0),
+    "postgresql": ("≥", 80.0),
+    "mariadb": None,
+    "sqlite-full": ("≥", 80.0),
+    "sqlite-normal": ("≥", 50.0),
 }
 """By backend; None for information."""
 

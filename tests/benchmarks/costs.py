@@ -53,6 +53,7 @@ def _postgresql(url: str) -> list[int]:
 
 PROCESSES: Final[dict[str, Callable[[str], list[int]]]] = {
     "redis": _redis,
+    "postgresql": _postgresql,
 }
 """By backend: the processes of its server that work for us, once we are connected."""
 

@@ -9,6 +9,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -72,7 +73,7 @@ class Instant:
 
 
 class CountingStore:
-    """A store that counts its round trips."""
+    """A store that counts its round trips, and takes no batches."""
 
     def __init__(self, inner: Store) -> None:
         self._inner = inner
@@ -80,8 +81,8 @@ class CountingStore:
 
     @property
     def capabilities(self) -> StoreCapabilities:
-        """Those of the inner store."""
-        return self._inner.capabilities
+        """Those of the inner store, but for `batch`."""
+        return replace(self._inner.capabilities, batch=False)
 
     def load(self, key: str) -> Versioned | None:
         """Count and pass on."""

@@ -73,8 +73,20 @@ def _postgresql(_place: Path, backend: Backend) -> dict[str, Any]:
     }
 
 
+WAL: Final = "PRAGMA journal_mode = WAL; PRAGMA synchronous = {}"
+
 MATCHES: Final = (
     Match("tinydb", lambda place, _: _sqlite(place, ""), "each side's default: TinyDB, SQLite", {1: ("≥", 10.0)}),
+    Match(
+        "sqlite-normal",
+        lambda place, _: _sqlite(place, WAL.format("NORMAL")),
+        "SQLite, WAL, synchronous NORMAL",
+        {1: ("≥", 20.0)},
+    ),
+    Match(
+        "sqlite-full", lambda place, _: _sqlite(place, WAL.format("FULL")), "SQLite, WAL, synchronous FULL", {1: None}
+    ),
+    Match("postgresql", _postgresql, "PostgreSQL", {1: ("≥", 3.5), 8: ("≥", 6.0)}),
 )
 
 

@@ -37,7 +37,7 @@ NO_WAITS: Final = replace(DEFAULT, ladder=())
 BATCH: Final = 128
 CLIENTS: Final = (1, 8, 64)
 
-NAMES: Final = ("memory", "tinydb", "redis")
+NAMES: Final = ("memory", "tinydb", "sqlite-full", "sqlite-normal", "redis", "postgresql", "mariadb")
 
 
 def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:
@@ -75,13 +75,14 @@ def _store(sizes: Sizes, backend: Backend, say: Callable[[str], None]) -> Iterat
 
 def _fill(store: Store, first: int, last: int) -> None:
     record = live_record()
-    made = [CommitRequest(f"filling/r/{which:024}", record, None, GC_AT) for which in range(first, last)]
-    if isinstance(store, Batches):
-        for at in range(0, len(made), BATCH):
-            store.commit_many(made[at : at + BATCH])
-        return
-    for one in made:
-        store.commit(one.key, one.data, expect=one.expect, gc_at=one.gc_at)
+    for at in range(first, last, BATCH):
+        page = range(at, min(at + BATCH, last))
+        made = [CommitRequest(f"filling/r/{which:024}", record, None, GC_AT) for which in page]
+        if isinstance(store, Batches):
+            store.commit_many(made)
+        else:
+            for one in made:
+                store.commit(one.key, one.data, expect=one.expect, gc_at=one.gc_at)
 
 
 class _Phase:

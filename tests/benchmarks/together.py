@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otpcore.contract import Conflict, StoreCapabilities, Version, Versioned
 from otpcore.engine import AsyncEngine
@@ -20,7 +21,7 @@ from otpcore.engine.workers import awaited_store
 from otpcore.ports import AsyncStore, Store
 from tests.benchmarks.backends import BACKENDS, Backend
 from tests.benchmarks.clients import AsyncDesk, awaited_cycles, dealt, tasks
-from tests.benchmarks.cycle import GC_AT, PEPPER, live_record, numbers
+from tests.benchmarks.cycle import GC_AT, PEPPER, CountingStore, live_record, numbers
 from tests.benchmarks.measuring import Absent, Bound, Figure, Found, Side, Sizes, figure, in_turn
 from tests.benchmarks.servers import Missing
 
@@ -31,40 +32,12 @@ TASKS: Final = 64
 
 GOALS: Final[dict[str, Bound | None]] = {
     "redis": ("≥", 3.0),
+    "postgresql": ("≥", 3.0),
+    "mariadb": None,
+    "sqlite-full": ("≥", 8.0),
     "tinydb": ("≥", 10.0),
 }
 """By backend; None for information."""
-
-
-class _Single:
-    """A blocking store whose calls go one by one."""
-
-    def __init__(self, inner: Any) -> None:
-        self._inner = inner
-
-    @property
-    def capabilities(self) -> StoreCapabilities:
-        """Those of the inner store, but for `batch`."""
-        return _without_batch(self._inner.capabilities)
-
-    def load(self, key: str) -> Versioned | None:
-        """Pass on."""
-        found: Versioned | None = self._inner.load(key)
-        return found
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        """Pass on."""
-        answer: Version | Conflict = self._inner.commit(key, data, expect=expect, gc_at=gc_at)
-        return answer
-
-    def sweep(self, before: datetime, *, limit: int) -> int:
-        """Pass on."""
-        gone: int = self._inner.sweep(before, limit=limit)
-        return gone
-
-    def close(self) -> None:
-        """Pass on."""
-        self._inner.close()
 
 
 class _AsyncSingle:
@@ -76,7 +49,8 @@ class _AsyncSingle:
     @property
     def capabilities(self) -> StoreCapabilities:
         """Those of the inner store, but for `batch`."""
-        return _without_batch(self._inner.capabilities)
+        can: StoreCapabilities = replace(self._inner.capabilities, batch=False)
+        return can
 
     async def load(self, key: str) -> Versioned | None:
         """Pass on."""
@@ -100,12 +74,8 @@ class _AsyncSingle:
         await self._inner.close()
 
 
-def _without_batch(can: StoreCapabilities) -> StoreCapabilities:
-    return StoreCapabilities(can.durability, can.multi_process, can.shared, can.max_bytes, False, can.blocking_io)
-
-
 def _single(store: Store | AsyncStore) -> Store | AsyncStore:
-    return _AsyncSingle(store) if is_awaiting(store, "commit") else _Single(store)
+    return _AsyncSingle(store) if is_awaiting(store, "commit") else CountingStore(cast("Store", store))
 
 
 def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:

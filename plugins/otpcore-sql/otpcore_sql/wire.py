@@ -15,7 +15,6 @@ import select
 import struct
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +24,18 @@ from psycopg import pq
 from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
 from otpcore_sql.dialect import Answer, Clash
 
-__all__ = ["BYTEA", "INT8", "TEXT", "Statement", "array", "awaited_exchange", "exchange", "is_stale", "statement"]
+__all__ = [
+    "BYTEA",
+    "INT8",
+    "TEXT",
+    "Statement",
+    "array",
+    "awaited_exchange",
+    "exchange",
+    "is_stale",
+    "statement",
+    "unreachable",
+]
 
 BYTEA: Final = 17
 INT8: Final = 20
@@ -100,12 +110,11 @@ def exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s
             _ready(poll, until)
             pgconn.consume_input()
             poll.modify(pgconn.socket, select.POLLIN)
-        while True:
+        results: list[Any] = []
+        while not _complete(pgconn, results):
             _ready(poll, until)
             pgconn.consume_input()
-            if not pgconn.is_busy():
-                break
-        return _answer(pgconn, asked)
+        return _answer(pgconn, asked, results)
     except (psycopg.Error, OSError) as error:
         raise unanswered(error) from error
 
@@ -126,11 +135,12 @@ async def awaited_exchange(connection: Any, asked: Statement, params: Sequence[A
     try:
         _send(pgconn, asked, params)
         fd = pgconn.socket
-        loop.add_reader(fd, _heard, pgconn, ready)
+        results: list[Any] = []
+        loop.add_reader(fd, _heard, pgconn, ready, results)
         if pgconn.flush():
             loop.add_writer(fd, _write, pgconn, ready, loop)
         await ready
-        return _answer(pgconn, asked)
+        return _answer(pgconn, asked, results)
     except (psycopg.Error, OSError) as error:
         raise unanswered(error) from error
     finally:
@@ -149,10 +159,10 @@ def _settle(ready: asyncio.Future[None], error: Exception | None) -> None:
         ready.set_exception(error)
 
 
-def _heard(pgconn: Any, ready: asyncio.Future[None]) -> None:
+def _heard(pgconn: Any, ready: asyncio.Future[None], results: list[Any]) -> None:
     try:
         pgconn.consume_input()
-        if not pgconn.is_busy():
+        if _complete(pgconn, results):
             _settle(ready, None)
     except psycopg.Error as error:
         _settle(ready, error)
@@ -173,16 +183,27 @@ def _send(pgconn: Any, asked: Statement, params: Sequence[Any]) -> None:
     pgconn.send_query_params(asked.text, given, asked.types, asked.formats, 1)
 
 
-def _answer(pgconn: Any, asked: Statement) -> Answer:
-    """The first result; the others, of which there should be none, are taken off the connection."""
-    found = pgconn.get_result()
-    with suppress(psycopg.Error):  # the first one counts
-        while pgconn.get_result() is not None:
-            pass
-    if found is None:
+def _complete(pgconn: Any, results: list[Any]) -> bool:
+    """Take the results that have come; whether that was the last."""
+    while not pgconn.is_busy():
+        result = pgconn.get_result()
+        if result is None:
+            return True
+        results.append(result)
+    return False
+
+
+def _answer(pgconn: Any, asked: Statement, results: list[Any]) -> Answer:
+    """What the results say together.
+
+    A statement that went well is followed by an error where its transaction, which ends after it, is refused.
+    """
+    for result in results:
+        if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            raise _refusal(pgconn, result)
+    if not results or pgconn.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("no answer")
-    if found.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-        raise _refusal(pgconn, found)
+    found = results[0]
     rows = [
         [_value(kind, found.get_value(row, column)) for column, kind in enumerate(asked.results)]
         for row in range(found.ntuples)
@@ -217,3 +238,8 @@ def _caused(error: StoreError, said: str) -> StoreError:
 def unanswered(error: Exception) -> CommitUnknown:
     """The connection broke, or the time was over: what was sent may be applied."""
     return CommitUnknown(f"PostgreSQL gave no answer ({type(error).__name__}).")
+
+
+def unreachable(error: Exception) -> StoreUnavailable:
+    """No connection: nothing was sent."""
+    return StoreUnavailable(f"PostgreSQL cannot be reached ({type(error).__name__}).")
