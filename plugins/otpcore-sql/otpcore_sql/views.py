@@ -1,7 +1,8 @@
 """Views for operators: the records as text, and what they say of sends and sessions; see docs/stores/sql.md.
 
-A row that is no record of a recipient is passed over, whatever its bytes are. Days are of UTC, as in the records. A
-session that has ended is a list in the record: id, purpose, status, proof, its end in milliseconds, …
+A row that is no record of a recipient is passed over, whatever its bytes are. Days are of UTC, as in the records. In
+these a session that has ended is a list: id, purpose, status, proof, its end in milliseconds, operation, provider,
+region. So is a send of such a session: its instant in milliseconds, provider, region.
 
 Rules of this file: text of SQL alone, by dialect; a view that was released is never changed, but followed by another.
 """
@@ -13,12 +14,12 @@ from typing import Final
 __all__ = ["views"]
 
 DAILY: Final = """
-SELECT day, SUM(sends) AS sends, SUM(approvals) AS approvals,
+SELECT day, region, provider, SUM(sends) AS sends, SUM(approvals) AS approvals,
   CASE WHEN SUM(sends) > 0 THEN ROUND(1.0 * SUM(approvals) / SUM(sends), 4) END AS conversion
 FROM (
-  SELECT day, 1 AS sends, 0 AS approvals FROM {p}_sends WHERE state <> 'refused'
-  UNION ALL SELECT day, 0, 1 FROM {p}_sessions WHERE status = 'approved'
-) AS counted GROUP BY day
+  SELECT day, region, provider, 1 AS sends, 0 AS approvals FROM {p}_sends WHERE state <> 'refused'
+  UNION ALL SELECT day, region, provider, 0, 1 FROM {p}_sessions WHERE status = 'approved'
+) AS counted GROUP BY day, region, provider
 """
 
 POSTGRESQL: Final = (
@@ -31,6 +32,11 @@ CREATE OR REPLACE FUNCTION {p}_json(data bytea) RETURNS jsonb LANGUAGE plpgsql I
 BEGIN RETURN pg_catalog.convert_from(data, 'UTF8')::jsonb; EXCEPTION WHEN OTHERS THEN RETURN NULL; END $$
 """,
     """
+CREATE OR REPLACE FUNCTION {p}_instant(ms text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS $$
+SELECT CASE WHEN ms ~ '^[0-9]{{1,15}}$' THEN pg_catalog.to_char(
+  pg_catalog.to_timestamp(ms::bigint / 1000.0) AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') END $$
+""",
+    """
 CREATE OR REPLACE VIEW {p}_readable AS
 SELECT key, version, to_timestamp(gc_at / 1000000.0) AS gc_at, {p}_text(data) AS record FROM {p}_records
 """,
@@ -38,7 +44,8 @@ SELECT key, version, to_timestamp(gc_at / 1000000.0) AS gc_at, {p}_text(data) AS
 CREATE OR REPLACE VIEW {p}_sends AS
 SELECT r.key, left(s ->> 'at', 10) AS day, s ->> 'at' AS at, coalesce(s ->> 'state', 'accepted') AS state,
   coalesce(s ->> 'refunded', 'false') = 'true' AS refunded, coalesce(l ->> 'purpose', '') AS purpose,
-  coalesce(l ->> 'provider', '') AS provider, coalesce(l ->> 'channel', '') AS channel
+  coalesce(s ->> 'provider', l ->> 'provider', '') AS provider, coalesce(s ->> 'region', l ->> 'region', '') AS region,
+  coalesce(l ->> 'channel', '') AS channel
 FROM {p}_records AS r
 CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
 CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'sends') = 'array'
@@ -46,27 +53,35 @@ CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'send
 LEFT JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'sessions') = 'array'
   THEN j.record -> 'sessions' ELSE '[]' END) AS l ON l ->> 'id' = s ->> 'session'
 WHERE s ->> 'at' IS NOT NULL
+UNION ALL SELECT e.key, left(e.at, 10), e.at, 'accepted', false, '', e.s ->> 1, e.s ->> 2, ''
+FROM (
+  SELECT r.key AS key, s, {p}_instant(s ->> 0) AS at
+  FROM {p}_records AS r
+  CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
+  CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'past') = 'array'
+    THEN j.record -> 'past' ELSE '[]' END) AS s
+) AS e WHERE e.at IS NOT NULL AND e.s ->> 2 IS NOT NULL
 """,
     """
 CREATE OR REPLACE VIEW {p}_sessions AS
 SELECT r.key, left(l ->> 'ended_at', 10) AS day, l ->> 'purpose' AS purpose,
   coalesce(l ->> 'status', 'pending') AS status, coalesce(l ->> 'provider', '') AS provider,
-  coalesce(l ->> 'channel', '') AS channel, l ->> 'expires_at' AS expires_at, l ->> 'ended_at' AS ended_at
+  coalesce(l ->> 'region', '') AS region, coalesce(l ->> 'channel', '') AS channel,
+  l ->> 'expires_at' AS expires_at, l ->> 'ended_at' AS ended_at
 FROM {p}_records AS r
 CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
 CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'sessions') = 'array'
   THEN j.record -> 'sessions' ELSE '[]' END) AS l
 WHERE l ->> 'id' IS NOT NULL
-UNION ALL SELECT e.key, left(e.at, 10), e.l ->> 1, e.l ->> 2, '', '', e.at, e.at
+UNION ALL SELECT e.key, left(e.at, 10), e.l ->> 1, e.l ->> 2, coalesce(e.l ->> 6, ''), coalesce(e.l ->> 7, ''), '',
+  e.at, e.at
 FROM (
-  SELECT r.key, l, to_char(to_timestamp((l ->> 4)::bigint / 1000.0) AT TIME ZONE 'UTC',
-    'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+  SELECT r.key, l, {p}_instant(l ->> 4) AS at
   FROM {p}_records AS r
   CROSS JOIN LATERAL (SELECT {p}_json(r.data) AS record OFFSET 0) AS j
   CROSS JOIN LATERAL jsonb_array_elements(CASE WHEN jsonb_typeof(j.record -> 'ended') = 'array'
     THEN j.record -> 'ended' ELSE '[]' END) AS l
-  WHERE CASE WHEN jsonb_typeof(l) = 'array' THEN l ->> 4 ~ '^[0-9]+$' END
-) AS e
+) AS e WHERE e.at IS NOT NULL
 """,
     "CREATE OR REPLACE VIEW {p}_daily AS" + DAILY,
 )
@@ -86,33 +101,48 @@ SELECT CONVERT(`key` USING utf8mb4) AS `key`, CONVERT(version USING utf8mb4) AS 
 CREATE OR REPLACE VIEW {p}_sends AS
 SELECT CONVERT(r.`key` USING utf8mb4) AS `key`, LEFT(s.at, 10) AS day, s.at AS at,
   COALESCE(s.state, 'accepted') AS state, COALESCE(s.refunded, 'false') IN ('true', '1') AS refunded,
-  COALESCE(l.purpose, '') AS purpose, COALESCE(l.provider, '') AS provider, COALESCE(l.channel, '') AS channel
+  COALESCE(l.purpose, '') AS purpose, COALESCE(s.provider, l.provider, '') AS provider,
+  COALESCE(s.region, l.region, '') AS region, COALESCE(l.channel, '') AS channel
 FROM {p}_records AS r
 JOIN JSON_TABLE({json}, '$.sends[*]' COLUMNS (at VARCHAR(40) PATH '$.at', state VARCHAR(20) PATH '$.state',
-  refunded VARCHAR(5) PATH '$.refunded', session VARCHAR(100) PATH '$.session')) AS s
+  refunded VARCHAR(5) PATH '$.refunded', session VARCHAR(100) PATH '$.session',
+  provider VARCHAR(200) PATH '$.provider', region VARCHAR(10) PATH '$.region')) AS s
 LEFT JOIN JSON_TABLE({json}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
-  purpose VARCHAR(200) PATH '$.purpose', provider VARCHAR(200) PATH '$.provider',
+  purpose VARCHAR(200) PATH '$.purpose', provider VARCHAR(200) PATH '$.provider', region VARCHAR(10) PATH '$.region',
   channel VARCHAR(200) PATH '$.channel')) AS l ON l.id = s.session
 WHERE s.at IS NOT NULL AND JSON_CONTAINS_PATH({json}, 'one', '$.counter') = 0
+UNION ALL SELECT CONVERT(e.`key` USING utf8mb4), LEFT(e.at, 10), e.at, 'accepted', 0, '', e.provider, e.region, ''
+FROM (
+  SELECT r.`key` AS `key`, s.provider AS provider, s.region AS region, DATE_FORMAT(
+    TIMESTAMPADD(MICROSECOND, s.ms * 1000, '1970-01-01'), '%Y-%m-%dT%H:%i:%s.%fZ') AS at
+  FROM {p}_records AS r
+  JOIN JSON_TABLE({json}, '$.past[*]' COLUMNS (ms VARCHAR(15) PATH '$[0]',
+    provider VARCHAR(200) PATH '$[1]', region VARCHAR(10) PATH '$[2]')) AS s
+  WHERE s.ms REGEXP '^[0-9]+$' AND s.region IS NOT NULL
+) AS e
 """,
     """
 CREATE OR REPLACE VIEW {p}_sessions AS
 SELECT CONVERT(r.`key` USING utf8mb4) AS `key`, LEFT(l.ended_at, 10) AS day, l.purpose AS purpose,
-  COALESCE(l.status, 'pending') AS status, COALESCE(l.provider, '') AS provider, COALESCE(l.channel, '') AS channel,
+  COALESCE(l.status, 'pending') AS status, COALESCE(l.provider, '') AS provider,
+  COALESCE(l.region, '') AS region, COALESCE(l.channel, '') AS channel,
   l.expires_at AS expires_at, l.ended_at AS ended_at
 FROM {p}_records AS r
 JOIN JSON_TABLE({json}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
   purpose VARCHAR(200) PATH '$.purpose', status VARCHAR(40) PATH '$.status', provider VARCHAR(200) PATH '$.provider',
-  channel VARCHAR(200) PATH '$.channel', expires_at VARCHAR(40) PATH '$.expires_at',
+  region VARCHAR(10) PATH '$.region', channel VARCHAR(200) PATH '$.channel', expires_at VARCHAR(40) PATH '$.expires_at',
   ended_at VARCHAR(40) PATH '$.ended_at')) AS l
 WHERE l.id IS NOT NULL
-UNION ALL SELECT CONVERT(e.`key` USING utf8mb4), LEFT(e.at, 10), e.purpose, e.status, '', '', e.at, e.at
+UNION ALL SELECT CONVERT(e.`key` USING utf8mb4), LEFT(e.at, 10), e.purpose, e.status, e.provider, e.region, '',
+  e.at, e.at
 FROM (
-  SELECT r.`key` AS `key`, l.purpose AS purpose, l.status AS status, DATE_FORMAT(
+  SELECT r.`key` AS `key`, l.purpose AS purpose, l.status AS status, COALESCE(l.provider, '') AS provider,
+    COALESCE(l.region, '') AS region, DATE_FORMAT(
     TIMESTAMPADD(MICROSECOND, l.ms * 1000, '1970-01-01'), '%Y-%m-%dT%H:%i:%s.%fZ') AS at
   FROM {p}_records AS r
   JOIN JSON_TABLE({json}, '$.ended[*]' COLUMNS (purpose VARCHAR(200) PATH '$[1]',
-    status VARCHAR(40) PATH '$[2]', ms VARCHAR(15) PATH '$[4]')) AS l
+    status VARCHAR(40) PATH '$[2]', ms VARCHAR(15) PATH '$[4]', provider VARCHAR(200) PATH '$[6]',
+    region VARCHAR(10) PATH '$[7]')) AS l
   WHERE l.ms REGEXP '^[0-9]+$'
 ) AS e
 """,
@@ -131,7 +161,8 @@ SELECT r.key AS key, substr(json_extract(s.value, '$.at'), 1, 10) AS day, json_e
   coalesce(json_extract(s.value, '$.state'), 'accepted') AS state,
   coalesce(json_extract(s.value, '$.refunded'), 0) AS refunded,
   coalesce(json_extract(l.value, '$.purpose'), '') AS purpose,
-  coalesce(json_extract(l.value, '$.provider'), '') AS provider,
+  coalesce(json_extract(s.value, '$.provider'), json_extract(l.value, '$.provider'), '') AS provider,
+  coalesce(json_extract(s.value, '$.region'), json_extract(l.value, '$.region'), '') AS region,
   coalesce(json_extract(l.value, '$.channel'), '') AS channel
 FROM {p}_records AS r
 JOIN json_each({json}, '$.sends') AS s
@@ -140,18 +171,28 @@ LEFT JOIN json_each({json}, '$.sessions') AS l
     THEN json_extract(l.value, '$.id') = json_extract(s.value, '$.session') END
 WHERE CASE WHEN s.type = 'object' THEN json_extract(s.value, '$.at') END IS NOT NULL
   AND json_type({json}, '$.counter') IS NULL
+UNION ALL SELECT e.key, substr(e.at, 1, 10), e.at, 'accepted', 0, '', json_extract(e.value, '$[1]'),
+  json_extract(e.value, '$[2]'), ''
+FROM (
+  SELECT r.key AS key, s.value AS value, CASE WHEN s.type = 'array' AND json_type(s.value, '$[0]') = 'integer'
+      AND json_extract(s.value, '$[0]') >= 0
+    THEN strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(s.value, '$[0]') / 1000.0, 'unixepoch') END AS at
+  FROM {p}_records AS r JOIN json_each({json}, '$.past') AS s
+) AS e WHERE CASE WHEN e.at IS NOT NULL THEN json_extract(e.value, '$[2]') END IS NOT NULL
 """,
     """
 CREATE VIEW IF NOT EXISTS {p}_sessions AS
 SELECT r.key AS key, substr(json_extract(l.value, '$.ended_at'), 1, 10) AS day,
   json_extract(l.value, '$.purpose') AS purpose, coalesce(json_extract(l.value, '$.status'), 'pending') AS status,
   coalesce(json_extract(l.value, '$.provider'), '') AS provider,
+  coalesce(json_extract(l.value, '$.region'), '') AS region,
   coalesce(json_extract(l.value, '$.channel'), '') AS channel,
   json_extract(l.value, '$.expires_at') AS expires_at, json_extract(l.value, '$.ended_at') AS ended_at
 FROM {p}_records AS r JOIN json_each({json}, '$.sessions') AS l
 WHERE CASE WHEN l.type = 'object' THEN json_extract(l.value, '$.id') END IS NOT NULL
 UNION ALL
-SELECT e.key, substr(e.at, 1, 10), json_extract(e.value, '$[1]'), json_extract(e.value, '$[2]'), '', '', e.at, e.at
+SELECT e.key, substr(e.at, 1, 10), json_extract(e.value, '$[1]'), json_extract(e.value, '$[2]'),
+  coalesce(json_extract(e.value, '$[6]'), ''), coalesce(json_extract(e.value, '$[7]'), ''), '', e.at, e.at
 FROM (
   SELECT r.key AS key, l.value AS value, CASE WHEN l.type = 'array' AND json_type(l.value, '$[4]') = 'integer'
     THEN strftime('%Y-%m-%dT%H:%M:%fZ', json_extract(l.value, '$[4]') / 1000.0, 'unixepoch') END AS at

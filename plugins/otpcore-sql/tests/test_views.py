@@ -16,13 +16,14 @@ from tests.sql_places import KINDS, Place, place
 
 PEPPER = b"thirty-two bytes, kept elsewhere"
 LATER = datetime.now(UTC) + timedelta(hours=1)
-PEOPLE = 6
-APPROVED = 4
+NUMBERS = (*(f"+1202555010{person}" for person in range(3)), *(f"+23767123456{person}" for person in range(3)))
+PEOPLE, APPROVED = len(NUMBERS), 4
 
 STRANGERS = (
     b"", b"\xff\xfe\x00", b"no json", b"{}", b"[]", b"3", b'"x"', b"null", b'{"sends":3,"sessions":"x"}',
     b'{"sends":["x",3,null],"sessions":[4,"y",null]}', b'{"v":1,"sends":[{}],"sessions":[{}]}',
     b'{"v":1,"ended":[3,"x",null,{},[],[1,2,3,4],["a","login","approved","p","x","b"]]}', b'{"v":1,"ended":7}',
+    b'{"v":1,"past":[3,"x",null,{},[],[1],[-1,"p","CM"],[1.5,"p","CM"]]}', b'{"v":1,"past":{}}',
     b'{"v":1,"counter":{"unique_id":"a"},"sends":[{"id":"z","at":"2026-11-30T00:00:00Z"}]}',
 )  # fmt: skip
 """Rows that are no records of recipients: another kind, of another program, or of a legacy counter."""
@@ -43,7 +44,7 @@ def told(at: Place) -> str:
     provider = FakeProvider(owner=CodeOwner.CORE)
     with Engine(store, {"fake": provider}, pepper=PEPPER) as engine:
         for person in range(PEOPLE):
-            number = f"+1202555010{person}"
+            number = NUMBERS[person]
             sent = engine.start(number)
             assert isinstance(sent, Sent)
             code = provider.code_for(number)
@@ -57,26 +58,35 @@ def told(at: Place) -> str:
     return str(day)
 
 
-def test_sends_approvals_and_conversion_add_up_by_day(at: Place, told: str) -> None:
-    rows = at.run(f"SELECT day, sends, approvals, conversion FROM {at.prefix}_daily")
-    assert [(day, int(sends), int(approvals), float(conversion)) for day, sends, approvals, conversion in rows] == [
-        (told, PEOPLE, APPROVED, 0.6667)
+def test_sends_approvals_and_conversion_add_up_by_day_region_and_provider(at: Place, told: str) -> None:
+    rows = at.run(f"SELECT day, region, provider, sends, approvals, conversion FROM {at.prefix}_daily ORDER BY region")
+    assert [(*about, int(sends), int(approvals), float(share)) for *about, sends, approvals, share in rows] == [
+        (told, "CM", "fake", 3, 1, 0.3333),
+        (told, "US", "fake", 3, 3, 1.0),
     ]
 
 
-def test_a_send_shows_its_provider_while_its_session_lives(at: Place, told: str) -> None:
-    rows = at.run(f"SELECT day, state, provider, channel, purpose FROM {at.prefix}_sends")
+def test_a_send_shows_where_it_went_and_while_its_session_lives_what_for(at: Place, told: str) -> None:
+    rows = at.run(f"SELECT day, state, provider, region, channel, purpose FROM {at.prefix}_sends")
     assert Counter(rows) == {
-        (told, "accepted", "", "", ""): APPROVED,
-        (told, "accepted", "fake", "sms", "login"): PEOPLE - APPROVED,
+        (told, "accepted", "fake", "US", "", ""): 3,
+        (told, "accepted", "fake", "CM", "", ""): 1,
+        (told, "accepted", "fake", "CM", "sms", "login"): 2,
     }
 
 
+def test_instants_are_told_alike_of_live_and_of_ended_sessions(at: Place, told: str) -> None:
+    instants = [row[0] for row in at.run(f"SELECT at FROM {at.prefix}_sends")]
+    instants += [row[0] for row in at.run(f"SELECT ended_at FROM {at.prefix}_sessions WHERE ended_at IS NOT NULL")]
+    assert all(datetime.now(UTC) - datetime.fromisoformat(each) < timedelta(minutes=5) for each in instants)
+
+
 def test_sessions_show_how_they_ended(at: Place, told: str) -> None:
-    rows = at.run(f"SELECT status, day, purpose, provider FROM {at.prefix}_sessions")
+    rows = at.run(f"SELECT status, day, purpose, provider, region FROM {at.prefix}_sessions")
     assert Counter(rows) == {
-        ("approved", told, "login", ""): APPROVED,
-        ("pending", None, "login", "fake"): PEOPLE - APPROVED,
+        ("approved", told, "login", "fake", "US"): 3,
+        ("approved", told, "login", "fake", "CM"): 1,
+        ("pending", None, "login", "fake", "CM"): 2,
     }
 
 
