@@ -12,20 +12,21 @@
 
 Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
 Instants are aware UTC with millisecond precision, stored in RFC 3339; what equals its default is not
-stored. An ended session is stored as a short list, beside the others. No field ever holds a code, a secret or a number.
+stored. An ended session is stored as a short list, and so are its sends. No field holds a code, a secret or a number.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from datetime import datetime
+from itertools import takewhile
 from typing import Final
 
 import msgspec
 
 from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
-from otpcore.stored import CheckState, Ended, Instant, SendState, SessionStatus, Stored, milliseconds
+from otpcore.stored import CheckState, Ended, Instant, Past, SendState, SessionStatus, Stored, instant, milliseconds
 
 __all__ = [
     "SCHEMA",
@@ -84,9 +85,10 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
         id, at: unique among the record's operations, and when it was reserved.
         state: see `SendState`.
         session: nonce of its session; "" once that has ended.
-        epoch: the ladder's epoch whose step it took; below 0: none.
+        epoch: the ladder's epoch whose step it took; below 0: none. Forgotten with its session, unless a source has it.
         refunded: its step and its place under the daily cap were given back.
         source: pseudonym of who asked for it, "" when not told.
+        provider, region: of its session, whose end they outlive; "" before that.
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
     """
 
@@ -97,6 +99,8 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
     epoch: int = 0
     refunded: bool = False
     source: str = ""
+    provider: str = ""
+    region: str = ""
     told: tuple[str, ...] = ()
 
 
@@ -174,11 +178,12 @@ class Session(Stored, frozen=True, kw_only=True, omit_defaults=True):
         status: see `SessionStatus`.
         proof: truncated SHA-256 of the client's secret half; None for a session addressed by its recipient.
         owner: who makes and compares the code.
-        provider, channel: name of the provider instance, and channel of its newest send; "" once ended.
+        provider, region: name of the provider instance, and where the number is of ("CM"); "" where it was not told.
+        channel: of its newest send.
         handle: the provider's id; None where there is none or its answer was lost.
         expires_at: it ends with its newest code.
         codes: core-owned generations, oldest first, at most two.
-        ended_at, ended_by: when it left `pending`, and the id of the operation that ended it. Then it has no provider,
+        ended_at, ended_by: when it left `pending`, and the id of the operation that ended it. Then it has no owner,
             channel, handle or codes any more, and `expires_at` is `ended_at`.
     """
 
@@ -188,6 +193,7 @@ class Session(Stored, frozen=True, kw_only=True, omit_defaults=True):
     proof: str | None = None
     owner: CodeOwner = CodeOwner.CORE
     provider: str = ""
+    region: str = ""
     channel: str = ""
     handle: str | None = None
     expires_at: Instant
@@ -240,13 +246,14 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
         mark_at: the latest instant that a write has seen; None in a record that was never written.
         ladder, sends, checks, sessions, handles, keys: as drawn above.
         consecutive: failures since the last success.
-        ended: in the stored form alone: the ended ones of `sessions`, which come first in these.
+        past, ended: in the stored form alone: the first of `sends`, and the ended ones of `sessions`.
         forward: the key where the record really is; set only in a marker: of a pepper rotation, or an imported id.
     """
 
     v: int = UNWRITTEN
     mark_at: Instant | None = None
     ladder: Ladder = Ladder()
+    past: tuple[Past, ...] = ()
     sends: tuple[Send, ...] = ()
     checks: tuple[Check, ...] = ()
     consecutive: int = 0
@@ -260,9 +267,11 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
     def encode(self) -> bytes:
         """The stored form: JSON on one line, `v` first."""
         over = tuple([_shrunk(one, one.ended_at) for one in self.sessions if one.ended_at is not None])
-        if not over:
+        past = tuple([Past(milliseconds(one.at), one.provider, one.region) for one in takewhile(_is_past, self.sends)])
+        if not (over or past):
             return _ENCODE(self)
-        return _ENCODE(self.but(sessions=tuple([one for one in self.sessions if one.ended_at is None]), ended=over))
+        live = tuple([one for one in self.sessions if one.ended_at is None])
+        return _ENCODE(self.but(sessions=live, ended=over, sends=self.sends[len(past) :], past=past))
 
     @classmethod
     def decode(cls, data: bytes) -> RecipientRecord:
@@ -279,9 +288,10 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
             raise StoreFormatError("A stored record is damaged: it does not read as a recipient record.") from None
         if record.v > SCHEMA:
             _refuse_newer(data)
-        if record.ended:
+        if record.ended or record.past:
             sessions = (*[_grown(one) for one in record.ended], *record.sessions)
-            record = record.but(sessions=sessions, ended=())
+            past = [Send(at=instant(one.at_ms), provider=one.provider, region=one.region) for one in record.past]
+            record = record.but(sessions=sessions, ended=(), sends=(*past, *record.sends), past=())
         return record
 
     def session(self, nonce: str) -> Session | None:
@@ -307,15 +317,11 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
 
     def handle(self, provider: str, handle: str | None) -> Handle | None:
         """The verification of this id at this provider."""
-        for one in self.handles:
-            if one.provider == provider and one.id == handle:
-                return one
-        return None
+        return next((one for one in self.handles if (one.provider, one.id) == (provider, handle)), None)
 
 
-def _shrunk(session: Session, at: datetime) -> Ended:
-    status, by = session.status, session.ended_by
-    return Ended(session.id, session.purpose, status, session.proof, milliseconds(at), by, session.owner)
+def _shrunk(one: Session, at: datetime) -> Ended:
+    return Ended(one.id, one.purpose, one.status, one.proof, milliseconds(at), one.ended_by, one.provider, one.region)
 
 
 def _grown(short: Ended) -> Session:
@@ -324,11 +330,16 @@ def _grown(short: Ended) -> Session:
         purpose=short.purpose,
         status=short.status,
         proof=short.proof,
-        owner=short.owner,
-        expires_at=short.at,
-        ended_at=short.at,
+        provider=short.provider,
+        region=short.region,
+        expires_at=instant(short.ended_ms),
+        ended_at=instant(short.ended_ms),
         ended_by=short.by,
     )
+
+
+def _is_past(send: Send) -> bool:
+    return not send.id and send == Send(at=send.at, provider=send.provider, region=send.region)
 
 
 _ENCODE = msgspec.json.Encoder().encode

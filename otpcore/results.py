@@ -99,7 +99,7 @@ class SessionView(msgspec.Struct, frozen=True):
         token: give it to the client; None when the session is addressed by its recipient. The only
             copy of its secret half: it shows in no `repr` and in no store.
         id: names the session in logs and audit events; opens nothing.
-        purpose, status, channel, provider: as they stand; channel and provider are "" once it ended.
+        purpose, status, channel, provider: as they stand; channel is "" once it ended.
     """
 
     token: str | None

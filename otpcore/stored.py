@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 
 import msgspec
 
-from otpcore.contract import CodeOwner
-
-__all__ = ["CheckState", "Ended", "Instant", "SendState", "SessionStatus", "Stored", "milliseconds"]
+__all__ = ["CheckState", "Ended", "Instant", "Past", "SendState", "SessionStatus", "Stored", "instant", "milliseconds"]
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Milliseconds = Annotated[int, msgspec.Meta(ge=0, le=253_402_300_799_999)]
+"""From 1970 to the end of the year 9999, the last that an instant can have."""
 
 
 class SessionStatus(StrEnum):
@@ -69,11 +69,16 @@ def milliseconds(at: datetime) -> int:
     return (at - EPOCH) // MILLISECOND
 
 
+def instant(milliseconds: int) -> datetime:
+    """The instant that was counted."""
+    return EPOCH + milliseconds * MILLISECOND
+
+
 class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What an ended session shrinks to where it is stored: a list without names, for it is kept a day and seldom read.
 
     Attributes:
-        id, purpose, status, proof, owner: of the session.
+        id, purpose, status, proof, provider, region: of the session.
         ended_ms: when it ended, see `milliseconds`.
         by: the id of the operation that ended it.
     """
@@ -82,11 +87,20 @@ class Ended(msgspec.Struct, frozen=True, array_like=True, gc=False):
     purpose: str
     status: SessionStatus
     proof: str | None
-    ended_ms: int
+    ended_ms: Milliseconds
     by: str
-    owner: CodeOwner = CodeOwner.CORE
+    provider: str = ""
+    region: str = ""
 
-    @property
-    def at(self) -> datetime:
-        """When it ended."""
-        return EPOCH + self.ended_ms * MILLISECOND
+
+class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a send shrinks to where it is stored, once its session has ended.
+
+    Attributes:
+        at_ms: when it was reserved, see `milliseconds`.
+        provider, region: of the send.
+    """
+
+    at_ms: Milliseconds
+    provider: str = ""
+    region: str = ""

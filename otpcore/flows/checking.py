@@ -221,7 +221,7 @@ def _applied(
     if mine is None:
         return None
     following = next_of(setup, record, session, now=now)
-    if session.owner is CodeOwner.CORE:
+    if mine.state is CheckState.WRONG:  # a code of the core is compared where its try is spent
         return Wrong(following)
     if session.is_live and mine.state is CheckState.CLAIMED:
         return Claimed(session, number)

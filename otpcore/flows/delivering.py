@@ -159,6 +159,7 @@ def _renewed(
             proof=proof_of(token.secret) if token is not None else None,
             owner=terms.owner,
             provider=terms.name,
+            region=wish.number.region,
             expires_at=expires_at,
         )
     if made is None:

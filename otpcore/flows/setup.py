@@ -171,7 +171,7 @@ def next_of(
     setup: Setup, record: RecipientRecord, session: Session | None, *, now: datetime, source: str = ""
 ) -> NextActions:
     """What can be done from here, the provider's own window included."""
-    terms = setup.providers.get(session.provider) if session is not None else None
+    terms = setup.providers.get(session.provider) if session is not None and session.is_live else None
     closed = gate(setup, record, terms, session.purpose, now=now) if terms is not None and session is not None else None
     not_before = closed.until if closed else None
     return next_actions(record, session, setup.profile, now=now, not_before=not_before, source=source)

@@ -78,13 +78,14 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         purpose=session.purpose,
         status=status,
         proof=session.proof,
-        owner=session.owner,
+        provider=session.provider,
+        region=session.region,
         expires_at=now,
         ended_at=now,
         ended_by=by,
     )
     settled_sends = [
-        send.but(id="", session="")
+        _outlives(send, session)
         if send.session == session.id
         and send.state not in UNSETTLED
         and not send.refunded  # its operation is about to look for it
@@ -98,6 +99,12 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
     return record.but(
         sends=tuple(settled_sends), checks=tuple(settled_checks), sessions=replaced(record.sessions, shrunk)
     )
+
+
+def _outlives(send: Send, session: Session) -> Send:
+    """What stays of a settled send: only a source's share is still counted by steps."""
+    epoch = send.epoch if send.source else 0
+    return send.but(id="", session="", provider=session.provider, region=session.region, epoch=epoch)
 
 
 def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:

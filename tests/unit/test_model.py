@@ -15,7 +15,7 @@ from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
 from otpcore.flows.finding import find_session
 from otpcore.model import SCHEMA, Check, Handle, Ladder, RecipientRecord, Send, SendState, Session, SessionStatus
-from tests.properties.world import EPOCH, NUMBER, World
+from tests.properties.world import EPOCH, NUMBER, World, begin
 
 instants = st.integers(0, 10**9).map(lambda ms: EPOCH + timedelta(milliseconds=ms))
 texts = st.text(max_size=12)
@@ -27,7 +27,8 @@ ended = instants.flatmap(
         purpose=texts,
         status=st.sampled_from([one for one in SessionStatus if one is not SessionStatus.PENDING]),
         proof=st.none() | texts,
-        owner=st.sampled_from(CodeOwner),
+        provider=texts,
+        region=texts,
         expires_at=st.just(at),
         ended_at=st.just(at),
         ended_by=texts,
@@ -39,7 +40,9 @@ records = st.builds(
     mark_at=st.none() | instants,
     ladder=st.builds(Ladder, count=st.integers(0, 4), next_at=st.none() | instants, epoch=st.integers(0, 99)),
     sends=st.lists(
-        st.builds(Send, id=texts, at=instants, state=st.sampled_from(SendState), refunded=st.booleans()), max_size=3
+        st.builds(Send, at=instants, provider=texts, region=texts)
+        | st.builds(Send, id=texts, at=instants, state=st.sampled_from(SendState), refunded=st.booleans()),
+        max_size=5,
     ).map(tuple),
     checks=st.lists(st.builds(Check, id=texts, at=instants, source=texts), max_size=3).map(tuple),
     sessions=st.tuples(st.lists(ended, max_size=2), st.lists(live, max_size=2)).map(lambda both: (*both[0], *both[1])),
@@ -73,6 +76,23 @@ def test_an_ended_session_that_was_stored_in_full_is_read_and_its_holder_known()
     assert again.sessions[0].ended_at == session.ended_at
     assert find_session(again, token) == again.sessions[0]
     assert find_session(again, Token(key="k", session=session.id, secret="B" * 24)) is None
+
+
+def test_what_outlives_a_session_says_where_it_went() -> None:
+    """Sends and ended sessions keep provider and region, for those who count by them."""
+    world = World()
+    token, code = begin(world)
+    world.engine.check(token, code)
+    (session,) = world.record().sessions
+    (send,) = world.record().sends
+    assert (session.provider, session.region) == (send.provider, send.region) == ("default", "US")
+    assert b'"past":[[' in world.record().encode()
+
+
+@pytest.mark.parametrize("at", [b"-1", b"253402300800000", b'"x"'])
+def test_a_damaged_instant_in_a_short_form_is_refused(at: bytes) -> None:
+    with pytest.raises(StoreFormatError):
+        RecipientRecord.decode(b'{"v":1,"past":[[' + at + b',"p","CM"]]}')
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[]", b'{"v":"x"}', b'{"sends":[{}]}', b"\xff\xfe", b"null"])
