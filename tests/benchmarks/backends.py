@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final, Literal
 
 from pydantic import SecretStr
@@ -27,7 +26,7 @@ from otpcore_sql.settings import build_async as build_async_sql
 from tests.benchmarks.cycle import folder
 from tests.benchmarks.servers import SERVERS
 
-__all__ = ["BACKENDS", "Backend", "sqlite_settings"]
+__all__ = ["BACKENDS", "Backend"]
 
 CONNECTIONS: Final = 8
 """Of each store on a server: as `otpcore` makes it."""
@@ -85,17 +84,13 @@ def _server(name: str) -> Generator[Backend]:
 def _sqlite(synchronous: Literal["full", "normal"]) -> Generator[Backend]:
     with folder() as place:
         path = place / "bench.db"
-        yield _sql(f"SQLite, {synchronous}", str(path), sqlite_settings(path, synchronous))
+        settings = SQLSettings(url=SecretStr(f"sqlite:///{path}"), synchronous=synchronous)
+        yield _sql(f"SQLite, {synchronous}", str(path), settings)
 
 
 def _sql(name: str, url: str, settings: SQLSettings) -> Backend:
     build_sql(settings).close()  # the tables are made
     return Backend(name, url, lambda: build_sql(settings), lambda: build_async_sql(settings))
-
-
-def sqlite_settings(path: Path, synchronous: Literal["full", "normal"]) -> SQLSettings:
-    """Of a store in this file."""
-    return SQLSettings(url=SecretStr(f"sqlite:///{path}"), synchronous=synchronous)
 
 
 BACKENDS: Final[dict[str, Callable[[], AbstractContextManager[Backend]]]] = {

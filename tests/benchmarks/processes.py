@@ -14,12 +14,14 @@ from pathlib import Path
 from time import monotonic, perf_counter
 from typing import Final
 
+from pydantic import SecretStr
+
 from otpcore.contract import Conflict, Version, Versioned
 from otpcore.engine import Engine
 from otpcore.ports import Store
 from otpcore.stores.tinydb import TinyDBStore
+from otpcore_sql.settings import SQLSettings
 from otpcore_sql.settings import build as build_sql
-from tests.benchmarks.backends import sqlite_settings
 from tests.benchmarks.cycle import PEPPER, ROOT, CountingStore, Instant, cycles, folder, live_record, number
 from tests.benchmarks.embedded import Filled
 from tests.benchmarks.measuring import Figure, Sizes, spread
@@ -31,7 +33,7 @@ PROCESSES: Final = 8
 
 STORES: Final[dict[str, Callable[[Path], Store]]] = {
     "TinyDB": TinyDBStore,
-    "SQLite, full": lambda path: build_sql(sqlite_settings(path, "full")),
+    "SQLite, full": lambda path: build_sql(SQLSettings(url=SecretStr(f"sqlite:///{path}"), synchronous="full")),
 }
 """Opens the store in a file."""
 
