@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 from hypothesis import settings
+
+from tests.places import Place, memory, redis, tinydb
+from tests.redis_servers import Server
 
 settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
 settings.register_profile("nightly", deadline=None, max_examples=10_000, print_blob=True)
@@ -30,6 +35,31 @@ def set_timezone() -> Iterator[Callable[[str], None]]:
 
     yield move
     move(before)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server for the tests that do not hurt it."""
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Place]:
+    """A new place for a store of this name, of `tests.places.STORES`."""
+    numbers = itertools.count()
+
+    def make(store: str) -> Place:
+        if store == "memory":
+            return memory()
+        if store == "redis":
+            return redis(request.getfixturevalue("redis_url"))
+        folder = tmp_path / f"place{next(numbers)}"
+        folder.mkdir()
+        return tinydb(folder)
+
+    return make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

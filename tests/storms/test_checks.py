@@ -10,8 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from otpcore.contract import CodeOwner
+from tests.places import KINDS
 from tests.storms import bodies_checks as bodies
-from tests.storms.arena import KINDS, Arena, NaiveStore
+from tests.storms.arena import Arena
 
 SESSIONS = [12, pytest.param(1000, marks=pytest.mark.nightly)]
 RESENDS = 20
@@ -71,7 +72,7 @@ def test_a_store_without_a_guard_answers_too_often_every_time(arena_of: Make, ki
     """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
-            bodies.no_more_answers_than_tries(arena_of(kind, memory=NaiveStore), sessions=1)
+            bodies.no_more_answers_than_tries(arena_of(kind, naive=True), sessions=1)
 
 
 @pytest.mark.usefixtures("_patient")
@@ -80,14 +81,14 @@ def test_a_store_without_a_guard_approves_twice_every_time(arena_of: Make, kind:
     """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
-            bodies.one_success_a_session(arena_of(kind, memory=NaiveStore), sessions=1)
+            bodies.one_success_a_session(arena_of(kind, naive=True), sessions=1)
 
 
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_fails_the_other_bodies(arena_of: Make, kind: str) -> None:
     with pytest.raises(AssertionError):
-        bodies.resends_give_no_tries_back(arena_of(kind, memory=NaiveStore, profile=bodies.QUICK), resends=RESENDS)
+        bodies.resends_give_no_tries_back(arena_of(kind, naive=True, profile=bodies.QUICK), resends=RESENDS)
     with pytest.raises(AssertionError):
-        bodies.old_codes_are_void(arena_of(kind, memory=NaiveStore, profile=bodies.QUICK), resends=2)
+        bodies.old_codes_are_void(arena_of(kind, naive=True, profile=bodies.QUICK), resends=2)
     with pytest.raises(AssertionError):
-        bodies.failures_of_a_phone_are_bounded(arena_of(kind, memory=NaiveStore), rounds=1)
+        bodies.failures_of_a_phone_are_bounded(arena_of(kind, naive=True), rounds=1)

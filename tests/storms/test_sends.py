@@ -11,8 +11,9 @@ import pytest
 
 from otpcore.contract import CodeOwner
 from otpcore.providers.fake_exchange import Outcome
+from tests.places import KINDS
 from tests.storms import bodies_sends as bodies
-from tests.storms.arena import KINDS, Arena, NaiveStore
+from tests.storms.arena import Arena
 
 PHONES = [10, pytest.param(1000, marks=pytest.mark.nightly)]
 KEYS = [10, pytest.param(1000, marks=pytest.mark.nightly)]
@@ -82,20 +83,20 @@ def test_a_store_without_a_guard_sends_too_often_every_time(arena_of: Make, kind
     """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
     for _ in range(CONTROLS):
         with pytest.raises(AssertionError):
-            bodies.one_send_of_many_starts(arena_of(kind, memory=NaiveStore), phones=1)
+            bodies.one_send_of_many_starts(arena_of(kind, naive=True), phones=1)
 
 
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_fails_the_other_bodies(arena_of: Make, kind: str) -> None:
     with pytest.raises(AssertionError):
-        bodies.windows_hold(arena_of(kind, memory=NaiveStore), steps=20, seed=1)
+        bodies.windows_hold(arena_of(kind, naive=True), steps=20, seed=1)
     with pytest.raises(AssertionError):
-        bodies.refunds_are_few(arena_of(kind, memory=NaiveStore, script=bodies.always(bodies.NOT_SENT)))
+        bodies.refunds_are_few(arena_of(kind, naive=True, script=bodies.always(bodies.NOT_SENT)))
     with pytest.raises(AssertionError):
         bodies.lost_answers_are_not_refunded(
-            arena_of(kind, memory=NaiveStore, script=bodies.always(TimeoutError())), operations=1
+            arena_of(kind, naive=True, script=bodies.always(TimeoutError())), operations=1
         )
     with pytest.raises(AssertionError):
-        bodies.a_key_sends_once(arena_of(kind, memory=NaiveStore), keys=1)
+        bodies.a_key_sends_once(arena_of(kind, naive=True), keys=1)
     with pytest.raises(AssertionError):
-        bodies.spellings_share_one_budget(arena_of(kind, memory=NaiveStore))
+        bodies.spellings_share_one_budget(arena_of(kind, naive=True))
