@@ -48,6 +48,7 @@ __all__ = [
     "resending",
     "starting",
     "token_of",
+    "yielding",
 ]
 
 T = TypeVar("T")
@@ -196,7 +197,7 @@ class TaskArena(Arena):
         super().__init__(store, **given)
         self.provider = AsyncFakeProvider(exchange=self.exchange)
         waits = is_awaiting(store, "commit") or store.capabilities.blocking_io
-        self.engine = AsyncEngine(store if waits else AsyncYieldingStore(store), self.provider, **self.settings)
+        self.engine = AsyncEngine(store if waits else yielding(store), self.provider, **self.settings)
         self._runner = asyncio.Runner()
 
     def run(self, call: Call) -> Any:
@@ -239,9 +240,14 @@ def arena_for(place: Place, colour: str, *, naive: bool = False, **given: Any) -
     if naive:
         store = without_guard(store)
     if naive or place.store == "memory":
-        awaits = is_awaiting(store, "commit") or (colour == "tasks" and not store.capabilities.blocking_io)
-        store = AsyncYieldingStore(store) if awaits else YieldingStore(store)
+        store = yielding(store) if colour == "tasks" else YieldingStore(store)
     return TaskArena(store, **given) if colour == "tasks" else ThreadArena(store, **given)
+
+
+def yielding(store: Any) -> Any:
+    """The store, which gives way before each operation, for the awaiting engine."""
+    awaits = is_awaiting(store, "commit") or not store.capabilities.blocking_io
+    return AsyncYieldingStore(store) if awaits else YieldingStore(store)
 
 
 def starting(number: str, **asked: Any) -> Call:
