@@ -26,7 +26,7 @@ from otpcore.providers.fake import FakeProvider
 from otpcore.results import Approved, Ended, Refusal, Refused, Sent, Status, Wait, Wrong
 from otpcore.stores.memory import MemoryStore
 from tests.crash import test_flow_kills as kills
-from tests.places import memory
+from tests.places import memory, tinydb
 from tests.storms.arena import Arena, arena_for, checking, phone, token_of
 
 __all__ = [
@@ -73,7 +73,7 @@ def within(**given: Any) -> Generator[Arena]:
 def counted_before_sent() -> None:
     """S4: killed when the message has left, a start is counted all the same."""
     with tempfile.TemporaryDirectory() as folder:
-        kills.killed_at("after hand-off", "threads", Path(folder), 1, MUTANT)
+        kills.killed_at(["after hand-off"], "threads", tinydb(folder), Path(folder) / "log", 1, MUTANT)
 
 
 def writes_leave_old_or_new() -> None:

@@ -1,7 +1,7 @@
 """Histories of four processes: `python -m tests.histories.process_child <place> <histories> <operations>`.
 
-Each process is a fork of its own, with a store of its own; of threads and, where the store awaits, of tasks in turn. What the
-judges say of each history is printed as JSON.
+Each process is a fork of its own, with a store of its own; of threads and, where the store awaits, of tasks in turn.
+What the judges say of each history is printed as JSON.
 """
 
 from __future__ import annotations
