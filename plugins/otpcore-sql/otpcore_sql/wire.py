@@ -1,0 +1,219 @@
+"""PostgreSQL's wire, under the cursors of psycopg: one statement out, one answer in, within a time.
+
+A cursor of psycopg costs as much again as the server does for a row by its key, and has no timeout of its own. So the
+statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text, which is never
+prepared on the server: that holds behind a PgBouncer in transaction mode too.
+
+Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server is
+never called unapplied, but where the server says so itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import select
+import struct
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import psycopg
+from psycopg import pq
+
+from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
+from otpcore_sql.dialect import Answer, Clash
+
+__all__ = ["BYTEA", "INT8", "TEXT", "Statement", "array", "awaited_exchange", "exchange", "is_stale", "statement"]
+
+BYTEA: Final = 17
+INT8: Final = 20
+TEXT: Final = 25
+ARRAYS: Final = {BYTEA: 1001, INT8: 1016, TEXT: 1009}
+"""Object ids of the types, and of arrays of them: fixed, see pg_type.dat of PostgreSQL."""
+
+SERIALIZATION: Final = frozenset({"40001", "40P01"})
+FULL: Final = frozenset({"53100"})
+GONE: Final = ("08", "57P", "40003")
+"""Beginnings of the codes after which nobody knows: the connection or the server is going, or the server does not know
+itself. PgBouncer says 08P01 when its server died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement and how its parameters go over the wire; results come in binary."""
+
+    text: bytes
+    types: tuple[int, ...]
+    formats: tuple[int, ...]
+    results: tuple[int, ...]
+
+
+def statement(text: str, types: Sequence[int], results: Sequence[int] = ()) -> Statement:
+    """A statement with parameters of these types, `-TYPE` for an array, and columns of these types."""
+    oids = tuple(ARRAYS[-each] if each < 0 else each for each in types)
+    formats = tuple(0 if each in (TEXT, INT8) else 1 for each in types)
+    return Statement(text.encode(), oids, formats, tuple(results))
+
+
+def array(kind: int, items: Sequence[Any]) -> bytes:
+    """A one-dimensional array as PostgreSQL takes it: dimensions, nulls, type; size, lower bound; length and bytes."""
+    parts = [struct.pack(">iiIii", 1, 1, kind, len(items), 1)]
+    for item in items:
+        if item is None:
+            parts.append(b"\xff\xff\xff\xff")
+            continue
+        value = item.encode() if type(item) is str else struct.pack(">q", item) if type(item) is int else item
+        parts += (struct.pack(">i", len(value)), value)
+    return b"".join(parts)
+
+
+def is_stale(connection: Any) -> bool:
+    """Whether an idle connection is closed, as far as this machine has heard; what else it has heard is taken in."""
+    pgconn = connection.pgconn
+    try:
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        if poll.poll(0):
+            pgconn.consume_input()
+            pgconn.consume_input()  # the end comes after what the server had to say
+    except (psycopg.Error, OSError):
+        return True
+    return bool(pgconn.status != pq.ConnStatus.OK)
+
+
+def exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float) -> Answer:
+    """Send one statement and read its answer.
+
+    Raises:
+        Clash, StoreFull, StoreUnavailable, CommitUnknown: see `Dialect.perform`.
+    """
+    pgconn = connection.pgconn
+    until = time.monotonic() + timeout_s
+    try:
+        _send(pgconn, asked, params)
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        while pgconn.flush():
+            poll.modify(pgconn.socket, select.POLLIN | select.POLLOUT)
+            _ready(poll, until)
+            pgconn.consume_input()
+            poll.modify(pgconn.socket, select.POLLIN)
+        while True:
+            _ready(poll, until)
+            pgconn.consume_input()
+            if not pgconn.is_busy():
+                break
+        return _answer(pgconn, asked)
+    except (psycopg.Error, OSError) as error:
+        raise unanswered(error) from error
+
+
+def _ready(poll: select.poll, until: float) -> None:
+    left = until - time.monotonic()
+    if left <= 0 or not poll.poll(left * 1000):
+        raise TimeoutError
+
+
+async def awaited_exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float) -> Answer:
+    """`exchange`, awaited."""
+    pgconn = connection.pgconn
+    loop = asyncio.get_running_loop()
+    fd = -1
+    ready: asyncio.Future[None] = loop.create_future()
+    timer = loop.call_later(timeout_s, _settle, ready, TimeoutError())
+    try:
+        _send(pgconn, asked, params)
+        fd = pgconn.socket
+        loop.add_reader(fd, _heard, pgconn, ready)
+        if pgconn.flush():
+            loop.add_writer(fd, _write, pgconn, ready, loop)
+        await ready
+        return _answer(pgconn, asked)
+    except (psycopg.Error, OSError) as error:
+        raise unanswered(error) from error
+    finally:
+        timer.cancel()
+        if fd >= 0:
+            loop.remove_reader(fd)
+            loop.remove_writer(fd)
+
+
+def _settle(ready: asyncio.Future[None], error: Exception | None) -> None:
+    if ready.done():
+        return
+    if error is None:
+        ready.set_result(None)
+    else:
+        ready.set_exception(error)
+
+
+def _heard(pgconn: Any, ready: asyncio.Future[None]) -> None:
+    try:
+        pgconn.consume_input()
+        if not pgconn.is_busy():
+            _settle(ready, None)
+    except psycopg.Error as error:
+        _settle(ready, error)
+
+
+def _write(pgconn: Any, ready: asyncio.Future[None], loop: asyncio.AbstractEventLoop) -> None:
+    try:
+        if not pgconn.flush():
+            loop.remove_writer(pgconn.socket)
+    except psycopg.Error as error:
+        _settle(ready, error)
+
+
+def _send(pgconn: Any, asked: Statement, params: Sequence[Any]) -> None:
+    given = [
+        value.encode() if type(value) is str else b"%d" % value if type(value) is int else value for value in params
+    ]
+    pgconn.send_query_params(asked.text, given, asked.types, asked.formats, 1)
+
+
+def _answer(pgconn: Any, asked: Statement) -> Answer:
+    """The first result; the others, of which there should be none, are taken off the connection."""
+    found = pgconn.get_result()
+    with suppress(psycopg.Error):  # the first one counts
+        while pgconn.get_result() is not None:
+            pass
+    if found is None:
+        raise psycopg.OperationalError("no answer")
+    if found.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+        raise _refusal(pgconn, found)
+    rows = [
+        [_value(kind, found.get_value(row, column)) for column, kind in enumerate(asked.results)]
+        for row in range(found.ntuples)
+    ]
+    return rows, found.command_tuples or 0
+
+
+def _value(kind: int, value: Any) -> Any:
+    if value is None or kind == BYTEA:
+        return value
+    return value.decode() if kind == TEXT else struct.unpack(">q", value)[0]
+
+
+def _refusal(pgconn: Any, found: Any) -> StoreError:
+    """What the server's error says of the statement."""
+    code = (found.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode("ascii", "replace")
+    said = (found.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
+    if pgconn.status != pq.ConnStatus.OK or not code or code.startswith(GONE):
+        return _caused(CommitUnknown(f"PostgreSQL gave no answer ({code or 'connection lost'})."), said)
+    if code in SERIALIZATION:
+        return _caused(Clash(f"PostgreSQL served others first ({code})."), said)
+    if code in FULL:
+        return _caused(StoreFull(f"PostgreSQL has no room left ({code})."), said)
+    return _caused(StoreUnavailable(f"PostgreSQL refused a statement ({code})."), said)
+
+
+def _caused(error: StoreError, said: str) -> StoreError:
+    error.__cause__ = psycopg.DatabaseError(said)
+    return error
+
+
+def unanswered(error: Exception) -> CommitUnknown:
+    """The connection broke, or the time was over: what was sent may be applied."""
+    return CommitUnknown(f"PostgreSQL gave no answer ({type(error).__name__}).")
