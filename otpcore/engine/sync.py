@@ -15,6 +15,7 @@ from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.engine import answers
+from otpcore.engine.combining import combined
 from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
 from otpcore.phone import PhoneNumber, RegionPolicy
@@ -96,7 +97,7 @@ class Engine:
             timeout_s=timeout_s,
             plugged=plugins is not None,
         )
-        self._driver = Driver(self._setup, self._store, self._providers, plugins=plugins, clock=clock)
+        self._driver = Driver(self._setup, combined(store), self._providers, plugins=plugins, clock=clock)
 
     def start(
         self,

@@ -22,6 +22,7 @@ from otpcore.contract import (
     CheckAnswer,
     CheckRequest,
     CheckVerdict,
+    CommitRequest,
     Conflict,
     Failure,
     FailureKind,
@@ -32,8 +33,11 @@ from otpcore.contract import (
     Version,
     Versioned,
 )
+from otpcore.engine.aio_combining import AsyncCombinedStore
+from otpcore.engine.combining import takes_batches
 from otpcore.engine.terms import is_awaiting
-from otpcore.ports import AsyncStore, Provider, Store
+from otpcore.errors import StoreError
+from otpcore.ports import AsyncStore, Batches, Provider, Store
 from otpcore.receipts import DeliveryEvent, InboundRequest, Outcome
 
 __all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore", "awaited_store"]
@@ -122,6 +126,14 @@ class AwaitedStore:
     ) -> Version | Conflict:
         """See `Store.commit`."""
         return await self._workers.run(partial(self._store.commit, key, data, expect=expect, gc_at=gc_at))
+
+    async def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | StoreError | None]:
+        """See `Batches.load_many`; the store behind it must have it."""
+        return await self._workers.run(partial(cast("Batches", self._store).load_many, keys))
+
+    async def commit_many(self, commits: Sequence[CommitRequest]) -> Sequence[Version | Conflict | StoreError]:
+        """See `Batches.commit_many`; the store behind it must have it."""
+        return await self._workers.run(partial(cast("Batches", self._store).commit_many, commits))
 
     async def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`."""
@@ -220,8 +232,15 @@ class AwaitedProvider:
 
 
 def awaited_store(store: Store | AsyncStore) -> AsyncStore:
-    """The store as the awaiting engine drives it; workers only where it may wait."""
+    """The store as the awaiting engine drives it; workers only where it may wait, together only where it takes batches.
+
+    Raises:
+        ConfigurationError: it says that it takes batches, and does not.
+    """
     if is_awaiting(store, "commit"):
-        return cast("AsyncStore", store)
-    blocking = cast("Store", store)
-    return AwaitedStore(blocking) if blocking.capabilities.blocking_io else DirectStore(blocking)
+        awaited = cast("AsyncStore", store)
+    elif store.capabilities.blocking_io:
+        awaited = AwaitedStore(cast("Store", store))
+    else:
+        return DirectStore(cast("Store", store))
+    return AsyncCombinedStore(awaited) if takes_batches(store) else awaited

@@ -17,12 +17,14 @@ from typing import Final
 
 from pydantic import BaseModel, Field
 
-from otpcore.contract import Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.contract import CommitRequest, Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.errors import StoreError
 from otpcore.hookspecs import StoreType, hookimpl
 from otpcore.stores import frames
 from otpcore.stores.export import export_json
 from otpcore.stores.frames import Record
 from otpcore.stores.log import LogStats, RecordLog
+from otpcore.stores.segment import Entry, Segment
 from otpcore.stores.tables import LogDB, new_version
 
 __all__ = ["RECORDS", "TinyDBSettings", "TinyDBStore", "export_json", "otpcore_stores"]
@@ -55,6 +57,7 @@ class TinyDBStore:
             durability=Durability.DISK if sync else Durability.PROCESS,
             multi_process=True,
             shared=False,
+            batch=True,
             blocking_io=True,
         )
 
@@ -80,13 +83,7 @@ class TinyDBStore:
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         """See `Store.commit`."""
-        record = Record(
-            RECORDS,
-            key,
-            new_version(),
-            frames.micros(gc_at),
-            frames.DELETED if data is None else frames.wrap(data),
-        )
+        record = _record(key, data, gc_at)
         segment = self.log.enter()  # the hot path: a context manager costs as much as the lock
         lost = None
         try:
@@ -101,6 +98,41 @@ class TinyDBStore:
             raise
         self.log.finish()
         return Version(record.version) if lost is None else lost
+
+    def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | StoreError | None]:
+        """See `Batches.load_many`."""
+        with self.log.reading() as segment:
+            entries = segment.index.tables.get(RECORDS, {})
+            return [self._shown(segment, entries.get(key)) for key in keys]
+
+    def commit_many(self, commits: Sequence[CommitRequest]) -> Sequence[Version | Conflict | StoreError]:
+        """See `Batches.commit_many`. One append and one sync for all of them."""
+        records = [_record(each.key, each.data, each.gc_at) for each in commits]
+        answers: list[Version | Conflict | StoreError] = []
+        won: list[Record] = []
+        with self.log.exclusive() as segment:
+            entries = segment.index.tables.get(RECORDS, {})
+            for each, record in zip(commits, records, strict=True):
+                entry = entries.get(each.key)
+                if (None if entry is None else entry.version) != each.expect:
+                    stands = self._shown(segment, entry)
+                    answers.append(stands if isinstance(stands, StoreError) else Conflict(stands))
+                    continue
+                answers.append(Version(record.version))
+                if entry is not None or each.data is not None:
+                    won.append(record)
+            if won:
+                self.log.append(won)
+        return answers
+
+    def _shown(self, segment: Segment, entry: Entry | None) -> Versioned | StoreError | None:
+        """What one of several is answered with."""
+        if entry is None:
+            return None
+        try:
+            return Versioned(frames.unwrap(self.log.value(segment, entry)), Version(entry.version))
+        except StoreError as error:
+            return error
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`. Goes in batches; other writers get the lock between them."""
@@ -137,6 +169,11 @@ class TinyDBStore:
     def close(self) -> None:
         """See `Store.close`."""
         self.log.close()
+
+
+def _record(key: str, data: bytes | None, gc_at: datetime) -> Record:
+    value = frames.DELETED if data is None else frames.wrap(data)
+    return Record(RECORDS, key, new_version(), frames.micros(gc_at), value)
 
 
 def _default_path() -> Path:

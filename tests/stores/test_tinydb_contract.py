@@ -13,7 +13,7 @@ from otpcore.stores.tinydb import TinyDBStore
 
 
 class TestTinyDBStore(StoreContract):
-    capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True)
+    capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, batch=True)
     scans = True
     path: Path
 
@@ -29,7 +29,7 @@ class TestTinyDBStore(StoreContract):
 
 
 class TestTinyDBStoreWithoutSync(TestTinyDBStore):
-    capabilities = StoreCapabilities(durability=Durability.PROCESS, multi_process=True)
+    capabilities = StoreCapabilities(durability=Durability.PROCESS, multi_process=True, batch=True)
 
     def make_store(self) -> TinyDBStore:
         return TinyDBStore(self.path, sync=False)

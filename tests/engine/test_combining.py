@@ -1,0 +1,355 @@
+"""Threads whose calls go together: who leads, who waits, and that nobody is left waiting."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from otpcore import CodeOwner, Engine
+from otpcore.contract import Conflict, Versioned
+from otpcore.engine import combining
+from otpcore.engine.combining import CombinedStore, combined
+from otpcore.engine.trips import board, settle
+from otpcore.errors import CommitUnknown, ConfigurationError, StoreFull, StoreUnavailable
+from otpcore.providers.fake import FakeProvider
+from otpcore.stores.memory import MemoryStore
+from tests.engine.colours import PEPPER, DiskLike
+from tests.engine.gated import TIMEOUT_S, GatedStore
+from tests.properties.world import EPOCH
+
+PAUSE = threading.Event()
+
+
+class Crowd:
+    """Threads over a gated store, each with one call."""
+
+    def __init__(self) -> None:
+        self.gated = GatedStore()
+        self.store = CombinedStore(self.gated)
+        self.pool = ThreadPoolExecutor(300)
+
+    def load(self, key: str) -> Future[Any]:
+        return self.pool.submit(self.store.load, key)
+
+    def commit(self, key: str, data: bytes | None = b"x", expect: Any = None) -> Future[Any]:
+        return self.pool.submit(self.store.commit, key, data, expect=expect, gc_at=EPOCH)
+
+    def until_waiting(self, count: int, lane: str = "_commits") -> None:
+        """Return when that many wait."""
+        for _ in range(int(TIMEOUT_S * 1000)):
+            if len(getattr(self.store, lane).waiting) == count:
+                return
+            PAUSE.wait(0.001)  # for a state, not for a race: whoever waits stays
+        raise AssertionError(f"{count} were to wait in {lane}")
+
+
+@pytest.fixture
+def crowd() -> Any:
+    made = Crowd()
+    yield made
+    made.gated.free = True
+    made.pool.shutdown()
+
+
+def answer(future: Future[Any]) -> Any:
+    return future.result(TIMEOUT_S)
+
+
+def test_who_comes_alone_goes_at_once_on_its_own_thread(crowd: Crowd) -> None:
+    crowd.gated.free = True
+    version: Any = crowd.store.commit("a", b"x", expect=None, gc_at=EPOCH)
+    assert crowd.store.load("a") == Versioned(b"x", version)
+    assert [crowd.gated.next().what for _ in range(2)] == ["commit", "load"]
+
+
+def test_who_comes_meanwhile_goes_together_on_the_next_trip(crowd: Crowd) -> None:
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    others = [crowd.commit(f"k{number}") for number in range(10)]
+    crowd.until_waiting(10)
+    gate.open()
+    assert isinstance(answer(first), str)
+    gate = crowd.gated.next()
+    assert (gate.what, sorted(gate.keys)) == ("commit_many", [f"k{number}" for number in range(10)])
+    gate.open()
+    assert len({answer(each) for each in others}) == 10
+    assert crowd.gated.trips.empty()
+
+
+def test_loads_and_commits_do_not_wait_for_each_other(crowd: Crowd) -> None:
+    commit = crowd.commit("a")
+    held = crowd.gated.next()
+    load = crowd.load("a")
+    crowd.gated.next().open()
+    assert answer(load) is None
+    held.open()
+    answer(commit)
+
+
+def late_boarding(self: Any) -> None:
+    """Planted: whoever came while the trip was on its way is told what it brought."""
+    trip: Any
+    with self._mutex:
+        trip, self.waiting = board(self.waiting)
+    answers = self._travel([calls[0] for calls in trip.values()])
+    with self._mutex:
+        late, self.waiting = self.waiting, []
+    for call in late:
+        trip.setdefault(call.key, []).append(call)
+    settle(trip, answers)
+    self._leave()
+
+
+@pytest.mark.parametrize("planted", [None, late_boarding])
+def test_a_load_never_gives_what_was_read_before_it_came(
+    planted: Any, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load is on its way and has read; a commit is acknowledged; who loads then sees the commit."""
+    if planted is not None:
+        monkeypatch.setattr(combining._Lane, "_lead", planted)  # pyright: ignore[reportPrivateUsage]  # where it is decided
+    read = crowd.gated.inner.load
+    alone, early = crowd.load("a"), None
+    gate = crowd.gated.next()
+    early = crowd.load("a")
+    crowd.until_waiting(1, "_loads")
+    gate.open()
+    answer(alone)
+    gate = crowd.gated.next()
+    slow = read("a")  # what the trip has read, before it is back
+    crowd.gated.inner.load = lambda key: slow  # type: ignore[method-assign]
+    committed = crowd.commit("a", b"new")
+    crowd.gated.next().open()
+    version = answer(committed)
+    late = crowd.load("a")
+    crowd.until_waiting(1, "_loads")
+    gate.open()
+    assert answer(early) is None
+    crowd.gated.inner.load = read  # type: ignore[method-assign]
+    crowd.gated.free = True
+    if planted is None:
+        crowd.gated.next().open()
+    assert (answer(late) == Versioned(b"new", version)) == (planted is None)
+
+
+def test_one_hot_key_costs_64_clients_two_trips(crowd: Crowd) -> None:
+    """63 who expect absence wait behind the first creation: one trip tells them all."""
+    first = crowd.commit("a", b"first")
+    gate = crowd.gated.next()
+    others = [crowd.commit("a", str(number).encode()) for number in range(63)]
+    crowd.until_waiting(63)
+    gate.open()
+    stands = Versioned(b"first", answer(first))
+    gate = crowd.gated.next()
+    assert gate.what == "commit"
+    gate.open()
+    assert [answer(each) for each in others] == [Conflict(stands)] * 63
+    assert crowd.gated.trips.empty()
+
+
+def test_more_than_128_keys_take_several_trips(crowd: Crowd) -> None:
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    others = [crowd.commit(f"k{number}") for number in range(150)]
+    crowd.until_waiting(150)
+    gate.open()
+    sizes: list[int] = []
+    for _ in range(2):
+        gate = crowd.gated.next()
+        sizes.append(len(gate.keys))
+        gate.open()
+    assert sizes == [128, 22]
+    assert len({answer(each) for each in (first, *others)}) == 151
+
+
+def test_an_error_as_an_items_answer_is_raised_to_its_caller_alone(crowd: Crowd) -> None:
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    full, fine = crowd.commit("full"), crowd.commit("fine")
+    crowd.until_waiting(2)
+    crowd.gated.made = lambda commits: [StoreFull() if each.key == "full" else "version" for each in commits]
+    gate.open()
+    crowd.gated.next().open()
+    answer(first)
+    with pytest.raises(StoreFull):
+        answer(full)
+    assert answer(fine) == "version"
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("down"), CommitUnknown("in doubt"), ValueError("a driver's")])
+def test_what_a_batch_raises_is_raised_to_all_who_were_in_it(crowd: Crowd, error: Exception) -> None:
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    others = [crowd.commit("b"), crowd.commit("c")]
+    crowd.until_waiting(2)
+    gate.open()
+    crowd.gated.next().open(error)
+    answer(first)
+    for each in others:
+        with pytest.raises(type(error)):
+            answer(each)
+
+
+def test_a_batch_with_too_few_answers_tells_nobody_anything(crowd: Crowd) -> None:
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    others = [crowd.commit("b"), crowd.commit("c")]
+    crowd.until_waiting(2)
+    crowd.gated.made = lambda _commits: ["version"]
+    gate.open()
+    crowd.gated.next().open()
+    answer(first)
+    for each in others:
+        with pytest.raises(ValueError, match="1 answers"):
+            answer(each)
+
+
+def test_a_leader_that_is_interrupted_takes_nobody_with_it(crowd: Crowd) -> None:
+    """Its companions are told that nobody knows, and the next goes on."""
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    leader = crowd.commit("b")
+    crowd.until_waiting(1)
+    companion = crowd.commit("c")
+    crowd.until_waiting(2)
+    gate.open()
+    gate = crowd.gated.next()
+    behind = crowd.commit("d")
+    crowd.until_waiting(1)
+    gate.open(KeyboardInterrupt())
+    crowd.gated.next().open()
+    answer(first)
+    with pytest.raises(KeyboardInterrupt):
+        answer(leader)
+    with pytest.raises(CommitUnknown):
+        answer(companion)
+    assert isinstance(answer(behind), str)
+
+
+def test_who_is_interrupted_alone_on_its_way_frees_it(crowd: Crowd) -> None:
+    alone = crowd.load("a")
+    gate = crowd.gated.next()
+    behind = crowd.load("b")
+    crowd.until_waiting(1, "_loads")
+    gate.open(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        answer(alone)
+    crowd.gated.next().open()
+    assert answer(behind) is None
+
+
+def stays(_lane: Any, _call: Any) -> None:
+    """Planted: an interrupted call stays in the row."""
+
+
+@pytest.mark.parametrize("withdraws", [True, False])
+def test_a_thread_that_is_interrupted_while_it_waits_does_not_keep_the_lead(
+    withdraws: bool, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal reaches the main thread, which waits first in the row; the thread behind it makes the trip."""
+    if not withdraws:
+        monkeypatch.setattr(combining._Lane, "_withdraw", stays)  # pyright: ignore[reportPrivateUsage]  # planted
+    main = threading.get_ident()
+    first = crowd.commit("a")
+    gate = crowd.gated.next()
+    behind: list[Future[Any]] = []
+
+    def interrupt() -> None:
+        crowd.until_waiting(1)
+        behind.append(crowd.commit("behind"))
+        crowd.until_waiting(2)
+        signal.pthread_kill(main, signal.SIGINT)
+
+    interrupting = crowd.pool.submit(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        crowd.store.commit("main", b"x", expect=None, gc_at=EPOCH)
+    answer(interrupting)
+    gate.open()
+    answer(first)
+    lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # whether anybody will ever go
+    if withdraws:
+        crowd.gated.next().open()
+        assert isinstance(answer(behind[0]), str)
+        assert crowd.gated.inner.load("main") is None
+    else:
+        with lane._mutex:  # pyright: ignore[reportPrivateUsage]  # no thread is between two steps
+            assert [call.key for call in lane.waiting if call.leads] == ["main"]
+            dead = lane.waiting.pop(0)
+        assert dead.key == "main"
+        lane._leave()  # pyright: ignore[reportPrivateUsage]  # so that this test ends
+        crowd.gated.next().open()
+        answer(behind[0])
+
+
+def child(answers: Any, store: CombinedStore) -> None:
+    store._store.free = True  # type: ignore[attr-defined]
+    answers.put(store.load("a") is None)
+
+
+def test_a_forked_child_begins_with_a_free_way(crowd: Crowd) -> None:
+    alone = crowd.load("a")
+    gate = crowd.gated.next()
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    process = context.Process(target=child, args=(answers, crowd.store))
+    process.start()
+    process.join(TIMEOUT_S)
+    hung = process.exitcode is None
+    if hung:
+        os.kill(process.pid or 0, signal.SIGKILL)
+    gate.open()
+    answer(alone)
+    assert not hung
+    assert answers.get() is True
+
+
+def test_only_a_store_that_waits_and_takes_batches_is_combined() -> None:
+    plain, gated = DiskLike(), GatedStore()
+    assert combined(plain) is plain
+    assert isinstance(combined(gated), CombinedStore)
+    memory = MemoryStore()
+    assert combined(memory) is memory
+
+
+def test_a_store_that_claims_batches_and_has_none_is_refused() -> None:
+    class Claims(DiskLike):
+        @property
+        def capabilities(self) -> Any:
+            return GatedStore.capabilities
+
+    with pytest.raises(ConfigurationError, match="Claims says that it takes batches, but has no load_many"):
+        Engine(Claims(), FakeProvider(owner=CodeOwner.CORE), pepper=PEPPER)
+
+
+def test_the_calls_of_an_engines_threads_go_together(crowd: Crowd) -> None:
+    vendor = FakeProvider(owner=CodeOwner.CORE)
+    with Engine(crowd.gated, vendor, pepper=PEPPER) as engine:
+        crowd.gated.free = True
+        engine.start("+12025550100")  # what is done once is done
+        while not crowd.gated.trips.empty():
+            crowd.gated.next()
+        crowd.gated.free = False
+        starts = [crowd.pool.submit(engine.start, f"+1202555010{number}") for number in range(1, 9)]
+        together: list[int] = []
+        while not all(each.done() for each in starts):
+            if crowd.gated.trips.empty():
+                PAUSE.wait(0.001)
+                continue
+            gate = crowd.gated.next()
+            together.append(len(gate.keys))
+            gate.open()
+        assert sum(together) == 16
+        assert len(together) < 16
+
+
+def test_sweeping_and_closing_go_past_the_lanes(crowd: Crowd) -> None:
+    assert crowd.store.capabilities is crowd.gated.capabilities
+    assert crowd.store.sweep(EPOCH, limit=1) == 0
+    crowd.store.close()
+    with pytest.raises(StoreUnavailable):
+        crowd.gated.inner.load("a")
