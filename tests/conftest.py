@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import os
 import time
@@ -13,7 +14,8 @@ from typing import cast
 import pytest
 from hypothesis import settings
 
-from tests.places import Place, memory, redis, tinydb
+from tests import sql_servers
+from tests.places import Place, memory, redis, sql, tinydb
 from tests.redis_servers import Server
 
 settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
@@ -46,20 +48,23 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], Place]:
-    """A new place for a store of this name, of `tests.places.STORES`."""
+def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Place]]:
+    """A new place for a store of this name, of `tests.places.STORES`; it is dropped after the test."""
     numbers = itertools.count()
+    with contextlib.ExitStack() as dropped:
 
-    def make(store: str) -> Place:
-        if store == "memory":
-            return memory()
-        if store == "redis":
-            return redis(request.getfixturevalue("redis_url"))
-        folder = tmp_path / f"place{next(numbers)}"
-        folder.mkdir()
-        return tinydb(folder)
+        def make(store: str) -> Place:
+            if store == "memory":
+                return memory()
+            if store == "redis":
+                return redis(request.getfixturevalue("redis_url"))
+            folder = tmp_path / f"place{next(numbers)}"
+            folder.mkdir()
+            if store == "tinydb":
+                return tinydb(folder)
+            return sql(dropped.enter_context(sql_servers.place(store, folder)))
 
-    return make
+        yield make
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

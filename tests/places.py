@@ -16,16 +16,19 @@ from typing import Any, Final, Self
 
 from pydantic import SecretStr
 
+import otpcore_redis.settings
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_redis import RedisSettings
-from otpcore_redis.settings import build, build_async
+from tests import sql_servers
 
-__all__ = ["COLOURS", "DURABLE", "EMBEDDED", "KINDS", "SERVED", "STORES", "Place", "memory", "redis", "tinydb"]
+__all__ = ["COLOURS", "DURABLE", "KINDS", "SERVED", "SQL", "STORES", "Place", "memory", "redis", "sql", "tinydb"]
 
-EMBEDDED: Final = ("memory", "tinydb")
-SERVED: Final = ("redis",)
-STORES: Final = (*EMBEDDED, *SERVED)
+SQL: Final = ("sqlite", "postgresql", "mariadb")
+STORES: Final = ("memory", "tinydb", *SQL, "redis")
+SERVED: Final = ("postgresql", "mariadb", "redis")
+"""Their server may be stopped, killed or cut off."""
+
 DURABLE: Final = STORES[1:]
 """Their records outlive a process, and several processes share them."""
 
@@ -67,16 +70,29 @@ class Place:
                 return MemoryStore()
             case "tinydb":
                 return TinyDBStore(self.address)
+            case "redis":
+                return otpcore_redis.settings.build(self._redis())
             case _:
-                return build(self._redis())
+                return self.sql.store(connections=CONNECTIONS)
 
     def open_awaited(self) -> Any:
         """A store for the awaiting engine: one that awaits where there is one."""
-        return build_async(self._redis()) if self.store == "redis" else self.open()
+        match self.store:
+            case "memory" | "tinydb":
+                return self.open()
+            case "redis":
+                return otpcore_redis.settings.build_async(self._redis())
+            case _:
+                return self.sql.async_store(connections=CONNECTIONS)
 
     def opened(self, colour: str) -> Any:
         """A store for the engine of one of `COLOURS`."""
         return self.open() if colour == "threads" else self.open_awaited()
+
+    @property
+    def sql(self) -> sql_servers.Place:
+        """The same place, as an administrator of the database sees it."""
+        return sql_servers.Place(self.store, self.address, self.own)
 
     def at(self, address: str) -> Place:
         """The same records by another way, such as a proxy."""
@@ -99,3 +115,8 @@ def tinydb(folder: Path | str) -> Place:
 def redis(url: str) -> Place:
     """A head of keys that no other place has."""
     return Place("redis", url, f"test:{secrets.token_hex(6)}:")
+
+
+def sql(place: sql_servers.Place) -> Place:
+    """Tables of a name that no other place has."""
+    return Place(place.kind, place.url, place.prefix)

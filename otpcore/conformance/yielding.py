@@ -14,9 +14,13 @@ from datetime import datetime
 from threading import Event
 from typing import cast
 
+from otpcore.errors import StoreError
 from otpcore.ports import (
+    AsyncBatches,
     AsyncScans,
     AsyncStore,
+    Batches,
+    CommitRequest,
     Conflict,
     Scans,
     Store,
@@ -56,6 +60,16 @@ class YieldingStore:
         """See `Store.commit`."""
         self._give_way()
         return self._inner.commit(key, data, expect=expect, gc_at=gc_at)
+
+    def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | StoreError | None]:
+        """See `Batches.load_many`; the inner store must have it."""
+        self._give_way()
+        return cast("Batches", self._inner).load_many(keys)
+
+    def commit_many(self, commits: Sequence[CommitRequest]) -> Sequence[Version | Conflict | StoreError]:
+        """See `Batches.commit_many`; the inner store must have it."""
+        self._give_way()
+        return cast("Batches", self._inner).commit_many(commits)
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`."""
@@ -102,6 +116,18 @@ class AsyncYieldingStore:
         await asyncio.sleep(PAUSE_S)
         answer = self._inner.commit(key, data, expect=expect, gc_at=gc_at)
         return answer if isinstance(answer, (str, Conflict)) else await answer
+
+    async def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | StoreError | None]:
+        """See `Batches.load_many`; the inner store must have it."""
+        await asyncio.sleep(PAUSE_S)
+        found = cast("Batches | AsyncBatches", self._inner).load_many(keys)
+        return found if isinstance(found, Sequence) else await found
+
+    async def commit_many(self, commits: Sequence[CommitRequest]) -> Sequence[Version | Conflict | StoreError]:
+        """See `Batches.commit_many`; the inner store must have it."""
+        await asyncio.sleep(PAUSE_S)
+        answers = cast("Batches | AsyncBatches", self._inner).commit_many(commits)
+        return answers if isinstance(answers, Sequence) else await answers
 
     async def sweep(self, before: datetime, *, limit: int) -> int:
         """See `Store.sweep`."""

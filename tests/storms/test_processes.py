@@ -18,7 +18,7 @@ import pytest
 from tests.places import COLOURS, DURABLE, Place
 
 ROUNDS = [4, pytest.param(1000, marks=pytest.mark.nightly)]
-CONTROL_ROUNDS = 4
+CONTROL_ROUNDS = 2
 PARTIES = 64
 KEY_PARTIES = 16
 TRIES = 5
