@@ -135,7 +135,10 @@ class _Caller:
 
     def _load_many(self, store: Any, keys: Sequence[str]) -> Flow[None]:
         called = time.monotonic_ns()
-        answers: Sequence[Any] = yield store.load_many(keys)
+        try:
+            answers: Sequence[Any] = yield store.load_many(keys)
+        except StoreError:
+            return
         for key, found in zip(keys, answers, strict=True):
             if not isinstance(found, StoreError):
                 self._heard(key, called, found)
@@ -151,7 +154,10 @@ class _Caller:
     def _commit_many(self, store: Any, keys: Sequence[str]) -> Flow[None]:
         asked = [self._drawn(key) for key in keys]
         called = time.monotonic_ns()
-        answers: Sequence[Any] = yield store.commit_many(asked)
+        try:
+            answers: Sequence[Any] = yield store.commit_many(asked)
+        except StoreError as error:
+            answers = [error] * len(asked)
         for one, answer in zip(asked, answers, strict=True):
             self._told(one, called, answer)
 
