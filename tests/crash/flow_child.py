@@ -327,6 +327,11 @@ def main(scenario: str, *args: str) -> None:
     """Run one scenario and print what was found."""
     result: Any
     canonicalise(phone(0))  # loads its metadata once, not in every fork
+    for place in (Place.parse(arg) for arg in args if arg.startswith("[")):  # and a driver, and the tables are made
+        place.open_awaited()
+        store = place.open()
+        store.load("warm")
+        store.close()
     match scenario, *args:
         case "points", points, colour, mutant, place, log, phones:
             result = fail_points(points.split(","), colour, mutant, Place.parse(place), log, int(phones))
