@@ -63,13 +63,16 @@ class ProviderType:
 
 @dataclass(frozen=True, slots=True)
 class StoreType:
-    """A kind of store that settings may name; the attributes are those of `ProviderType`."""
+    """A kind of store that settings may name; the attributes are those of `ProviderType`.
+
+    Where a store is awaited for some settings only, `build_async` gives the blocking one for the others.
+    """
 
     name: str
     summary: str
     settings: type[BaseModel]
     build: Callable[[Any], Store]
-    build_async: Callable[[Any], AsyncStore] | None = None
+    build_async: Callable[[Any], AsyncStore | Store] | None = None
 
 
 @dataclass(frozen=True, slots=True)

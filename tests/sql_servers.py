@@ -1,88 +1,199 @@
-"""Places in databases for the tests of the SQL store: a SQLite file, or tables of a name drawn by lot on a server.
+"""PostgreSQL, MariaDB and PgBouncer of the tests' own, which they may stop, kill and cut off.
 
-Rules of this file: what is made on a shared server is dropped again. Which servers, and what happens where one does not
-answer, is in `tests.legacy.services`.
+Rules of this file: loopback only; what is started here is ended here, by its process id. The servers refuse to run as
+root: there they become the user whom their package made, who may not pass through pytest's folders. So their data is
+in folders of `place_of`.
 """
 
 from __future__ import annotations
 
-import secrets
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
 from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import ClassVar
 
-import sqlalchemy as sa
-from pydantic import SecretStr
-from sqlalchemy.pool import NullPool
+import pytest
 
-from otpcore_sql import SQLSettings
-from otpcore_sql.settings import build, build_async
-from tests.legacy.services import ADDRESSES, available
+from tests.redis_servers import free_port, needed
 
-__all__ = ["KINDS", "Place", "place"]
+__all__ = ["SECRET", "MariaDB", "PgBouncer", "PostgreSQL", "Server", "place_of"]
 
-KINDS: Final = ("sqlite", "postgresql", "mariadb")
+DEADLINE_S = 60
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a store of a test keeps its tables; picklable.
-
-    Attributes:
-        kind: of `KINDS`.
-        url, prefix: as the settings take them.
-    """
-
-    kind: str
-    url: str = field(repr=False)
-    prefix: str
-
-    def settings(self, **given: Any) -> SQLSettings:
-        return SQLSettings(**{"url": SecretStr(self.url), "prefix": self.prefix, "timeout_s": 10.0, **given})
-
-    def store(self, **given: Any) -> Any:
-        return build(self.settings(**given))
-
-    def async_store(self, **given: Any) -> Any:
-        return build_async(self.settings(**given))
-
-    def run(self, *statements: str) -> list[Any]:
-        """Statements of an administrator, each committed by itself; the rows of the last."""
-        engine = sa.create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        rows: list[Any] = []
-        with engine.connect() as connection:
-            for statement in statements:
-                found = connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
-                rows = [tuple(row) for row in found] if found.returns_rows else []
-        return rows
-
-    def drop(self) -> None:
-        """Everything of the prefix."""
-        if self.kind == "sqlite":
-            return
-        engine = sa.create_engine(self.url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            seen = sa.inspect(connection)
-            for kind, names in (("VIEW", seen.get_view_names()), ("TABLE", seen.get_table_names())):
-                mine = [name for name in names if name.startswith(f"{self.prefix}_")]
-                if mine:
-                    cascade = " CASCADE" if self.kind == "postgresql" else ""
-                    connection.exec_driver_sql(f"DROP {kind} {', '.join(mine)}{cascade}")
-            if self.kind == "postgresql":
-                connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {self.prefix}_json(bytea)")
+def found(program: str) -> str:
+    """The path of a program of a server, which need not be on the PATH; without it the test is skipped."""
+    places = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"), key=lambda path: int(path.parts[4]))
+    path = shutil.which(program, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/bin"]))
+    return str(places[-1]) if places else path or needed(program)
 
 
 @contextmanager
-def place(kind: str, folder: Path) -> Generator[Place]:
-    """An empty place, dropped afterwards."""
-    available(kind)
-    if kind == "sqlite":
-        yield Place(kind, f"sqlite:///{folder}/records.sqlite", "otpcore")
-        return
-    made = Place(kind, ADDRESSES[kind], f"t{secrets.token_hex(6)}")
-    try:
-        yield made
-    finally:
-        made.drop()
+def place_of(name: str) -> Generator[Path]:
+    """A new folder that other users may pass through; removed with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix=f"otpcore-{name}-", ignore_cleanup_errors=True) as made:
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+class Server:
+    """A server in a folder of `place_of`.
+
+    Attributes:
+        port: where it listens.
+    """
+
+    user: ClassVar[str]
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.port = free_port()
+        self._folder = folder
+        self._options = options
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "server.log"
+        self._prepare()
+        self.start()
+
+    def _prepare(self) -> None:
+        raise NotImplementedError
+
+    def _command(self) -> list[str]:
+        raise NotImplementedError
+
+    def _as_user(self, command: list[str]) -> list[str]:
+        if os.getuid() != 0:
+            return command
+        return [needed("setpriv"), "--reuid", self.user, "--regid", self.user, "--clear-groups", "--", *command]
+
+    def _own(self, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        if os.getuid() == 0:
+            shutil.chown(folder, self.user, self.user)
+
+    def _run(self, *command: str) -> None:
+        with self._log.open("ab") as log:
+            subprocess.run(self._as_user(list(command)), stdout=log, stderr=log, check=True, cwd="/")
+
+    def start(self) -> None:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._as_user(self._command()), stdout=log, stderr=log, cwd="/")
+        until = time.monotonic() + DEADLINE_S
+        while not self._answers():
+            assert self._process.poll() is None, self._log.read_text()
+            assert time.monotonic() < until, self._log.read_text()
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            return True
+        return False
+
+    def kill(self) -> None:
+        """As if the machine had lost its power, but for what the system still writes."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        self._end(signal.SIGTERM)
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(how)
+            self._process.wait(DEADLINE_S)
+            self._process = None
+
+
+class PostgreSQL(Server):
+    """A cluster that trusts everybody on the loopback."""
+
+    user = "postgres"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres:{SECRET}@127.0.0.1:{self.port}/postgres"
+
+    def _prepare(self) -> None:
+        data = self._folder / "data"
+        self._own(data)
+        self._run(found("initdb"), "-D", str(data), "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "-N")
+
+    def _command(self) -> list[str]:
+        data = self._folder / "data"
+        common = ["-D", str(data), "-p", str(self.port), "-h", "127.0.0.1", "-k", str(data)]
+        small = ["-c", "shared_buffers=8MB", "-c", "max_connections=40"]
+        return [found("postgres"), *common, *small, *self._options]
+
+    def _answers(self) -> bool:
+        import psycopg
+
+        with suppress(psycopg.Error), psycopg.connect(self.url, connect_timeout=2):
+            return True
+        return False
+
+    def stop(self) -> None:
+        """At once: sessions are ended, and told so."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """The postmaster, and with it its children, which see that it has gone."""
+        super().kill()
+        until = time.monotonic() + DEADLINE_S
+        while self._answers():
+            assert time.monotonic() < until
+            time.sleep(0.02)
+
+
+class MariaDB(Server):
+    """A server whose root has no password."""
+
+    user = "mysql"
+
+    @property
+    def url(self) -> str:
+        return f"mariadb://root@127.0.0.1:{self.port}/mysql"
+
+    def _prepare(self) -> None:
+        self._own(self._folder / "mariadb")
+        plain = ["--auth-root-authentication-method=normal", "--skip-test-db"]
+        self._run(found("mariadb-install-db"), "--no-defaults", f"--datadir={self._folder}/mariadb/data", *plain)
+
+    def _command(self) -> list[str]:
+        data = self._folder / "mariadb"
+        place = [f"--datadir={data}/data", f"--socket={data}/s", f"--pid-file={data}/pid", f"--port={self.port}"]
+        small = ["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=16M"]
+        return [found("mariadbd"), "--no-defaults", *place, *small, *self._options]
+
+
+class PgBouncer(Server):
+    """In front of a database, in transaction mode, with two connections to it.
+
+    Args:
+        folder: of its own.
+        target: host, port, user and database, as `name=value`.
+    """
+
+    user = "postgres"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/pooled"
+
+    def _prepare(self) -> None:
+        self._own(self._folder / "bouncer")
+        (target,) = self._options
+        (self._folder / "bouncer" / "bouncer.ini").write_text(
+            f"[databases]\npooled = {target}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {self.port}\n"
+            "unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 2\n"
+        )
+
+    def _command(self) -> list[str]:
+        return [found("pgbouncer"), str(self._folder / "bouncer" / "bouncer.ini")]
+
+
+SECRET = "s3cret-of-the-tests"

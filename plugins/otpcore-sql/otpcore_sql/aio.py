@@ -11,19 +11,20 @@ import os
 import weakref
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, StoreCapabilities, StoreRemark, Version, Versioned
 from otpcore_sql import flows
+from otpcore_sql.connections import LEFT
 from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
 from otpcore_sql.postgresql import PostgreSQL
 from otpcore_sql.rows import change_of, micros
 from otpcore_sql.store import CLOSED, NOT_ASKED
-from otpcore_sql.wire import awaited_exchange
+from otpcore_sql.wire import awaited_exchange, unreachable
 
 __all__ = ["AsyncSQLStore"]
 
@@ -34,11 +35,11 @@ class AsyncSQLStore:
     """`SQLStore`, awaited, for PostgreSQL alone.
 
     Args:
-        dialect: the database. Of its engine this takes the address, and makes the tables with it at the first use.
+        dialect: the database.
         connections: of this process, at the most.
     """
 
-    def __init__(self, dialect: PostgreSQL, connections: int) -> None:
+    def __init__(self, dialect: PostgreSQL, *, connections: int) -> None:
         self._dialect = dialect
         self._room = asyncio.Semaphore(connections)
         self._idle: list[psycopg.AsyncConnection[Any]] = []
@@ -134,33 +135,24 @@ class AsyncSQLStore:
             if not self._dialect.is_stale(connection):
                 return connection
             await connection.close()
-        _, given = self._dialect.engine.dialect.create_connect_args(self._dialect.engine.url)
         try:
-            return await psycopg.AsyncConnection.connect(**given, **self._dialect.connecting)
+            return await psycopg.AsyncConnection.connect(**self._dialect.connecting)
         except (psycopg.Error, OSError) as error:
-            raise self._dialect.unreachable(error) from error
+            raise unreachable(error) from error
 
     async def _prepare(self) -> None:
         async with self._preparing:
             if not self._ready:
-                await asyncio.to_thread(self._migrate)
+                await asyncio.to_thread(migrate, self._dialect)
                 self._ready = True
-
-    def _migrate(self) -> None:
-        try:
-            migrate(self._dialect)
-        finally:
-            self._dialect.engine.dispose()
 
     def after_fork(self) -> None:
         """In a child: connections are the parent's."""
-        _LEFT.extend(self._idle)
+        LEFT.extend(self._idle)
         self._idle = []
 
 
 _OPEN: weakref.WeakSet[AsyncSQLStore] = weakref.WeakSet()
-_LEFT: Final[list[Any]] = []
-"""See `otpcore_sql.store`."""
 
 
 def _in_child() -> None:

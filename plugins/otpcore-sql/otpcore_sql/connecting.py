@@ -6,7 +6,7 @@ Rules of this file: nothing connects here. A message never shows the URL, which 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, make_url
@@ -58,25 +58,19 @@ def dialect_of(settings: SQLSettings) -> Dialect:
         raise ConfigurationError(f"The driver {driver} is not there: pip install '{extra}'.") from error
 
 
-def engine(url: URL, settings: SQLSettings, **given: Any) -> sa.Engine:
-    """An engine whose connections commit by themselves, and are given back as they are.
+def engine(url: URL) -> sa.Engine:
+    """What makes the tables, and turns the URL into arguments for the driver; it keeps no connection.
 
     Raises:
         ConfigurationError: the URL has what the driver does not know.
     """
     kind, driver, _ = DRIVERS[url.get_backend_name()]
     try:
-        return sa.create_engine(
-            url.set(drivername=f"{kind}+{driver}"),
-            pool_size=settings.connections,
-            max_overflow=0,
-            pool_timeout=settings.timeout_s,
-            pool_use_lifo=True,
-            pool_reset_on_return=None,
-            connect_args=given,
-        )
+        made = sa.create_engine(url.set(drivername=f"{kind}+{driver}"), poolclass=sa.NullPool)
+        made.dialect.create_connect_args(made.url)
     except (SQLAlchemyError, TypeError, ValueError):
         raise ConfigurationError(NO_URL) from None
+    return made
 
 
 def sqlite_file(settings: SQLSettings) -> Path | None:

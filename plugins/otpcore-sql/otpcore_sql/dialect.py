@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeAlias
 
 import sqlalchemy as sa
 
-from otpcore.errors import StoreError, StoreUnavailable
+from otpcore.errors import StoreUnavailable
 from otpcore.ports import StoreCapabilities, StoreRemark
 from otpcore_sql.rows import Change
 
@@ -33,7 +33,7 @@ class Dialect(Protocol):
     Attributes:
         name: `sqlite`, `postgresql` or `mysql`.
         prefix: of tables and views.
-        engine: connects at first use; its pool is used, and closed, by the store.
+        engine: makes the tables, over connections of `connect`.
         capabilities: of a store over it.
         load: a statement with the key; the version and data.
         insert: key, version, gc_at, data; touches no row where the key is there.
@@ -55,6 +55,14 @@ class Dialect(Protocol):
     due: Any
     scan: Any
     settings: Any
+
+    def connect(self) -> Any:
+        """A connection of the driver that commits each statement by itself.
+
+        Raises:
+            StoreError: there is none; not CommitUnknown.
+        """
+        ...
 
     def load_many(self, keys: Sequence[str]) -> Ask:
         """The key, version and data of those that are there, in any order."""
@@ -87,10 +95,6 @@ class Dialect(Protocol):
         """
         ...
 
-    def unreachable(self, error: Exception) -> StoreError:
-        """What an error of connecting means."""
-        ...
-
     def after_fork(self) -> None:
-        """In a child: let go of what is the parent's, but for the pool."""
+        """In a child: let go of what is the parent's, but for the connections."""
         ...

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
 from otpcore.errors import StoreFormatError, StoreUnavailable
+from otpcore_sql.connections import drop
 from otpcore_sql.dialect import Dialect
 from otpcore_sql.schema import SCHEMA, step, version_table
 
@@ -38,17 +39,16 @@ def migrate(dialect: Dialect, upto: int = SCHEMA) -> None:
         StoreFormatError: they are of a newer release.
         StoreUnavailable: the database cannot be reached, or refused.
     """
+    opened = dialect.connect()
     try:
-        opened = dialect.engine.connect()
-    except Exception as error:
-        raise dialect.unreachable(_driver_error(error)) from _driver_error(error)
-    try:
-        with opened as connection:
+        with _engine(dialect, opened).connect() as connection:
             found = _version(connection, dialect.prefix)
             if found < upto:
                 found = _upgrade(connection, dialect, upto)
     except SQLAlchemyError as error:
         raise StoreUnavailable(REFUSED) from _driver_error(error)
+    finally:
+        drop(opened)
     if found > SCHEMA:
         raise StoreFormatError(NEWER.format(found=found, known=SCHEMA))
 
@@ -108,7 +108,12 @@ def _run(connection: sa.Connection, statement: str) -> sa.CursorResult[Any]:
     return connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
 
 
-def _driver_error(error: Exception) -> Exception:
+def _engine(dialect: Dialect, opened: Any) -> sa.Engine:
+    """SQLAlchemy over this one connection."""
+    return sa.create_engine(dialect.engine.url, creator=lambda: opened, poolclass=sa.NullPool)
+
+
+def _driver_error(error: SQLAlchemyError) -> Exception:
     """The driver's own error, without the statement that SQLAlchemy adds to it."""
     inner = getattr(error, "orig", None)
     return inner if isinstance(inner, Exception) else error

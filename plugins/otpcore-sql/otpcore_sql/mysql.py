@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-import pymysql
+import pymysql  # type: ignore[import-untyped]  # it brings no types
 from sqlalchemy.engine import URL
 
 from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
@@ -67,15 +67,16 @@ class MySQL:
     name = "mysql"
 
     def __init__(self, url: URL, settings: SQLSettings) -> None:
-        self.engine = engine(
-            url,
-            settings,
-            autocommit=True,
-            charset="utf8mb4",
-            connect_timeout=math.ceil(settings.timeout_s),
-            read_timeout=settings.timeout_s,
-            write_timeout=settings.timeout_s,
-        )
+        self.engine = engine(url)
+        _, given = self.engine.dialect.create_connect_args(self.engine.url)
+        self._connecting: dict[str, Any] = {
+            "charset": "utf8mb4",
+            **given,
+            "autocommit": True,
+            "connect_timeout": math.ceil(settings.timeout_s),
+            "read_timeout": settings.timeout_s,
+            "write_timeout": settings.timeout_s,
+        }
         self.prefix = settings.prefix
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
         self._table = records = f"{settings.prefix}_records"
@@ -89,6 +90,14 @@ class MySQL:
         self._load_many = LOAD_MANY.format(records=records)
         self._drop = DROP.format(records=records)
         self._versions = VERSIONS.format(records=records)
+
+    def connect(self) -> Any:
+        """See `Dialect.connect`."""
+        try:
+            return pymysql.connect(**self._connecting)
+        except (pymysql.Error, OSError) as error:
+            text = f"MariaDB cannot be reached ({type(error).__name__} {_code(error)})."
+            raise StoreUnavailable(text) from error
 
     def load_many(self, keys: Sequence[str]) -> Ask:
         """See `Dialect.load_many`."""
@@ -156,10 +165,6 @@ class MySQL:
             raise
         return [(one.key,) for one in changes if stands.get(one.key.encode()) == one.version.encode()]
 
-    def unreachable(self, error: Exception) -> StoreError:
-        """See `Dialect.unreachable`."""
-        return StoreUnavailable(f"MariaDB cannot be reached ({type(error).__name__} {_code(error)}).")
-
     def after_fork(self) -> None:
         """Nothing but the pool is the parent's."""
 
@@ -211,7 +216,9 @@ def remarks(found: Mapping[str, str]) -> list[StoreRemark]:
         text = "sync_binlog is not 1: after a power loss replicas may have commits that the server lost, or lack some."
         said.append(StoreRemark(text))
     if "ON" in (found.get("rpl_semi_sync_master_enabled"), found.get("rpl_semi_sync_source_enabled")):
-        said.append(StoreRemark("Commits wait for a replica while one is there (semi-sync): a failover to it keeps them."))
+        said.append(
+            StoreRemark("Commits wait for a replica while one is there (semi-sync): a failover to it keeps them.")
+        )
     else:
         said.append(StoreRemark("No replica confirms commits: a failover may forget the last acknowledged ones."))
     if not any(one.is_fault for one in said):

@@ -14,9 +14,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 from sqlalchemy.engine import URL
 
-from otpcore.errors import StoreError, StoreUnavailable
 from otpcore.ports import Durability, StoreCapabilities, StoreRemark
 from otpcore_sql import wire
 from otpcore_sql.connecting import engine
@@ -75,19 +75,21 @@ class PostgreSQL:
     """See `otpcore_sql.dialect.Dialect`.
 
     Attributes:
-        connecting: what psycopg is given beside the URL.
+        connecting: what psycopg is given.
         timeout_s: for an answer.
     """
 
     name = "postgresql"
 
     def __init__(self, url: URL, settings: SQLSettings) -> None:
-        self.connecting = {
+        self.engine = engine(url)
+        _, given = self.engine.dialect.create_connect_args(self.engine.url)
+        self.connecting: dict[str, Any] = {
+            **given,
             "autocommit": True,
             "connect_timeout": math.ceil(settings.timeout_s),
             "prepare_threshold": None,  # nothing stays on the server, which may be another one behind a PgBouncer
         }
-        self.engine = engine(url, settings, **self.connecting)
         self.prefix = settings.prefix
         self.timeout_s = settings.timeout_s
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
@@ -105,6 +107,13 @@ class PostgreSQL:
         self._load_many = ready(LOAD_MANY, (-TEXT,), (TEXT, TEXT, BYTEA))
         self._write_many = ready(WRITE_MANY, (-TEXT, -TEXT, -TEXT, -INT8, -BYTEA), (TEXT,))
         self._drop = ready(DROP, (-TEXT, INT8))
+
+    def connect(self) -> psycopg.Connection[Any]:
+        """See `Dialect.connect`."""
+        try:
+            return psycopg.connect(**self.connecting)
+        except (psycopg.Error, OSError) as error:
+            raise wire.unreachable(error) from error
 
     def load_many(self, keys: Sequence[str]) -> Ask:
         """See `Dialect.load_many`."""
@@ -135,10 +144,6 @@ class PostgreSQL:
     def perform(self, connection: Any, statement: Statement, params: Sequence[Any]) -> Answer:
         """See `Dialect.perform`."""
         return wire.exchange(connection, statement, params, self.timeout_s)
-
-    def unreachable(self, error: Exception) -> StoreError:
-        """See `Dialect.unreachable`."""
-        return StoreUnavailable(f"PostgreSQL cannot be reached ({type(error).__name__}).")
 
     def after_fork(self) -> None:
         """Nothing but the pool is the parent's."""

@@ -7,7 +7,7 @@ which may hold a password.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from otpcore_sql.postgresql import PostgreSQL  # for a cast
     from otpcore_sql.store import SQLStore
 
-__all__ = ["SQLSettings", "build", "build_async"]
+__all__ = ["PREFIX", "SQLSettings", "build", "build_async"]
+
+
+PREFIX: Final = "otpcore"
 
 
 class SQLSettings(BaseModel):
@@ -26,7 +29,7 @@ class SQLSettings(BaseModel):
 
     url: SecretStr = Field(description="sqlite:///FILE, postgresql://…, mariadb://… or mysql://…")
     prefix: str = Field(
-        default="otpcore", pattern=r"^[a-z][a-z0-9_]{0,30}$", description="at the head of every table and view"
+        default=PREFIX, pattern=r"^[a-z][a-z0-9_]{0,30}$", description="at the head of every table and view"
     )
     connections: int = Field(default=8, ge=1, le=1000, description="connections of one process, at the most")
     timeout_s: float = Field(default=2.0, gt=0, le=10, description="seconds for a connection, and for an answer")
@@ -47,7 +50,7 @@ def build(settings: SQLSettings) -> SQLStore:
     from otpcore_sql.connecting import dialect_of  # noqa: PLC0415  # at first use
     from otpcore_sql.store import SQLStore  # noqa: PLC0415  # at first use
 
-    return SQLStore(dialect_of(settings))
+    return SQLStore(dialect_of(settings), connections=settings.connections, timeout_s=settings.timeout_s)
 
 
 def build_async(settings: SQLSettings) -> AsyncSQLStore | SQLStore:
@@ -57,7 +60,7 @@ def build_async(settings: SQLSettings) -> AsyncSQLStore | SQLStore:
 
     dialect = dialect_of(settings)
     if dialect.name != "postgresql":
-        return SQLStore(dialect)
+        return SQLStore(dialect, connections=settings.connections, timeout_s=settings.timeout_s)
     from otpcore_sql.aio import AsyncSQLStore  # noqa: PLC0415  # it loads psycopg
 
-    return AsyncSQLStore(cast("PostgreSQL", dialect), settings.connections)
+    return AsyncSQLStore(cast("PostgreSQL", dialect), connections=settings.connections)

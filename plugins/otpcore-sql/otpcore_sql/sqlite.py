@@ -16,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import sqlalchemy as sa
 from sqlalchemy.engine import URL
 
 from otpcore.errors import CommitUnknown, ConfigurationError, StoreError, StoreFormatError, StoreFull, StoreUnavailable
@@ -43,6 +42,8 @@ SETTINGS = """
 SELECT 'journal_mode', journal_mode FROM pragma_journal_mode UNION ALL
 SELECT 'synchronous', CAST(synchronous AS TEXT) FROM pragma_synchronous
 """
+
+NO_LOCK: Final = "The lock beside SQLite's file cannot be taken ({})."
 
 WRITE_MANY: Final = "a batch"
 """Stands for one transaction of several statements."""
@@ -87,14 +88,8 @@ class SQLite:
     def __init__(self, url: URL, settings: SQLSettings) -> None:
         self.path = _place(settings)
         self.prefix = settings.prefix
-        self.engine = engine(
-            url.set(database=self.path),
-            settings,
-            isolation_level=None,
-            timeout=settings.timeout_s,
-            check_same_thread=False,
-        )
-        sa.event.listen(self.engine.pool, "connect", self._connected)
+        self.engine = engine(url.set(database=self.path))
+        self._timeout_s = settings.timeout_s
         self._synchronous = settings.synchronous
         self._writers = Writers(f"{self.path}.lock")
         kept = Durability.DISK if settings.synchronous == "full" else Durability.PROCESS
@@ -110,6 +105,19 @@ class SQLite:
         self._load_many = LOAD_MANY.format(records=records)
         self._drop = DROP.format(records=records)
         self._writes = frozenset({self.insert, self.update, self.delete, self._drop})
+
+    def connect(self) -> sqlite3.Connection:
+        """See `Dialect.connect`."""
+        try:
+            made = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
+            made.execute(f"PRAGMA synchronous = {self._synchronous}")
+            with self._writers:  # the change to WAL, which only the first makes, waits for nobody
+                made.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.Error as error:
+            raise _meaning(error, wrote=False) from error
+        except OSError as error:
+            raise StoreUnavailable(NO_LOCK.format(error.strerror)) from error
+        return made
 
     def load_many(self, keys: Sequence[str]) -> Ask:
         """See `Dialect.load_many`."""
@@ -127,7 +135,9 @@ class SQLite:
         """See `Dialect.remarks`."""
         said: list[StoreRemark] = []
         if found["journal_mode"] != "wal":
-            said.append(StoreRemark(f"SQLite's journal is {found['journal_mode']}: readers and writers wait for one another."))
+            said.append(
+                StoreRemark(f"SQLite's journal is {found['journal_mode']}: readers and writers wait for one another.")
+            )
         level = SYNCHRONOUS.get(found["synchronous"], found["synchronous"])
         if int(found["synchronous"]) >= FULL:
             said.append(StoreRemark(f"An acknowledged commit is on the disk (synchronous={level})."))
@@ -152,7 +162,7 @@ class SQLite:
         except sqlite3.Error as error:
             raise _meaning(error, wrote=True) from error
         except OSError as error:
-            raise StoreUnavailable(f"The lock beside SQLite's file cannot be taken ({error.strerror}).") from error
+            raise StoreUnavailable(NO_LOCK.format(error.strerror)) from error
         try:
             return connection.execute(statement, params).fetchall(), 0
         except sqlite3.Error as error:
@@ -177,20 +187,9 @@ class SQLite:
             raise
         return written
 
-    def unreachable(self, error: Exception) -> StoreError:
-        """See `Dialect.unreachable`."""
-        if isinstance(error, sqlite3.Error):
-            return _meaning(error, wrote=False)
-        return StoreUnavailable(f"SQLite's file cannot be opened ({type(error).__name__}).")
-
     def after_fork(self) -> None:
         """See `Dialect.after_fork`."""
         self._writers.after_fork()
-
-    def _connected(self, connection: sqlite3.Connection, _record: object) -> None:
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        with self._writers:  # the change to WAL, which only the first makes, waits for nobody
-            connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _json(keys: Sequence[str]) -> str:

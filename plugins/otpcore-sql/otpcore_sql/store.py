@@ -9,13 +9,13 @@ import os
 import threading
 import weakref
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, StoreCapabilities, StoreRemark, Version, Versioned
 from otpcore_sql import flows
+from otpcore_sql.connections import Connections
 from otpcore_sql.dialect import Dialect
 from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
@@ -33,11 +33,14 @@ class SQLStore:
     """Records in a table, one row each. The table is made, or brought up to date, at the first use.
 
     Args:
-        dialect: the database; its engine is closed with the store.
+        dialect: the database.
+        connections: of this process, at the most.
+        timeout_s: to wait for one of them.
     """
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, *, connections: int, timeout_s: float) -> None:
         self._dialect = dialect
+        self._connections = Connections(dialect.connect, dialect.is_stale, limit=connections, timeout_s=timeout_s)
         self._closed = False
         self._ready = False
         self._preparing = threading.Lock()
@@ -80,8 +83,7 @@ class SQLStore:
     def close(self) -> None:
         """See `Store.close`."""
         self._closed = True
-        with suppress(Exception):  # connections that were lost
-            self._dialect.engine.dispose()
+        self._connections.close()
 
     # --- connections -----------------------------------------------------------------------------
 
@@ -91,9 +93,7 @@ class SQLStore:
             raise StoreUnavailable(CLOSED)
         if not self._ready:
             self._prepare()
-        perform = self._dialect.perform
-        held = self._connection()
-        connection, sound = held.driver_connection, True
+        perform, connection, sound = self._dialect.perform, self._connections.take(), True
         step: Any = flow.send
         given: Any = None
         try:
@@ -106,7 +106,8 @@ class SQLStore:
                 try:
                     if not sound:
                         raise StoreUnavailable(NOT_ASKED)  # noqa: TRY301 # the flow hears of it as of any other
-                    step, given = flow.send, perform(connection, statement, params)
+                    given = perform(connection, statement, params)
+                    step = flow.send
                 except StoreError as error:
                     sound = sound and not isinstance(error, CommitUnknown)
                     step, given = flow.throw, error
@@ -114,21 +115,7 @@ class SQLStore:
                     sound = False
                     raise
         finally:
-            if sound:
-                held.close()
-            else:
-                held.invalidate()
-
-    def _connection(self) -> Any:
-        """A connection on which nothing is known to be wrong."""
-        while True:
-            try:
-                held = self._dialect.engine.pool.connect()
-            except Exception as error:
-                raise self._dialect.unreachable(error) from error
-            if not self._dialect.is_stale(held.driver_connection):
-                return held
-            held.invalidate()
+            self._connections.give(connection, sound=sound)
 
     def _prepare(self) -> None:
         with self._preparing:
@@ -139,14 +126,11 @@ class SQLStore:
     def after_fork(self) -> None:
         """In a child: connections and locks are the parent's."""
         self._preparing = threading.Lock()
-        _LEFT.append(self._dialect.engine.pool)
-        self._dialect.engine.dispose(close=False)
+        self._connections.after_fork()
         self._dialect.after_fork()
 
 
 _OPEN: weakref.WeakSet[SQLStore] = weakref.WeakSet()
-_LEFT: Final[list[Any]] = []
-"""Pools of the parent: a child that closed their connections, or let them be collected, would say goodbye for it."""
 
 
 def _in_child() -> None:

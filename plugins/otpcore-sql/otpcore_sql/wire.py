@@ -25,7 +25,18 @@ from psycopg import pq
 from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
 from otpcore_sql.dialect import Answer, Clash
 
-__all__ = ["BYTEA", "INT8", "TEXT", "Statement", "array", "awaited_exchange", "exchange", "is_stale", "statement"]
+__all__ = [
+    "BYTEA",
+    "INT8",
+    "TEXT",
+    "Statement",
+    "array",
+    "awaited_exchange",
+    "exchange",
+    "is_stale",
+    "statement",
+    "unreachable",
+]
 
 BYTEA: Final = 17
 INT8: Final = 20
@@ -217,3 +228,8 @@ def _caused(error: StoreError, said: str) -> StoreError:
 def unanswered(error: Exception) -> CommitUnknown:
     """The connection broke, or the time was over: what was sent may be applied."""
     return CommitUnknown(f"PostgreSQL gave no answer ({type(error).__name__}).")
+
+
+def unreachable(error: Exception) -> StoreUnavailable:
+    """No connection: nothing was sent."""
+    return StoreUnavailable(f"PostgreSQL cannot be reached ({type(error).__name__}).")

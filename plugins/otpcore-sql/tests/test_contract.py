@@ -11,7 +11,7 @@ import pytest
 
 from otpcore.conformance.store import StoreContract
 from otpcore.ports import Durability, StoreCapabilities
-from tests.sql_servers import Place, place
+from tests.sql_places import Place, place
 
 ON_A_SERVER = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
 ON_A_FILE = StoreCapabilities(durability=Durability.DISK, multi_process=True, batch=True)

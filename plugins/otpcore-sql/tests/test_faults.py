@@ -1,0 +1,280 @@
+"""A server that stops, dies, refuses or is cut off: what is told is true, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from otpcore.errors import CommitUnknown, ConfigurationError, StoreError, StoreUnavailable
+from otpcore.ports import CommitRequest, Conflict, Version
+from otpcore_sql import SQLSettings
+from otpcore_sql.settings import build, build_async
+from tests.redis_servers import Proxy
+from tests.sql_servers import SECRET, Server
+
+LATER = datetime.now(UTC) + timedelta(hours=1)
+
+
+class Both:
+    """A store of either colour, asked as if it were blocking."""
+
+    def __init__(self, server: Any, colour: str, *, port: int | None = None, **given: Any) -> None:
+        url = server.url.replace(f":{server.port}/", f":{port or server.port}/")
+        self.prefix = given.setdefault("prefix", f"t{secrets.token_hex(6)}")
+        settings = SQLSettings(url=SecretStr(url), **{"timeout_s": 10.0, **given})
+        self.runner = asyncio.Runner() if colour == "awaiting" else None
+        self.store: Any = build(settings) if self.runner is None else build_async(settings)
+
+    def __call__(self, method: str, *given: Any, **named: Any) -> Any:
+        call = getattr(self.store, method)
+        return call(*given, **named) if self.runner is None else self.runner.run(call(*given, **named))
+
+    def put(self, key: str, data: bytes | None, expect: Version | None = None) -> Any:
+        return self("commit", key, data, expect=expect, gc_at=LATER)
+
+    def close(self) -> None:
+        self("close")
+        if self.runner is not None:
+            self.runner.close()
+
+
+@pytest.fixture(params=[("postgresql", "blocking"), ("postgresql", "awaiting"), ("mariadb", "blocking")], ids="-".join)
+def where(request: pytest.FixtureRequest, servers: dict[str, Server]) -> tuple[Server, str]:
+    kind, colour = request.param
+    return servers[kind], colour
+
+
+@pytest.fixture
+def proxy(where: tuple[Server, str]) -> Iterator[Proxy]:
+    made = Proxy(where[0].port)
+    yield made
+    made.close()
+
+
+def never(_data: bytes) -> bool:
+    return False
+
+
+def always(_data: bytes) -> bool:
+    return True
+
+
+def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(where: tuple[Server, str]) -> None:
+    server, colour = where
+    store, unused = Both(server, colour), Both(server, colour)
+    store.put("a", b"1")
+    server.stop()
+    asks: list[Callable[[], Any]] = [
+        lambda: store("load", "a"),
+        lambda: store.put("b", b"1"),
+        lambda: store("load_many", ["a", "b"]),
+        lambda: store("commit_many", [CommitRequest("b", b"1", None, LATER)]),
+        lambda: store("scan", "", 5),
+        lambda: store("sweep", LATER, limit=5),
+        lambda: store("examine"),
+        lambda: unused("load", "a"),
+    ]
+    try:
+        for ask in asks:
+            with pytest.raises(StoreUnavailable, match="cannot be reached") as refused:
+                ask()
+            assert refused.value.__cause__ is not None
+            assert SECRET not in f"{refused.value} {refused.value.__cause__}"
+    finally:
+        server.start()
+    assert store("load", "b") is None
+    assert store("load", "a").data == b"1"
+    store.close()
+    unused.close()
+
+
+def test_the_first_call_after_a_restart_is_served_by_a_new_connection(where: tuple[Server, str]) -> None:
+    server, colour = where
+    store = Both(server, colour)
+    version = store.put("a", b"1")
+    server.stop()
+    server.start()
+    second = store.put("a", b"2", version)
+    assert isinstance(second, str)
+    server.kill()
+    server.start()
+    assert store("load", "a").version == second  # acknowledged, and so on the disk
+    store.close()
+
+
+def test_without_the_look_at_an_idle_connection_the_first_call_after_a_restart_is_in_doubt(
+    where: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control of the test before."""
+    server, colour = where
+    store = Both(server, colour)
+    version = store.put("a", b"1")
+    monkeypatch.setattr(store.store._dialect, "is_stale", never)
+    if colour == "blocking":
+        monkeypatch.setattr(store.store._connections, "_is_stale", never)
+    server.stop()
+    server.start()
+    with pytest.raises(CommitUnknown):
+        store.put("a", b"2", version)
+    store.close()
+
+
+def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells(
+    where: tuple[Server, str], proxy: Proxy
+) -> None:
+    server, colour = where
+    store = Both(server, colour, port=proxy.port)
+    first = store.put("a", b"1")
+    proxy.loses = always
+    with pytest.raises(CommitUnknown) as unknown:
+        store.put("a", b"2", first)
+    assert unknown.value.__cause__ is not None
+    with pytest.raises(StoreUnavailable):
+        store("load", "a")
+    proxy.loses = never
+    assert store("load", "a").data == b"2"
+    assert isinstance(store.put("a", b"3", first), Conflict)
+    store.close()
+
+
+def test_a_batch_whose_answer_is_lost_is_unknown_as_a_whole(where: tuple[Server, str], proxy: Proxy) -> None:
+    server, colour = where
+    store = Both(server, colour, port=proxy.port)
+    first = store.put("a", b"1")
+    proxy.loses = always
+    with pytest.raises(CommitUnknown):
+        store("commit_many", [CommitRequest("a", b"2", first, LATER), CommitRequest("b", b"2", None, LATER)])
+    proxy.loses = never
+    found = store("load_many", ["a", "b"])
+    assert [one and one.data for one in found] in ([b"2", b"2"], [b"1", None])
+    store.close()
+
+
+def test_who_waits_too_long_is_told_that_nobody_knows(where: tuple[Server, str], proxy: Proxy) -> None:
+    server, colour = where
+    store = Both(server, colour, port=proxy.port, timeout_s=1.0)
+    first = store.put("a", b"1")
+    go = threading.Event()
+
+    def held(_data: bytes) -> bool:
+        assert go.wait(60)
+        return True
+
+    proxy.loses = held
+    with pytest.raises(CommitUnknown):
+        store.put("a", b"2", first)
+    proxy.loses = never
+    go.set()
+    assert store("load", "a").data in (b"1", b"2")
+    store.close()
+
+
+def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(where: tuple[Server, str]) -> None:
+    """The deletion, which goes by itself after the others, is in doubt; what comes after it is certainly not applied."""
+    server, colour = where
+    store = Both(server, colour)
+    first, second = store.put("a", b"1"), store.put("b", b"1")
+    wire: Any = sys.modules[type(store.store._dialect).__module__]
+    del wire
+
+    class Breaks:
+        """The dialect, whose deletions get no answer."""
+
+        def __init__(self, dialect: Any) -> None:
+            self._dialect = dialect
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._dialect, name)
+
+    if colour == "awaiting":
+        store.close()
+        pytest.skip("the flow is the same, and the exchange is a function of its module")
+    dialect: Any = Breaks(store.store._dialect)
+
+    def perform(connection: Any, statement: Any, params: Any) -> Any:
+        if statement is dialect.delete:
+            raise CommitUnknown
+        return dialect._dialect.perform(connection, statement, params)
+
+    dialect.perform = perform
+    store.store._dialect = dialect
+    answers = store(
+        "commit_many",
+        [
+            CommitRequest("c", b"1", None, LATER),
+            CommitRequest("a", None, first, LATER),
+            CommitRequest("b", None, second, LATER),
+        ],
+    )
+    assert isinstance(answers[0], str)
+    assert [type(answer) for answer in answers[1:]] == [CommitUnknown, StoreUnavailable]
+    store.close()
+
+
+def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Server]) -> None:
+    server = servers["postgresql"]
+    for colour in ("blocking", "awaiting"):
+        store = Both(server, colour)
+        version = store.put("a", b"1")
+
+        class ReadOnly:
+            url = f"{server.url}?options=-cdefault_transaction_read_only%3Don"
+            port = server.port
+
+        refused = Both(ReadOnly, colour, prefix=store.prefix)
+        with pytest.raises(StoreUnavailable, match="25006"):
+            refused.put("a", b"2", version)
+        (answer,) = [each for each in refused("commit_many", [CommitRequest("a", None, version, LATER)])]
+        assert isinstance(answer, StoreUnavailable)
+        assert refused("load", "a").version == version
+        refused.close()
+        store.close()
+
+
+@pytest.mark.parametrize("url", ["x", "http://:secret@h/d", "postgresql+asyncpg://:secret@h/d", "oracle://:secret@h/d"])
+@pytest.mark.parametrize("make", [build, build_async])
+def test_a_url_that_is_none_is_refused_and_not_shown(url: str, make: Callable[[SQLSettings], object]) -> None:
+    with pytest.raises(ConfigurationError, match="OTPCORE_SQL_URL") as refused:
+        make(SQLSettings(url=SecretStr(url)))
+    assert "secret" not in f"{refused.value} {refused.value.__cause__}"
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "module", "extra"),
+    [
+        ("postgresql://h/d", "psycopg", "otpcore_sql.postgresql", "postgresql"),
+        ("mariadb://h/d", "pymysql", "otpcore_sql.mysql", "mysql"),
+    ],
+)
+def test_a_driver_that_is_missing_is_named_with_what_brings_it(
+    url: str, driver: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, driver, None)
+    monkeypatch.delitem(sys.modules, module, raising=False)
+    with pytest.raises(ConfigurationError, match=rf"otpcore-sql\[{extra}\]"):
+        build(SQLSettings(url=SecretStr(url)))
+
+
+def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[str, Server]) -> None:
+    store = Both(servers["postgresql"], "blocking", connections=1, timeout_s=0.2)
+    store.put("a", b"1")
+    held = store.store._connections.take()
+    with pytest.raises(StoreUnavailable, match="in use"):
+        store("load", "a")
+    store.store._connections.give(held, sound=True)
+    assert store("load", "a").data == b"1"
+    store.close()
+
+
+def test_every_error_is_an_error_of_stores() -> None:
+    from otpcore_sql.dialect import Clash
+
+    assert issubclass(Clash, StoreError)
