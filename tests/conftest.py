@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 from hypothesis import settings
 
-from tests import sql_servers
+from tests import sql_places
 from tests.places import Place, memory, redis, sql, tinydb
 from tests.redis_servers import Server
 
@@ -62,7 +62,7 @@ def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
             folder.mkdir()
             if store == "tinydb":
                 return tinydb(folder)
-            return sql(dropped.enter_context(sql_servers.place(store, folder)))
+            return sql(dropped.enter_context(sql_places.place(store, folder)))
 
         yield make
 

@@ -20,7 +20,7 @@ import otpcore_redis.settings
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_redis import RedisSettings
-from tests import sql_servers
+from tests import sql_places
 
 __all__ = ["COLOURS", "DURABLE", "KINDS", "SERVED", "SQL", "STORES", "Place", "memory", "redis", "sql", "tinydb"]
 
@@ -90,9 +90,9 @@ class Place:
         return self.open() if colour == "threads" else self.open_awaited()
 
     @property
-    def sql(self) -> sql_servers.Place:
+    def sql(self) -> sql_places.Place:
         """The same place, as an administrator of the database sees it."""
-        return sql_servers.Place(self.store, self.address, self.own)
+        return sql_places.Place(self.store, self.address, self.own)
 
     def at(self, address: str) -> Place:
         """The same records by another way, such as a proxy."""
@@ -117,6 +117,6 @@ def redis(url: str) -> Place:
     return Place("redis", url, f"test:{secrets.token_hex(6)}:")
 
 
-def sql(place: sql_servers.Place) -> Place:
+def sql(place: sql_places.Place) -> Place:
     """Tables of a name that no other place has."""
     return Place(place.kind, place.url, place.prefix)

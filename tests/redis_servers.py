@@ -120,7 +120,11 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            server = socket.create_connection(("127.0.0.1", self._port))
+            try:
+                server = socket.create_connection(("127.0.0.1", self._port))
+            except OSError:  # nobody is there
+                client.close()
+                continue
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pass, args=(source, target, back), daemon=True).start()
 

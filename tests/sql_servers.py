@@ -19,8 +19,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
-import pytest
-
 from tests.redis_servers import free_port, needed
 
 __all__ = ["SECRET", "MariaDB", "PgBouncer", "PostgreSQL", "Server", "place_of"]

@@ -81,9 +81,11 @@ def is_linearizable(steps: Sequence[Step]) -> bool:
         return False
     ordered = sorted(steps, key=lambda step: step.called)
     needing: defaultdict[int, list[int]] = defaultdict(list)
+    doubting: defaultdict[int, list[int]] = defaultdict(list)
     for number, step in enumerate(ordered):
-        if step.is_needed and not isinstance(step.effect, Swept):
-            needing[step.effect.saw if isinstance(step.effect, Read) else step.effect.before].append(number)
+        if not isinstance(step.effect, Swept):
+            state = step.effect.saw if isinstance(step.effect, Read) else step.effect.before
+            (needing if step.is_needed else doubting)[state].append(number)
     seen: set[Place] = set()
     stack: list[Place] = [(0, 0, ABSENT)]
     while stack:
@@ -99,7 +101,8 @@ def is_linearizable(steps: Sequence[Step]) -> bool:
         for number in window:
             after = _after(ordered[number].effect, state)
             if after is not None and (state in {ABSENT, after} or waiting in ([], [number])):
-                stack.append(_taken(ordered, first, taken, number, after))
+                gone = [] if state in {ABSENT, after} else doubting[state]
+                stack.append(_taken(ordered, first, taken, number, after, gone))
     return False
 
 
@@ -157,9 +160,10 @@ def _after(effect: Effect, state: int) -> int | None:
             return ABSENT if state in due else None
 
 
-def _taken(ordered: Sequence[Step], first: int, taken: int, number: int, state: int) -> Place:
-    """The place behind this operation. What need not be, and had returned before it was called, is now left out."""
-    taken |= 1 << (number - first)
+def _taken(ordered: Sequence[Step], first: int, taken: int, number: int, state: int, gone: Sequence[int]) -> Place:
+    """The place behind this operation. What need not be is left out if it had returned before, or cannot be any more."""
+    for other in (number, *gone):
+        taken |= 1 << (other - first) if other >= first else 0
     for earlier in range(first, number):
         step = ordered[earlier]
         if step.returned < ordered[number].called and not step.is_needed:
