@@ -161,7 +161,7 @@ def _after(effect: Effect, state: int) -> int | None:
 
 
 def _taken(ordered: Sequence[Step], first: int, taken: int, number: int, state: int, gone: Sequence[int]) -> Place:
-    """The place behind this operation. What need not be is left out if it had returned before, or cannot be any more."""
+    """The place behind this operation. What need not be is left out if it had returned before, or is now too late."""
     for other in (number, *gone):
         taken |= 1 << (other - first) if other >= first else 0
     for earlier in range(first, number):

@@ -2,7 +2,8 @@
 
 Every outcome is counted: what was not answered as ever ended in a `StoreError`, and nothing was sent or approved by it.
 No phone gets a second message, no session a second success or more answers than tries; and afterwards the service goes
-on. A CI run has one storm for each store, colour and trouble; a nightly one has 20, with trouble at other moments.
+on. A CI run has one storm for each store and trouble, in turn in one colour and in the other; a nightly one has 20 for
+each store, colour and trouble, which comes at another moment in each.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from tests.outages.trouble import TROUBLES, Served, Trouble
 from tests.places import COLOURS, SERVED, Place
 from tests.storms.arena import Arena, Call, arena_for, checking, outcomes_of, phone, starting, token_of
 
+NIGHTLY = pytest.mark.nightly
 PHONES = 8
 """Of a storm."""
 PARTIES = 12
@@ -33,15 +35,23 @@ TRIES = 5
 STALE = 40
 """More than a pool has connections: so many calls may find one that the trouble has broken."""
 
-MOMENTS = [
-    pytest.param((8,), id="once"),
-    pytest.param(tuple(range(4, 44, 2)), id="often", marks=pytest.mark.nightly),
-]
 ServedBy = Callable[[str], Served]
-each_store = pytest.mark.parametrize("store", SERVED)
-each_colour = pytest.mark.parametrize("colour", COLOURS)
-each_trouble = pytest.mark.parametrize("kind", TROUBLES)
-each_moment = pytest.mark.parametrize("moments", MOMENTS)
+CELLS = [
+    *(
+        pytest.param(store, COLOURS[(place + number) % 2], kind, (8,), id=f"{store}-{kind}")
+        for place, store in enumerate(SERVED)
+        for number, kind in enumerate(TROUBLES)
+    ),
+    *(
+        pytest.param(store, colour, kind, tuple(range(4, 44, 2)), id=f"{store}-{kind}-{colour}-full", marks=NIGHTLY)
+        for store in SERVED
+        for colour in COLOURS
+        for kind in TROUBLES
+    ),
+]
+"""A store, a colour, a trouble, and at which answers it comes."""
+
+each_cell = pytest.mark.parametrize(("store", "colour", "kind", "moments"), CELLS)
 
 
 def answered(arena: Arena, call: Call) -> Any:
@@ -116,10 +126,7 @@ def checks_in_trouble(served: Served, colour: str, kind: str, moment: int, *, na
                 assert sum(isinstance(one, Wrong) for one in mine) <= TRIES, "more answers than tries"
 
 
-@each_store
-@each_colour
-@each_trouble
-@each_moment
+@each_cell
 def test_starts_amid_trouble_send_once(
     served_by: ServedBy, store: str, colour: str, kind: str, moments: tuple[int, ...]
 ) -> None:
@@ -127,10 +134,7 @@ def test_starts_amid_trouble_send_once(
         starts_in_trouble(served_by(store), colour, kind, moment)
 
 
-@each_store
-@each_colour
-@each_trouble
-@each_moment
+@each_cell
 def test_checks_amid_trouble_approve_once_and_answer_as_often_as_there_are_tries(
     served_by: ServedBy, store: str, colour: str, kind: str, moments: tuple[int, ...]
 ) -> None:
@@ -138,15 +142,14 @@ def test_checks_amid_trouble_approve_once_and_answer_as_often_as_there_are_tries
         checks_in_trouble(served_by(store), colour, kind, moment)
 
 
-@each_store
-@each_colour
+@pytest.mark.parametrize("store", SERVED)
 @pytest.mark.parametrize("body", [starts_in_trouble, checks_in_trouble])
 def test_a_store_without_a_guard_is_caught_in_trouble_too(
-    served_by: ServedBy, store: str, colour: str, body: Callable[..., None]
+    served_by: ServedBy, store: str, body: Callable[..., None]
 ) -> None:
     """T1."""
     with pytest.raises(AssertionError):
-        body(served_by(store), colour, "cut off", 100, naive=True)
+        body(served_by(store), COLOURS[body is checks_in_trouble], "cut off", 100, naive=True)
 
 
 def opened(place: Place, colour: str) -> Any:
@@ -154,10 +157,7 @@ def opened(place: Place, colour: str) -> Any:
     return awaited_store(store) if colour == "tasks" and not is_awaiting(store, "commit") else store
 
 
-@each_store
-@each_colour
-@each_trouble
-@each_moment
+@each_cell
 def test_what_is_seen_amid_trouble_is_linearizable(
     served_by: ServedBy, store: str, colour: str, kind: str, moments: tuple[int, ...]
 ) -> None:
