@@ -98,7 +98,7 @@ class _Caller:
         self._seen: list[Seen] = []
 
     def flow(self, store: Any) -> Flow[list[Seen]]:
-        while len(self._seen) < self._plan.operations:
+        for _ in range(self._plan.operations):
             roll, key = self._draw.random(), self._draw.choice(self._plan.keys)
             if roll < 0.03:
                 yield from self._sweep(store)

@@ -1,4 +1,4 @@
-"""S1, V1, V2, D2, D6: storms in whose middle the server is stopped, killed, or cut off at every fifth answer.
+"""S1, V1, V2, D2, D6: storms in whose middle the server is stopped, killed, or cut off at twelve answers.
 
 Every outcome is counted: what was not answered as ever ended in a `StoreError`, and nothing was sent or approved by it.
 No phone gets a second message, no session a second success or more answers than tries; and afterwards the service goes

@@ -21,6 +21,9 @@ TROUBLES: Final = ("stopped", "killed", "cut off")
 EVERY: Final = 5
 """Of the answers, once it is cut off, the fifth is lost, and its connection with it."""
 
+LOSSES: Final = 12
+"""So often: a connection may need more answers than four before it is of use."""
+
 
 class Trouble:
     """What happens to the server.
@@ -48,7 +51,7 @@ class Trouble:
                 return False
             if self.kind == "cut off":
                 self.happened.set()
-                return self._answers % EVERY == self._at % EVERY
+                return (self._answers - self._at) % EVERY == 0 and self._answers < self._at + EVERY * LOSSES
             if self._over is None:
                 (self._server.kill if self.kind == "killed" else self._server.stop)()
                 self._over = threading.Thread(target=self._server.start)

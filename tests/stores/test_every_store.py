@@ -16,6 +16,7 @@ import pytest
 import redis
 
 from otpcore.results import Approved, Ended, Sent, Wait
+from otpcore.stores.memory import MemoryStore
 from tests.places import KINDS, Place
 from tests.storms.arena import Arena, arena_for, checking, phone, starting, token_of
 
@@ -107,6 +108,13 @@ def test_nothing_is_left_when_nothing_counts_any_more(arena_at: Make, kind: str,
     assert arena.run(lambda _engine: arena.store.scan("", 10)) == []
 
 
+def test_a_store_that_sweeps_nothing_is_caught(arena_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1, of D10."""
+    monkeypatch.setattr(MemoryStore, "sweep", lambda *_args, **_named: 0)
+    with pytest.raises(AssertionError):
+        test_nothing_is_left_when_nothing_counts_any_more(arena_at, "memory-threads", 1, 3)
+
+
 def swept(arena: Arena) -> None:
     arena.run(lambda _engine: arena.store.sweep(arena.clock.now, limit=10**6))
 
@@ -129,7 +137,18 @@ def test_a_record_that_an_earlier_form_of_the_library_wrote_is_read_and_its_sess
 ) -> None:
     """D13: the record of a live session as it was written then, with its token and its code."""
     arena, _ = arena_at(kind)
-    earlier = json.loads(path.read_text())
+    goes_on(arena, json.loads(path.read_text()))
+
+
+def test_a_form_that_is_read_without_its_sends_is_caught(arena_at: Make) -> None:
+    """T1, of D13."""
+    arena, _ = arena_at("memory-threads")
+    earlier = json.loads(EARLIER[0].read_text().replace('\\"sends\\"', '\\"sent\\"').replace("ladder", "stairs"))
+    with pytest.raises(AssertionError, match="not counted"):
+        goes_on(arena, earlier)
+
+
+def goes_on(arena: Arena, earlier: dict[str, Any]) -> None:
     for one in earlier["sessions"]:
         arena.clock.now = arena.clock.now.fromisoformat(one["at"])
         data = one["record"].encode()
