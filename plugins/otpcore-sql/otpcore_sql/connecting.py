@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from otpcore_sql.dialect import Dialect  # for the annotation
     from otpcore_sql.settings import SQLSettings  # it builds what is here
 
-__all__ = ["dialect_of", "sqlite_file"]
+__all__ = ["dialect_of", "engine", "sqlite_file"]
 
 NO_URL: Final = "OTPCORE_SQL_URL: give sqlite:///FILE, postgresql://…, mariadb://… or mysql://… with host and database."
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from otpcore.errors import StoreUnavailable
 
-__all__ = ["LEFT", "Connections"]
+__all__ = ["LEFT", "Connections", "drop"]
 
 LEFT: Final[list[Any]] = []
 """Connections of the parent of this process: closed here, or collected, they would say goodbye for it."""

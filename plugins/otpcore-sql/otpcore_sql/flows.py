@@ -26,6 +26,8 @@ Flow: TypeAlias = Generator[Ask, Answer, T]
 TRIES: Final = 50
 """Each but the first follows on somebody else's success."""
 
+SERVED_LAST: Final = "The database served others first, again and again; nothing was applied."
+
 PAGE: Final = 1000
 """Keys that a sweep looks at in one go."""
 
@@ -40,8 +42,8 @@ def commit(dialect: Dialect, change: Change) -> Flow[Version | Conflict]:
     """One statement where it wins; where it loses, a read that begins after that."""
     data, expect = change.data, change.expect
     for _ in range(TRIES):
+        won = 0
         try:
-            won = 0
             if data is None:
                 if expect is not None:
                     _, won = yield dialect.delete, (change.key, expect)
@@ -49,19 +51,21 @@ def commit(dialect: Dialect, change: Change) -> Flow[Version | Conflict]:
                 _, won = yield dialect.insert, (change.key, change.version, change.gc_at, data)
             else:
                 _, won = yield dialect.update, (change.version, change.gc_at, data, change.key, expect)
-            if won:
-                return change.version
-            stands = yield from load(dialect, change.key)
         except Clash:
             continue
+        if won:
+            return change.version
+        stands = yield from load(dialect, change.key)
         answer = outcome(change, stands)
         if answer is not None:
             return answer
-    raise StoreUnavailable("The database had others served first, again and again; nothing was applied.")
+    raise StoreUnavailable(SERVED_LAST)
 
 
 def load_many(dialect: Dialect, keys: Sequence[str]) -> Flow[list[Versioned | StoreError | None]]:
     """All on one trip."""
+    if not keys:
+        return []
     rows, _ = yield from _asked(*dialect.load_many(keys))
     found: dict[str, Versioned | StoreError] = {}
     for key, version, data in rows:
@@ -79,10 +83,12 @@ def commit_many(dialect: Dialect, changes: Sequence[Change]) -> Flow[list[Versio
     """
     writing = [one for one in changes if one.data is not None]
     try:
-        rows, _ = (yield dialect.write_many(writing)) if writing else ([], 0)
+        written: set[str] = set()
+        if writing:
+            rows, _ = yield dialect.write_many(writing)
+            written = {text(key) for (key,) in rows}
     except Clash:
         return (yield from _commit_each(dialect, changes))
-    written = {text(key) for (key,) in rows}
     answers: dict[str, Version | Conflict | StoreError] = {
         one.key: one.version for one in writing if one.key in written
     }
@@ -129,10 +135,7 @@ def sweep(dialect: Dialect, before: int, limit: int) -> Flow[int]:
         after = text(rows[-1][0])
         due = [text(key) for key, gc_at in rows if gc_at < before][: limit - gone]
         if due:
-            try:
-                _, dropped = yield from _asked(*dialect.drop(due, before))
-            except Clash:
-                continue  # somebody is at them: another sweep finds them
+            _, dropped = yield from _asked(*dialect.drop(due, before))
             gone += dropped
     return gone
 
@@ -150,8 +153,15 @@ def examine(dialect: Dialect) -> Flow[Sequence[StoreRemark]]:
 
 
 def _asked(statement: Any, params: Sequence[Any]) -> Flow[Answer]:
-    """Ask what may be asked again: an answer that is lost is no more than unavailable."""
-    try:
-        return (yield statement, params)
-    except CommitUnknown as lost:
-        raise StoreUnavailable(str(lost)) from lost.__cause__
+    """Ask what may be asked again: an answer that is lost is no more than unavailable.
+
+    PostgreSQL refuses a plain SELECT too, where the isolation is serializable.
+    """
+    for _ in range(TRIES):
+        try:
+            return (yield statement, params)
+        except Clash:
+            continue
+        except CommitUnknown as lost:
+            raise StoreUnavailable(str(lost)) from lost.__cause__
+    raise StoreUnavailable(SERVED_LAST)

@@ -20,7 +20,7 @@ from otpcore_sql.connections import drop
 from otpcore_sql.dialect import Dialect
 from otpcore_sql.schema import SCHEMA, step, version_table
 
-__all__ = ["migrate"]
+__all__ = ["lock_name", "migrate"]
 
 NEWER: Final = "The tables are of version {found}; this release knows up to {known}. Upgrade otpcore-sql."
 REFUSED: Final = (
@@ -65,13 +65,13 @@ def _upgrade(connection: sa.Connection, dialect: Dialect, upto: int) -> int:
                 _run(connection, statement)
         table = version_table(dialect.prefix)
         _run(connection, f"DELETE FROM {table}")  # noqa: S608 # the prefix is letters, digits and underscores
-        _run(connection, f"INSERT INTO {table} (version) VALUES ({upto})")
+        _run(connection, f"INSERT INTO {table} (version) VALUES ({upto})")  # noqa: S608 # likewise
         if dialect.name != "mysql":
             _run(connection, "COMMIT")
         return upto
     finally:
         with suppress(SQLAlchemyError):  # the connection may be lost, and the lock with it
-            _run(connection, f"SELECT RELEASE_LOCK('{_name(dialect)}')" if dialect.name == "mysql" else "ROLLBACK")
+            _run(connection, f"SELECT RELEASE_LOCK('{lock_name(dialect)}')" if dialect.name == "mysql" else "ROLLBACK")
 
 
 def _lock(connection: sa.Connection, dialect: Dialect) -> None:
@@ -81,15 +81,15 @@ def _lock(connection: sa.Connection, dialect: Dialect) -> None:
         return
     if dialect.name == "postgresql":
         _run(connection, "BEGIN")
-        _run(connection, f"SELECT pg_advisory_xact_lock(hashtextextended('{_name(dialect)}', 0))")
+        _run(connection, f"SELECT pg_advisory_xact_lock(hashtextextended('{lock_name(dialect)}', 0))")
         return
     for _ in range(LOCK_TRIES):
-        if _run(connection, f"SELECT GET_LOCK('{_name(dialect)}', 1)").scalar() == 1:
+        if _run(connection, f"SELECT GET_LOCK('{lock_name(dialect)}', 1)").scalar() == 1:
             return
     raise StoreUnavailable("Another process makes the tables, and has not finished.")
 
 
-def _name(dialect: Dialect) -> str:
+def lock_name(dialect: Dialect) -> str:
     """Of the lock: on MariaDB it is the whole server's."""
     database = dialect.engine.url.database or ""
     return f"otpcore:{hashlib.sha256(database.encode()).hexdigest()[:12]}:{dialect.prefix}"

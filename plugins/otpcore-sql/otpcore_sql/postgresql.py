@@ -61,8 +61,9 @@ WITH given AS (
 )
 SELECT key FROM changed UNION ALL SELECT key FROM made
 """
-"""Which of the given keys were written. Rows are locked, then made, in the order of their keys, so that batches of several
-processes wait for one another in a line and never in a ring; `count` has the updates done before the first insertion."""
+"""Which of the given keys were written. Rows are locked, then made, in the order of their keys, so that batches of
+several processes wait for one another in a line and never in a ring; `count` has the updates done before the first
+insertion."""
 
 SETTINGS = """
 SELECT name, setting FROM pg_catalog.pg_settings WHERE name IN ('fsync', 'synchronous_commit', 'full_page_writes',
@@ -156,11 +157,11 @@ def remarks(found: Mapping[str, str]) -> list[StoreRemark]:
         said.append(StoreRemark("PostgreSQL is a replica in recovery: it takes no writes.", is_fault=True))
     if found.get("default_transaction_read_only") == "on":
         said.append(StoreRemark("default_transaction_read_only is on: PostgreSQL takes no writes.", is_fault=True))
-    for name in ("fsync", "full_page_writes"):
-        if found.get(name) == "off":
-            said.append(
-                StoreRemark(f"{name} is off: a power loss may destroy PostgreSQL's whole cluster.", is_fault=True)
-            )
+    said += [
+        StoreRemark(f"{name} is off: a power loss may destroy PostgreSQL's whole cluster.", is_fault=True)
+        for name in ("fsync", "full_page_writes")
+        if found.get(name) == "off"
+    ]
     commit = found.get("synchronous_commit", "")
     if commit == "off":
         text = "synchronous_commit is off: a crash of the server forgets the last acknowledged commits."

@@ -21,6 +21,7 @@ from sqlalchemy.engine import URL
 from otpcore.errors import CommitUnknown, ConfigurationError, StoreError, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Durability, StoreCapabilities, StoreRemark
 from otpcore_sql.connecting import engine, sqlite_file
+from otpcore_sql.connections import drop
 from otpcore_sql.dialect import Answer, Ask
 from otpcore_sql.rows import Change
 from otpcore_sql.writers import Writers
@@ -108,14 +109,16 @@ class SQLite:
 
     def connect(self) -> sqlite3.Connection:
         """See `Dialect.connect`."""
+        made: sqlite3.Connection | None = None
         try:
             made = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
             made.execute(f"PRAGMA synchronous = {self._synchronous}")
             with self._writers:  # the change to WAL, which only the first makes, waits for nobody
                 made.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.Error as error:
-            raise _meaning(error, wrote=False) from error
-        except OSError as error:
+        except (sqlite3.Error, OSError) as error:
+            drop(made)
+            if isinstance(error, sqlite3.Error):
+                raise _meaning(error, wrote=False) from error
             raise StoreUnavailable(NO_LOCK.format(error.strerror)) from error
         return made
 
@@ -146,7 +149,7 @@ class SQLite:
             said.append(StoreRemark(text, is_fault=self._synchronous == "full"))
         return said
 
-    def is_stale(self, connection: Any) -> bool:
+    def is_stale(self, connection: Any) -> bool:  # noqa: ARG002 # the protocol's
         """A file has no server that could go away."""
         return False
 
@@ -207,7 +210,7 @@ def _place(settings: SQLSettings) -> str:
             f"{path} is on a network file system ({kind}), where SQLite's locks cannot be relied on: "
             "put the file on a local disk, or use a database server."
         )
-    if os.path.exists(path) and not os.path.isfile(path):
+    if Path(path).exists() and not Path(path).is_file():
         raise ConfigurationError(f"{path} is no regular file: name one for SQLite, or one to be made.")
     try:
         for folder in reversed(Path(path).parents):

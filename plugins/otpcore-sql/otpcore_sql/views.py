@@ -60,34 +60,37 @@ WHERE l ->> 'id' IS NOT NULL
     "CREATE OR REPLACE VIEW {p}_daily AS" + DAILY,
 )
 
-MARIADB_JSON: Final = """CASE WHEN JSON_VALID(CONVERT(r.data USING utf8mb4)) THEN CONVERT(r.data USING utf8mb4) ELSE '{{}}' END"""
+MARIADB_JSON: Final = (
+    """CASE WHEN JSON_VALID(CONVERT(r.data USING utf8mb4)) THEN CONVERT(r.data USING utf8mb4) ELSE '{{}}' END"""
+)
 
 MYSQL: Final = (
     """
 CREATE OR REPLACE VIEW {p}_readable AS
 SELECT CONVERT(`key` USING utf8mb4) AS `key`, CONVERT(version USING utf8mb4) AS version,
-  TIMESTAMPADD(MICROSECOND, gc_at, '1970-01-01') AS gc_at, CONVERT(data USING utf8mb4) AS record FROM {p}_records
+  TIMESTAMPADD(MICROSECOND, gc_at, '1970-01-01') AS gc_at,
+  CASE WHEN JSON_VALID(CONVERT(data USING utf8mb4)) THEN CONVERT(data USING utf8mb4) END AS record FROM {p}_records
 """,
-    f"""
-CREATE OR REPLACE VIEW {{p}}_sends AS
+    """
+CREATE OR REPLACE VIEW {p}_sends AS
 SELECT CONVERT(r.`key` USING utf8mb4) AS `key`, LEFT(s.at, 10) AS day, s.at AS at,
   COALESCE(s.state, 'accepted') AS state, COALESCE(s.refunded, 'false') IN ('true', '1') AS refunded,
   COALESCE(l.purpose, '') AS purpose, COALESCE(l.provider, '') AS provider, COALESCE(l.channel, '') AS channel
-FROM {{p}}_records AS r
-JOIN JSON_TABLE({MARIADB_JSON}, '$.sends[*]' COLUMNS (at VARCHAR(40) PATH '$.at', state VARCHAR(20) PATH '$.state',
+FROM {p}_records AS r
+JOIN JSON_TABLE({json}, '$.sends[*]' COLUMNS (at VARCHAR(40) PATH '$.at', state VARCHAR(20) PATH '$.state',
   refunded VARCHAR(5) PATH '$.refunded', session VARCHAR(100) PATH '$.session')) AS s
-LEFT JOIN JSON_TABLE({MARIADB_JSON}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
+LEFT JOIN JSON_TABLE({json}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
   purpose VARCHAR(200) PATH '$.purpose', provider VARCHAR(200) PATH '$.provider',
   channel VARCHAR(200) PATH '$.channel')) AS l ON l.id = s.session
-WHERE s.at IS NOT NULL AND JSON_CONTAINS_PATH({MARIADB_JSON}, 'one', '$.counter') = 0
+WHERE s.at IS NOT NULL AND JSON_CONTAINS_PATH({json}, 'one', '$.counter') = 0
 """,
-    f"""
-CREATE OR REPLACE VIEW {{p}}_sessions AS
+    """
+CREATE OR REPLACE VIEW {p}_sessions AS
 SELECT CONVERT(r.`key` USING utf8mb4) AS `key`, LEFT(l.ended_at, 10) AS day, l.purpose AS purpose,
   COALESCE(l.status, 'pending') AS status, COALESCE(l.provider, '') AS provider, COALESCE(l.channel, '') AS channel,
   l.expires_at AS expires_at, l.ended_at AS ended_at
-FROM {{p}}_records AS r
-JOIN JSON_TABLE({MARIADB_JSON}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
+FROM {p}_records AS r
+JOIN JSON_TABLE({json}, '$.sessions[*]' COLUMNS (id VARCHAR(100) PATH '$.id',
   purpose VARCHAR(200) PATH '$.purpose', status VARCHAR(40) PATH '$.status', provider VARCHAR(200) PATH '$.provider',
   channel VARCHAR(200) PATH '$.channel', expires_at VARCHAR(40) PATH '$.expires_at',
   ended_at VARCHAR(40) PATH '$.ended_at')) AS l
@@ -96,38 +99,36 @@ WHERE l.id IS NOT NULL
     "CREATE OR REPLACE VIEW {p}_daily AS" + DAILY,
 )
 
-SQLITE_JSON: Final = "CASE WHEN json_valid(CAST(r.data AS TEXT)) THEN CAST(r.data AS TEXT) ELSE '{{}}' END"
-
 SQLITE: Final = (
     """
 CREATE VIEW IF NOT EXISTS {p}_readable AS
 SELECT key, version, strftime('%Y-%m-%dT%H:%M:%fZ', gc_at / 1000000.0, 'unixepoch') AS gc_at,
   CASE WHEN json_valid(CAST(data AS TEXT)) THEN CAST(data AS TEXT) END AS record FROM {p}_records
 """,
-    f"""
-CREATE VIEW IF NOT EXISTS {{p}}_sends AS
+    """
+CREATE VIEW IF NOT EXISTS {p}_sends AS
 SELECT r.key AS key, substr(json_extract(s.value, '$.at'), 1, 10) AS day, json_extract(s.value, '$.at') AS at,
   coalesce(json_extract(s.value, '$.state'), 'accepted') AS state,
   coalesce(json_extract(s.value, '$.refunded'), 0) AS refunded,
   coalesce(json_extract(l.value, '$.purpose'), '') AS purpose,
   coalesce(json_extract(l.value, '$.provider'), '') AS provider,
   coalesce(json_extract(l.value, '$.channel'), '') AS channel
-FROM {{p}}_records AS r
-JOIN json_each({SQLITE_JSON}, '$.sends') AS s
-LEFT JOIN json_each({SQLITE_JSON}, '$.sessions') AS l
+FROM {p}_records AS r
+JOIN json_each({json}, '$.sends') AS s
+LEFT JOIN json_each({json}, '$.sessions') AS l
   ON CASE WHEN l.type = 'object' AND s.type = 'object'
     THEN json_extract(l.value, '$.id') = json_extract(s.value, '$.session') END
 WHERE CASE WHEN s.type = 'object' THEN json_extract(s.value, '$.at') END IS NOT NULL
-  AND json_type({SQLITE_JSON}, '$.counter') IS NULL
+  AND json_type({json}, '$.counter') IS NULL
 """,
-    f"""
-CREATE VIEW IF NOT EXISTS {{p}}_sessions AS
+    """
+CREATE VIEW IF NOT EXISTS {p}_sessions AS
 SELECT r.key AS key, substr(json_extract(l.value, '$.ended_at'), 1, 10) AS day,
   json_extract(l.value, '$.purpose') AS purpose, coalesce(json_extract(l.value, '$.status'), 'pending') AS status,
   coalesce(json_extract(l.value, '$.provider'), '') AS provider,
   coalesce(json_extract(l.value, '$.channel'), '') AS channel,
   json_extract(l.value, '$.expires_at') AS expires_at, json_extract(l.value, '$.ended_at') AS ended_at
-FROM {{p}}_records AS r JOIN json_each({SQLITE_JSON}, '$.sessions') AS l
+FROM {p}_records AS r JOIN json_each({json}, '$.sessions') AS l
 WHERE CASE WHEN l.type = 'object' THEN json_extract(l.value, '$.id') END IS NOT NULL
 """,
     "CREATE VIEW IF NOT EXISTS {p}_daily AS" + DAILY,
@@ -135,7 +136,14 @@ WHERE CASE WHEN l.type = 'object' THEN json_extract(l.value, '$.id') END IS NOT 
 
 VIEWS: Final = {"sqlite": SQLITE, "postgresql": POSTGRESQL, "mysql": MYSQL, "mariadb": MYSQL}
 
+JSON: Final = {
+    "sqlite": "CASE WHEN json_valid(CAST(r.data AS TEXT)) THEN CAST(r.data AS TEXT) ELSE '{}' END",
+    "mysql": "CASE WHEN JSON_VALID(CONVERT(r.data USING utf8mb4)) THEN CONVERT(r.data USING utf8mb4) ELSE '{}' END",
+}
+"""The record of a row `r`, or one of nothing; PostgreSQL has a function for it."""
+
 
 def views(dialect: str, prefix: str) -> list[str]:
     """What version 2 of the schema adds."""
-    return [statement.strip().format(p=prefix) for statement in VIEWS[dialect]]
+    json = JSON["sqlite" if dialect == "sqlite" else "mysql"]
+    return [statement.strip().format(p=prefix, json=json) for statement in VIEWS[dialect]]

@@ -1,11 +1,11 @@
 """PostgreSQL's wire, under the cursors of psycopg: one statement out, one answer in, within a time.
 
 A cursor of psycopg costs as much again as the server does for a row by its key, and has no timeout of its own. So the
-statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text, which is never
-prepared on the server: that holds behind a PgBouncer in transaction mode too.
+statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text. They are
+never prepared on the server: that holds behind a PgBouncer in transaction mode too.
 
-Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server is
-never called unapplied, but where the server says so itself.
+Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server
+is never called unapplied, but where the server says so itself.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ import select
 import struct
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -111,12 +110,11 @@ def exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s
             _ready(poll, until)
             pgconn.consume_input()
             poll.modify(pgconn.socket, select.POLLIN)
-        while True:
+        results: list[Any] = []
+        while not _complete(pgconn, results):
             _ready(poll, until)
             pgconn.consume_input()
-            if not pgconn.is_busy():
-                break
-        return _answer(pgconn, asked)
+        return _answer(pgconn, asked, results)
     except (psycopg.Error, OSError) as error:
         raise unanswered(error) from error
 
@@ -137,11 +135,12 @@ async def awaited_exchange(connection: Any, asked: Statement, params: Sequence[A
     try:
         _send(pgconn, asked, params)
         fd = pgconn.socket
-        loop.add_reader(fd, _heard, pgconn, ready)
+        results: list[Any] = []
+        loop.add_reader(fd, _heard, pgconn, ready, results)
         if pgconn.flush():
             loop.add_writer(fd, _write, pgconn, ready, loop)
         await ready
-        return _answer(pgconn, asked)
+        return _answer(pgconn, asked, results)
     except (psycopg.Error, OSError) as error:
         raise unanswered(error) from error
     finally:
@@ -160,10 +159,10 @@ def _settle(ready: asyncio.Future[None], error: Exception | None) -> None:
         ready.set_exception(error)
 
 
-def _heard(pgconn: Any, ready: asyncio.Future[None]) -> None:
+def _heard(pgconn: Any, ready: asyncio.Future[None], results: list[Any]) -> None:
     try:
         pgconn.consume_input()
-        if not pgconn.is_busy():
+        if _complete(pgconn, results):
             _settle(ready, None)
     except psycopg.Error as error:
         _settle(ready, error)
@@ -184,16 +183,27 @@ def _send(pgconn: Any, asked: Statement, params: Sequence[Any]) -> None:
     pgconn.send_query_params(asked.text, given, asked.types, asked.formats, 1)
 
 
-def _answer(pgconn: Any, asked: Statement) -> Answer:
-    """The first result; the others, of which there should be none, are taken off the connection."""
-    found = pgconn.get_result()
-    with suppress(psycopg.Error):  # the first one counts
-        while pgconn.get_result() is not None:
-            pass
-    if found is None:
+def _complete(pgconn: Any, results: list[Any]) -> bool:
+    """Take the results that have come; whether that was the last."""
+    while not pgconn.is_busy():
+        result = pgconn.get_result()
+        if result is None:
+            return True
+        results.append(result)
+    return False
+
+
+def _answer(pgconn: Any, asked: Statement, results: list[Any]) -> Answer:
+    """What the results say together.
+
+    A statement that went well is followed by an error where its transaction, which ends after it, is refused.
+    """
+    for result in results:
+        if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
+            raise _refusal(pgconn, result)
+    if not results or pgconn.status != pq.ConnStatus.OK:
         raise psycopg.OperationalError("no answer")
-    if found.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
-        raise _refusal(pgconn, found)
+    found = results[0]
     rows = [
         [_value(kind, found.get_value(row, column)) for column, kind in enumerate(asked.results)]
         for row in range(found.ntuples)

@@ -24,9 +24,9 @@ class Writers:
     """
 
     def __init__(self, path: str) -> None:
+        self._fd = -1
         self._path = path
         self._threads = threading.Lock()
-        self._fd = -1
 
     def __enter__(self) -> None:
         """Wait for the lock. Raises OSError."""
@@ -52,10 +52,8 @@ class Writers:
         finally:
             self._threads.release()
 
-    def close(self) -> None:
-        """Let go of the file, when nobody writes."""
-        with self._threads:
-            self._close()
+    def __del__(self) -> None:
+        self._close()
 
     def after_fork(self) -> None:
         """In a child: close the file without unlocking, for the lock is the parent's."""

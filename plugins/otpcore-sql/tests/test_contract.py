@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -23,7 +23,7 @@ class Contract(StoreContract):
 
     kind: str
     scans = True
-    given: dict[str, Any] = {"connections": 32}
+    given: ClassVar[dict[str, Any]] = {"connections": 32}
 
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> Iterator[None]:
@@ -44,10 +44,13 @@ class TestSQLite(Contract):
     kind = "sqlite"
 
 
+@pytest.mark.nightly
 class TestSQLiteNormal(Contract):
+    """It differs by a pragma alone."""
+
     capabilities = IN_THE_SYSTEM
     kind = "sqlite"
-    given = {"connections": 32, "synchronous": "normal"}
+    given: ClassVar[dict[str, Any]] = {"connections": 32, "synchronous": "normal"}
 
 
 class TestPostgreSQL(Contract):

@@ -35,10 +35,10 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 
 @pytest.fixture
 def told(at: Place) -> str:
-    """Six people were sent a code, four of them approved, one typed a wrong one; the day of it, as the views write it."""
+    """Six people were sent a code, four were approved, one typed a wrong one; the day of it, as the views write it."""
     store = at.store()
-    for number, data in enumerate(STRANGERS):
-        store.commit(f"stranger/{number}", data, expect=None, gc_at=LATER)
+    for stranger, data in enumerate(STRANGERS):
+        store.commit(f"stranger/{stranger}", data, expect=None, gc_at=LATER)
     provider = FakeProvider(owner=CodeOwner.CORE)
     with Engine(store, {"fake": provider}, pepper=PEPPER) as engine:
         for person in range(PEOPLE):
@@ -47,6 +47,7 @@ def told(at: Place) -> str:
             assert isinstance(sent, Sent)
             code = provider.code_for(number)
             assert code is not None
+            assert sent.session.token is not None
             if person < APPROVED:
                 assert isinstance(engine.check(sent.session.token, code), Approved)
             elif person == APPROVED:
