@@ -29,7 +29,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from otpcore.contract import CodeOwner, Durability, ProviderCapabilities, StoreCapabilities
+from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.errors import ConfigurationError, PepperError
 from otpcore.pepper_file import MAKE_PEPPER, load_or_create_pepper, pepper_bytes
 from otpcore.phone import RegionPolicy
@@ -37,7 +37,6 @@ from otpcore.policy import PROFILES, Profile, profile_named
 
 __all__ = [
     "Settings",
-    "check_production",
     "data_folder",
     "load_or_create_pepper",
     "load_plugin_settings",
@@ -87,7 +86,13 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
     tenant: str = Field(default="default", min_length=1, description="whose recipients these are")
@@ -102,6 +107,17 @@ class Settings(BaseSettings):
     plugins: Names = Field(default=(), description="names of the installed plugins that may be used")
     plugins_blocked: Names = Field(default=(), description="names of plugins that are never used")
     production: bool = Field(default=False, description="refuse everything that is made for demonstrations")
+    workers: int = Field(
+        default=1,
+        ge=1,
+        validation_alias=AliasChoices("OTPCORE_WORKERS", "WEB_CONCURRENCY"),
+        description="processes that serve with these settings at once; also read from `WEB_CONCURRENCY`",
+    )
+    durability: Durability | None = Field(
+        default=None,
+        description="least that a record must survive: `volatile`, `process`, `disk` or `replicated`; "
+        "unset: `process` in production",
+    )
     code_digits: int = Field(default=6, ge=6, le=10, description="length of a code that the core makes")
     code_lifetime_s: int = Field(default=600, ge=1, le=600, description="seconds that a code lives")
     code_owner: CodeOwner | None = Field(default=None, description="who makes the codes; unset: the provider if it can")
@@ -184,30 +200,6 @@ def load_plugin_settings(
     return _validated(lambda: model.model_validate(given, by_name=True, by_alias=False), variables)
 
 
-def check_production(settings: Settings, providers: Mapping[str, ProviderCapabilities]) -> None:
-    """Refuse, in production, what is made for demonstrations.
-
-    Args:
-        settings: the settings in force.
-        providers: what the providers in use declare, by name.
-
-    Raises:
-        ConfigurationError: the settings say production, and a provider is simulated or the profile is for
-            demonstrations.
-    """
-    if not settings.production:
-        return
-    wrong = [f"provider {name!r} sends nothing" for name, can in sorted(providers.items()) if can.simulated]
-    if settings.policy().simulated_only:
-        wrong.append(f"profile {settings.profile!r} is for demonstrations")
-    if wrong:
-        raise ConfigurationError(
-            f"OTPCORE_PRODUCTION is set, and {' and '.join(wrong)}. Choose others (OTPCORE_PROVIDER, "
-            "OTPCORE_PROFILE), or unset what leads a provider to an emulator (such as OTPCORE_TWILIO_ORIGIN). "
-            "Only for demonstrations leave OTPCORE_PRODUCTION unset."
-        )
-
-
 # --- pepper ----------------------------------------------------------------------------------
 
 
@@ -248,7 +240,8 @@ def _variables(model: type[BaseModel], prefix: str) -> dict[str, tuple[str, ...]
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
         others = [each for each in choices if isinstance(each, str) and each != name]
-        found[name] = (f"{prefix}{name.upper()}", *others)
+        first = f"{prefix}{name.upper()}"
+        found[name] = (first, *(each for each in others if each != first))
     return found
 
 

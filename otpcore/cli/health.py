@@ -27,6 +27,7 @@ from otpcore.cli.variables import unknown_variables
 from otpcore.codes import Keys
 from otpcore.contract import Durability
 from otpcore.engine import Engine
+from otpcore.engine.accepting import check_production, check_store
 from otpcore.engine.opening import Parts, prepare
 from otpcore.errors import OtpcoreError, StoreFormatError
 from otpcore.installed import PluginState
@@ -35,7 +36,7 @@ from otpcore.phone import metadata_version
 from otpcore.plugins import Plugins
 from otpcore.policy import decide_check
 from otpcore.ports import Provider, Scans, Store
-from otpcore.settings import check_production, load_settings
+from otpcore.settings import load_settings
 from otpcore.stores.memory import MemoryStore
 
 __all__ = ["Finding", "Level", "examine", "redacted"]
@@ -192,6 +193,7 @@ def _store(parts: Parts) -> Generator[Finding, None, Store | None]:
     store: Store | None = None
     try:
         store = parts.store_type.build(parts.store_settings)
+        check_store(parts.settings, store.capabilities)
         began = time.perf_counter()
         store.load("doctor")
         took_ms = (time.perf_counter() - began) * 1000

@@ -17,10 +17,9 @@ from typing import Any, cast
 
 from otpcore.contract import CommitRequest, Conflict, StoreCapabilities, Version, Versioned
 from otpcore.engine.trips import Call, Trip, board, fail, raised, settle
-from otpcore.errors import ConfigurationError
 from otpcore.ports import Batches, Store
 
-__all__ = ["CombinedStore", "combined"]
+__all__ = ["CombinedStore", "combined", "takes_batches"]
 
 
 class _Call(Call):
@@ -206,24 +205,15 @@ os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def combined(store: Store) -> Store:
-    """The store as a blocking engine drives it: as it is, unless it takes batches.
-
-    Raises:
-        ConfigurationError: it says so, and does not.
-    """
+    """The store as a blocking engine drives it: as it is, unless it takes batches."""
     return CombinedStore(store) if takes_batches(store) else store
 
 
 def takes_batches(store: Any) -> bool:
     """Whether calls go together for this store, of either colour.
 
-    Raises:
-        ConfigurationError: it says so, and has no such methods.
+    Not where nobody waits, so that there is nobody to go with; and not where a wrapper passes on the capabilities of
+    the store behind it, but has no methods for batches.
     """
     can: StoreCapabilities = store.capabilities
-    if not (can.batch and can.blocking_io):  # without a wait there is nobody to go with
-        return False
-    if not isinstance(store, Batches):
-        name = type(store).__name__
-        raise ConfigurationError(f"{name} says that it takes batches, but has no load_many and commit_many.")
-    return True
+    return can.batch and can.blocking_io and isinstance(store, Batches)

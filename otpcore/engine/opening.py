@@ -14,13 +14,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from otpcore.engine.accepting import check_production, check_store
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
 from otpcore.engine.terms import is_awaiting
 from otpcore.hookspecs import ProviderType, StoreType
 from otpcore.plugins import Plugins
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
-from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings, pepper_for
+from otpcore.settings import Settings, load_plugin_settings, load_settings, pepper_for
 
 __all__ = ["Given", "Parts", "assemble", "open_async_engine", "open_engine", "prepare"]
 
@@ -192,6 +193,7 @@ def assemble(
         check_production(settings, {name: provider.capabilities})
         store = build_store(parts.store_settings)
         opened.append(store)
+        check_store(settings, store.capabilities)
         return engine(
             store,
             {name: provider},

@@ -232,11 +232,7 @@ class AwaitedProvider:
 
 
 def awaited_store(store: Store | AsyncStore) -> AsyncStore:
-    """The store as the awaiting engine drives it; workers only where it may wait, together only where it takes batches.
-
-    Raises:
-        ConfigurationError: it says that it takes batches, and does not.
-    """
+    """The store as the awaiting engine drives it: by workers where it may wait, together where it takes batches."""
     if is_awaiting(store, "commit"):
         awaited = cast("AsyncStore", store)
     elif store.capabilities.blocking_io:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import os
 import secrets
+import weakref
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 
@@ -57,9 +59,11 @@ class MemoryStore:
         self._records: dict[str, Entry] = {}
         self._tenants: Counter[str] = Counter()
         self._closed = False
+        self._over = "This memory store was closed; build a new one (its records are gone)."
         # A version must not recur when a service builds a new store and an old version comes back to it.
         self._instance = secrets.token_hex(8)
-        self._serials = itertools.count(1)
+        self._serials: Iterator[int] = itertools.count(1)
+        _stores.add(self)
 
     @property
     def capabilities(self) -> StoreCapabilities:
@@ -117,7 +121,16 @@ class MemoryStore:
 
     def _require_open(self) -> None:
         if self._closed:
-            raise StoreUnavailable("This memory store was closed; build a new one (its records are gone).")
+            raise StoreUnavailable(self._over)
+
+    def after_fork(self) -> None:
+        """A child has a copy, and with it a second budget for everybody: it refuses."""
+        self._lock = Lock()  # a thread of the parent may have held the other
+        self._closed = True
+        self._over = (
+            "This memory store was made before a fork, and is of no use after it: build it, or open the engine, in "
+            "the process that serves, and run one. Processes share a store such as tinydb."
+        )
 
     def _version(self, serial: int) -> Version:
         return Version(f"{self._instance}-{serial}")
@@ -142,6 +155,17 @@ class MemoryStore:
         self._tenants[tenant] -= 1
         if not self._tenants[tenant]:
             del self._tenants[tenant]
+
+
+_stores: weakref.WeakSet[MemoryStore] = weakref.WeakSet()
+
+
+def _after_fork_in_child() -> None:
+    for store in list(_stores):
+        store.after_fork()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 def _tenant(key: str) -> str:

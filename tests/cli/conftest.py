@@ -22,7 +22,7 @@ CODES = {int(code): code for code in Exit}
 def bare_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No setting of the person who runs the tests, a store of one test, a terminal of 80 columns."""
     for name in list(os.environ):
-        if name.startswith(("OTPCORE_", "TWILIO_")):
+        if name.startswith(("OTPCORE_", "TWILIO_")) or name == "WEB_CONCURRENCY":
             monkeypatch.delenv(name)
     monkeypatch.setenv("OTPCORE_TINYDB_PATH", str(tmp_path / "store" / "codes.otpdb"))
     monkeypatch.setenv("OTPCORE_DATA_DIR", str(tmp_path / "data"))

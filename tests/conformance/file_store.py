@@ -7,9 +7,10 @@ opened in another process is here, importable.
 from __future__ import annotations
 
 import fcntl
+import os
 import pickle
 import secrets
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 
 from otpcore.conformance.yielding import PAUSE_S
 from otpcore.errors import StoreError, StoreUnavailable
-from otpcore.ports import Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.ports import CommitRequest, Conflict, Durability, StoreCapabilities, Version, Versioned
 from tests.conformance.racing_stores import PAUSE
 
 Row = tuple[bytes, str, datetime]
@@ -68,11 +69,20 @@ class FileStore:
             self._write(rows)
             return version
 
-    def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | None]:
-        return [self.load(key) for key in keys]
+    def load_many(self, keys: Sequence[str]) -> Sequence[Versioned | StoreError | None]:
+        with self._locked():
+            rows = self._read()
+        return [_shown(rows, key) for key in keys]
 
-    def commit_many(self, commits: Sequence[Mapping[str, Any]]) -> Sequence[Version | Conflict]:
-        return [self.commit(**commit) for commit in commits]
+    def commit_many(self, commits: Sequence[CommitRequest]) -> Sequence[Version | Conflict | StoreError]:
+        return [self.commit_one(each) for each in commits]
+
+    def commit_one(self, each: CommitRequest) -> Version | Conflict | StoreError:
+        """The answer to an item of a batch."""
+        try:
+            return self.commit(each.key, each.data, expect=each.expect, gc_at=each.gc_at)
+        except StoreError as error:
+            return error
 
     def sweep(self, before: datetime, *, limit: int) -> int:
         with self._locked():
@@ -95,9 +105,22 @@ class FileStore:
     def _locked(self) -> Generator[None]:
         if self._closed:
             raise StoreUnavailable
-        with self._lock.open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            with self._lock.open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+        except OSError as error:
+            raise StoreUnavailable("the file is away") from error
+
+    @contextmanager
+    def outage(self) -> Generator[None]:
+        """Its folder is away."""
+        here, away = self._path.parent, self._path.parent.with_suffix(".away")
+        os.rename(here, away)  # noqa: PTH104  # `here` must stay a path
+        try:
             yield
+        finally:
+            os.rename(away, here)  # noqa: PTH104  # as above
 
     def _new_version(self, rows: dict[str, Row]) -> Version:
         return Version(secrets.token_hex(8))
@@ -246,3 +269,30 @@ class CutsWhatIsTooLarge(FileStore):
 @fails("what_claims_batches_takes_them")
 class LoadsOneByOne(FileStore):
     load_many: Any = None
+
+
+@fails("too_large_a_record_fails_alone_in_a_batch")
+class FailsTheWholeBatch(FileStore):
+    def commit_one(self, each: CommitRequest) -> Version | Conflict:
+        return self.commit(each.key, each.data, expect=each.expect, gc_at=each.gc_at)
+
+
+@fails("a_record_of_max_bytes_is_taken")
+class RefusesItsOwnLimit(FileStore):
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        if data is not None and len(data) >= 20_000:
+            raise StoreError("20,000 bytes or more")
+        return super().commit(key, data, expect=expect, gc_at=gc_at)
+
+
+@fails("acknowledged_batches_survive_a_kill")
+class WritesBatchesAtClose(WritesAtClose):
+    """Writes single commits at once."""
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        answer = super().commit(key, data, expect=expect, gc_at=gc_at)
+        FileStore._write(self, self._rows)
+        return answer
+
+    def commit_one(self, each: CommitRequest) -> Version | Conflict:
+        return WritesAtClose.commit(self, each.key, each.data, expect=each.expect, gc_at=each.gc_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from importlib import import_module
@@ -21,8 +22,9 @@ from tests.conformance.broken_stores import DEFECTS
 from tests.conformance.file_store import FILE_CAPABILITIES, FILE_DEFECTS, FileStore
 from tests.conformance.kit_runs import ONE_CALLER, RACES, contract_of, failures
 from tests.conformance.racing_stores import RACING_DEFECTS, NaiveStore
+from tests.conformance.server_like import ServerLike
 
-for module in ("broken_keys", "broken_guards", "broken_upkeep", "broken_scans"):
+for module in ("broken_keys", "broken_guards", "broken_upkeep", "broken_scans", "broken_batches", "broken_outages"):
     import_module(f"tests.conformance.{module}")  # registers its stores
 
 
@@ -35,13 +37,33 @@ class TestFileStore(StoreContract):
 
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> None:
-        self.path = tmp_path / "records"
+        self.path = tmp_path / "folder" / "records"
+        self.path.parent.mkdir()
 
     def make_store(self) -> FileStore:
         return FileStore(self.path)
 
+    def outage(self, store: FileStore) -> AbstractContextManager[None]:
+        return store.outage()
+
     def opener(self) -> partial[FileStore]:
         return partial(FileStore, self.path)
+
+
+class TestServerLike(StoreContract):
+    """A store whose server can be away, and gives records a lifetime."""
+
+    capabilities = ServerLike.CLAIMS
+    scans = True
+
+    def make_store(self) -> ServerLike:
+        return ServerLike()
+
+    def outage(self, store: ServerLike) -> AbstractContextManager[None]:
+        return store.outage()
+
+    def keys_without_expiry(self, store: ServerLike) -> list[str]:
+        return store.keys_without_expiry()
 
 
 class AwaitedMemoryStore:
@@ -115,7 +137,9 @@ def test_a_file_that_breaks_its_promise_fails_the_requirement(
 def test_every_requirement_is_seen_to_fail() -> None:
     seen = {name for _, names in DEFECTS for name in names}
     seen |= {name for _, name in (*RACING_DEFECTS, *FILE_DEFECTS)}
-    assert {one.name for one in TestFileStore.requirements()} - seen == set()
+    every = {one.name for contract in (TestFileStore, TestServerLike) for one in contract.requirements()}
+    assert {name for name in dir(StoreContract) if name.startswith("test_")} == every
+    assert every - seen == set()
 
 
 def test_awaited_stores_that_lose_races_are_seen_too() -> None:

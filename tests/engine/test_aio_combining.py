@@ -13,7 +13,7 @@ from otpcore.contract import CodeOwner, Conflict, Versioned
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.aio_combining import AsyncCombinedStore
 from otpcore.engine.workers import AwaitedStore, awaited_store
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreFull, StoreUnavailable
 from otpcore.providers.fake import AsyncFakeProvider
 from tests.engine.colours import PEPPER, AwaitingStore, DiskLike
 from tests.engine.gated import AsyncGatedStore, GatedStore
@@ -245,11 +245,10 @@ def test_a_store_is_combined_only_where_it_takes_batches() -> None:
     assert isinstance(awaited_store(DiskLike()), AwaitedStore)
 
 
-def test_a_store_that_claims_batches_and_has_none_is_refused() -> None:
+def test_a_wrapper_that_claims_batches_and_has_none_is_driven_without() -> None:
     claims: Any = AwaitingStore(DiskLike())
     claims.capabilities = AsyncGatedStore.capabilities
-    with pytest.raises(ConfigurationError, match="AwaitingStore says that it takes batches"):
-        awaited_store(claims)
+    assert awaited_store(claims) is claims
 
 
 @pytest.mark.parametrize("blocking", [True, False])

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import tracemalloc
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from otpcore.errors import StoreFull
+from otpcore.errors import StoreError, StoreFull
 from otpcore.hookspecs import StoreType
 from otpcore.ports import Conflict, Scans, Store, Version
 from otpcore.stores import memory
@@ -169,3 +171,40 @@ def test_the_hook_brings_the_store_type() -> None:
 def test_settings_refuse_a_cap_of_nothing(field: str) -> None:
     with pytest.raises(ValidationError):
         MemorySettings.model_validate({field: 0})
+
+
+def in_child(told: Any, store: MemoryStore) -> None:
+    for call in (lambda: store.load("t/1"), lambda: put(store, "t/2"), lambda: store.sweep(LATER, limit=1)):
+        try:
+            call()
+        except StoreError as error:
+            told.put(str(error))
+        else:
+            told.put("")
+
+
+class Copied(MemoryStore):
+    """The defect: a forked child goes on with its copy, a second budget for everybody."""
+
+    def after_fork(self) -> None:
+        pass
+
+
+def refuses_after_a_fork(store: MemoryStore) -> bool:
+    put(store, "t/1")
+    context = multiprocessing.get_context("fork")
+    told = context.SimpleQueue()
+    process = context.Process(target=in_child, args=(told, store))
+    process.start()
+    process.join(30)
+    answers = [told.get() for _ in range(3)]
+    assert store.load("t/1") is not None  # the parent goes on
+    return all("made before a fork" in each for each in answers)
+
+
+def test_a_store_that_was_made_before_a_fork_refuses_in_the_child() -> None:
+    assert refuses_after_a_fork(MemoryStore())
+
+
+def test_a_store_that_is_copied_by_a_fork_is_seen() -> None:
+    assert not refuses_after_a_fork(Copied())

@@ -12,10 +12,11 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from otpcore.contract import CodeOwner, ProviderCapabilities
+from otpcore.engine.accepting import check_production
 from otpcore.errors import ConfigurationError
 from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES
-from otpcore.settings import Settings, check_production, load_plugin_settings, load_settings
+from otpcore.settings import Settings, load_plugin_settings, load_settings
 from otpcore.stores.tinydb import TinyDBSettings
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "reference" / "settings.md"
@@ -26,7 +27,7 @@ SECRET = "s3cr3t-value-of-an-operator"
 def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No variable of the machine that runs the tests says anything."""
     for name in os.environ:
-        if name.upper().startswith(("OTPCORE_", "PIGEON_", "XDG_")):
+        if name.upper().startswith(("OTPCORE_", "PIGEON_", "XDG_", "WEB_CONCURRENCY")):
             monkeypatch.delenv(name)
 
 
@@ -51,6 +52,8 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
         "PLUGINS": "twilio,redis",
         "PLUGINS_BLOCKED": "fake",
         "PRODUCTION": "true",
+        "WORKERS": "4",
+        "DURABILITY": "disk",
         "CODE_DIGITS": "8",
         "CODE_LIFETIME_S": "300",
         "CODE_OWNER": "core",
@@ -166,6 +169,24 @@ def test_a_store_that_was_given_its_place_stays_there(monkeypatch: pytest.Monkey
     monkeypatch.setenv("OTPCORE_TINYDB_PATH", "/var/lib/app/codes.otpdb")
     assert load_plugin_settings("tinydb", TinyDBSettings).path == Path("/var/lib/app/codes.otpdb")
     assert TinyDBSettings(path=Path("here.otpdb")).path == Path("here.otpdb")
+
+
+def test_workers_are_what_the_call_says_then_our_variable_then_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "3")
+    assert load_settings().workers == 3
+    monkeypatch.setenv("OTPCORE_WORKERS", "2")
+    settings = load_settings()
+    assert settings.workers == 2
+    assert load_settings(workers=5).workers == 5
+    given: dict[str, Any] = {**settings.model_dump(), "workers": 7}
+    assert load_settings(**given).workers == 7
+
+
+@pytest.mark.parametrize(("name", "value"), [("WEB_CONCURRENCY", "0"), ("OTPCORE_WORKERS", "many")])
+def test_a_number_of_workers_that_is_none_is_refused(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=r"OTPCORE_WORKERS \(or WEB_CONCURRENCY\)"):
+        load_settings()
 
 
 # --- production ---------------------------------------------------------------------------------

@@ -8,18 +8,35 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from otpcore.conformance.store.batches import BatchChecks, BatchRaceChecks
+from otpcore.conformance.store.doubts import DoubtChecks
+from otpcore.conformance.store.expiry import ExpiryChecks
 from otpcore.conformance.store.guards import GuardChecks
 from otpcore.conformance.store.lifetime import LifetimeChecks
+from otpcore.conformance.store.outages import OutageChecks
 from otpcore.conformance.store.races import RaceChecks
 from otpcore.conformance.store.records import RecordChecks
-from otpcore.conformance.store.requirement import Claim, Requirement, requirements
+from otpcore.conformance.store.reporting import Reported
+from otpcore.conformance.store.requirement import Checks, Claim, Requirement, requirements
 from otpcore.conformance.store.upkeep import UpkeepChecks
 from otpcore.ports import Durability
 
 __all__ = ["StoreContract"]
 
 
-class StoreContract(RecordChecks, GuardChecks, UpkeepChecks, RaceChecks, LifetimeChecks):
+class StoreContract(
+    RecordChecks,
+    GuardChecks,
+    UpkeepChecks,
+    BatchChecks,
+    RaceChecks,
+    BatchRaceChecks,
+    LifetimeChecks,
+    OutageChecks,
+    DoubtChecks,
+    ExpiryChecks,
+    Reported,
+):
     """Proves that a store keeps the contract of `otpcore.ports.Store` or `AsyncStore`, with pytest.
 
     Subclass it in a test module, declare what the store claims, and say how to make an empty one::
@@ -48,7 +65,7 @@ class StoreContract(RecordChecks, GuardChecks, UpkeepChecks, RaceChecks, Lifetim
             return  # a class between this one and a store's
         claims = cls.claims()
         for requirement in requirements(cls):
-            if requirement.needs is not None and requirement.needs not in claims:
+            if not requirement.needs <= claims:
                 setattr(cls, requirement.name, None)
             elif getattr(cls, requirement.name) is None:
                 setattr(cls, requirement.name, getattr(StoreContract, requirement.name))
@@ -64,6 +81,8 @@ class StoreContract(RecordChecks, GuardChecks, UpkeepChecks, RaceChecks, Lifetim
             Claim.SCAN: cls.scans,
             Claim.MAX_BYTES: declared.max_bytes is not None,
             Claim.BATCH: declared.batch,
+            Claim.OUTAGE: cls.outage is not Checks.outage,
+            Claim.EXPIRES: cls.keys_without_expiry is not Checks.keys_without_expiry,
         }
         return frozenset(claim for claim, held in holds.items() if held)
 
@@ -71,7 +90,7 @@ class StoreContract(RecordChecks, GuardChecks, UpkeepChecks, RaceChecks, Lifetim
     def requirements(cls) -> list[Requirement]:
         """Those that hold for this store, in the order of their names."""
         claims = cls.claims()
-        return [one for one in requirements(cls) if one.needs is None or one.needs in claims]
+        return [one for one in requirements(cls) if one.needs <= claims]
 
     @classmethod
     def report(cls) -> str:
@@ -82,6 +101,6 @@ class StoreContract(RecordChecks, GuardChecks, UpkeepChecks, RaceChecks, Lifetim
             f"  {len(cls.requirements())} requirements checked",
         ]
         for claim in sorted(set(Claim) - claims):
-            left_out = [one.name for one in requirements(cls) if one.needs is claim]
+            left_out = [one.name for one in requirements(cls) if claim in one.needs]
             lines.append(f"  {claim} is not claimed; not checked: {', '.join(left_out)}")
         return "\n".join(lines)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from otpcore.conformance.store.batches import commit_many, request, won
 from otpcore.conformance.store.flow import (
     AnyStore,
     Flow,
@@ -63,6 +64,16 @@ def _commit_and_die(say: Callable[[Version], None], store: AnyStore) -> Flow[Non
     """Say each commit's version after it was acknowledged, then be killed."""
     for number in range(ACKNOWLEDGED):
         say((yield from put(store, f"{KEY}/{number}", str(number).encode())))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _commit_batches_and_die(say: Callable[[Version], None], store: AnyStore) -> Flow[None]:
+    """The same by batches of two."""
+    for number in range(0, ACKNOWLEDGED, 2):
+        pair = (number, number + 1)
+        answers = yield from commit_many(store, [request(f"{KEY}/{each}", str(each).encode()) for each in pair])
+        for answer in answers:
+            say(won(answer))
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -215,8 +226,18 @@ class LifetimeChecks(Checks):
     @check(Claim.DURABLE)
     def test_acknowledged_commits_survive_a_kill(self, store: AnyStore) -> Flow[None]:
         """Each commit that was acknowledged to a process that is killed with SIGKILL is there afterwards."""
+        yield from self._survives_a_kill(store, _commit_and_die)
+
+    @check(Claim.DURABLE, Claim.BATCH)
+    def test_acknowledged_batches_survive_a_kill(self, store: AnyStore) -> Flow[None]:
+        """Each commit of a batch that was acknowledged to a process that is killed with SIGKILL is there afterwards."""
+        yield from self._survives_a_kill(store, _commit_batches_and_die)
+
+    def _survives_a_kill(
+        self, store: AnyStore, dying: Callable[[Callable[[Version], None], AnyStore], Flow[None]]
+    ) -> Flow[None]:
         yield store.close()
-        versions = from_killed_process(self.opener(), _commit_and_die, awaited=self.is_awaited)
+        versions = from_killed_process(self.opener(), dying, awaited=self.is_awaited)
         opened: AnyStore = yield self.opener()()
         found = yield from load_each(opened, [f"{KEY}/{number}" for number in range(ACKNOWLEDGED)])
         yield opened.close()

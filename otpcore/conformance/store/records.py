@@ -142,6 +142,20 @@ class RecordChecks(Checks):
         size = min(HUNDRED_KB, self.capabilities.max_bytes or HUNDRED_KB)
         yield from _round_trip(store, bytes(itertools.islice(itertools.cycle(range(251)), size)))
 
+    @check()
+    def test_sizes_around_round_numbers_survive(self, store: AnyStore) -> Flow[None]:
+        """Records of 1, 127 to 129, 255 to 257 and 4,095 to 4,097 bytes are kept, one after the other."""
+        version = None
+        for size in (1, 127, 128, 129, 255, 256, 257, 4095, 4096, 4097):
+            data = b"x" * size
+            version = yield from put(store, KEY, data, version)
+            yield from _holds(store, data, version)
+
+    @check(Claim.MAX_BYTES)
+    def test_a_record_of_max_bytes_is_taken(self, store: AnyStore) -> Flow[None]:
+        """A record of exactly `max_bytes` is taken and kept."""
+        yield from _round_trip(store, b"x" * (self.capabilities.max_bytes or 0))
+
     @check(Claim.MAX_BYTES)
     def test_too_large_a_record_is_refused(self, store: AnyStore) -> Flow[None]:
         """A record above `max_bytes` raises a StoreError and changes nothing."""

@@ -6,7 +6,8 @@ Rules of this file: no check; it is what the check modules and the contract shar
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
@@ -27,6 +28,8 @@ class Claim(StrEnum):
     SCAN = "scan"  # it lets an operator walk its records
     MAX_BYTES = "max-bytes"  # it has a limit of its own on the size of a record
     BATCH = "batch"  # it takes several keys in one call
+    OUTAGE = "outage"  # its author can make it unreachable for a while
+    EXPIRES = "expires"  # it gives each record a lifetime of its own, as Redis does
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,12 @@ class Requirement:
     Attributes:
         name: of the test.
         sentence: the requirement.
-        needs: the claim that brings it in; None: of every store.
+        needs: the claims that together bring it in; none: it holds of every store.
     """
 
     name: str
     sentence: str
-    needs: Claim | None
+    needs: frozenset[Claim]
 
 
 class Checks:
@@ -71,6 +74,28 @@ class Checks:
         """
         raise NotImplementedError("A store that is durable or multi_process needs opener(): see its docstring.")
 
+    def outage(self, store: Any) -> AbstractContextManager[None]:
+        """Make what is behind this test's store unreachable while the context lasts; no record is lost by it.
+
+        Optional, for a store whose server or file can be away: stop a server of the test's own, close the port of a
+        proxy, move the folder. At the end of the context a new connection must succeed. Not `async`, in either colour.
+
+        Args:
+            store: open, of `make_store`; it goes on being used afterwards.
+        """
+        raise NotImplementedError(f"{type(store).__name__} has no outage.")
+
+    def keys_without_expiry(self, store: Any) -> Iterable[str]:
+        """The stored keys, as the server knows them, that it would keep for ever.
+
+        Optional, for a store that gives its records a lifetime at the server, so that none stays when nobody sweeps.
+        Not `async`, in either colour: ask the server by a client of the test's own.
+
+        Args:
+            store: open, of `make_store`.
+        """
+        raise NotImplementedError(f"{type(store).__name__} has no lifetimes.")
+
     @property
     def is_awaited(self) -> bool:
         """Whether the store is an `AsyncStore`: `make_store` is then `async def`."""
@@ -81,7 +106,7 @@ C = TypeVar("C", bound=Checks)
 NEEDS = "otpcore_needs"
 
 
-def check(needs: Claim | None = None) -> Callable[[Callable[[C, AnyStore], Flow[None]]], Callable[[C], None]]:
+def check(*needs: Claim) -> Callable[[Callable[[C, AnyStore], Flow[None]]], Callable[[C], None]]:
     """Make a flow over a new store into a test; its docstring is the requirement."""
 
     def decorate(flow: Callable[[C, AnyStore], Flow[None]]) -> Callable[[C], None]:
@@ -91,7 +116,7 @@ def check(needs: Claim | None = None) -> Callable[[Callable[[C, AnyStore], Flow[
         # Not functools.wraps: through `__wrapped__` pytest would take the flow's `store` for a fixture.
         test.__name__, test.__qualname__, test.__module__ = flow.__name__, flow.__qualname__, flow.__module__
         test.__doc__ = flow.__doc__
-        setattr(test, NEEDS, needs)
+        setattr(test, NEEDS, frozenset(needs))
         return test
 
     return decorate
@@ -103,6 +128,6 @@ def requirements(contract: type[Checks]) -> Iterator[Requirement]:
     for owner in contract.__mro__:
         for name, test in vars(owner).items():
             if hasattr(test, NEEDS) and name not in found:
-                needs = cast("Claim | None", getattr(test, NEEDS))
+                needs = cast("frozenset[Claim]", getattr(test, NEEDS))
                 found[name] = Requirement(name, inspect.getdoc(test) or name, needs)
     return iter(sorted(found.values(), key=lambda requirement: requirement.name))
