@@ -15,10 +15,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
+import redis
 
-__all__ = ["Proxy", "Server", "free_port", "needed"]
+__all__ = ["Proxy", "Server", "free_port", "needed", "until"]
 
 DEADLINE_S = 20
 
@@ -40,34 +42,85 @@ def needed(program: str) -> str:
     return found
 
 
-class Server:
-    """A Redis server that keeps nothing on disk, unless it is told to."""
+def until(holds: Callable[[], bool], what: str) -> None:
+    """Look until something holds, for what servers agree on among themselves."""
+    end = time.monotonic() + DEADLINE_S
+    while not holds():
+        assert time.monotonic() < end, f"never: {what}"
+        time.sleep(0.02)
 
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
-        self._folder = folder
+
+class Server:
+    """A Redis server that keeps nothing on disk, unless it is told to. As a context it is killed in the end.
+
+    Args:
+        folder: for what it writes.
+        options: of its command line.
+        port: None: one that is free.
+        program: redis-server, or valkey-server.
+        file: its configuration, for a sentinel, which writes to it.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str, port: int | None = None, program: str = "redis-server", file: str = ""
+    ) -> None:
+        self.port = free_port() if port is None else port
+        self.folder = folder
         self._options = options
+        self._program = program
+        self._file = file
         self._process: subprocess.Popen[bytes] | None = None
+        folder.mkdir(exist_ok=True)
         self.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        program = needed("redis-server")
-        common = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self._folder), "--save", ""]
-        with (self._folder / "server.log").open("ab") as log:
+        program = needed(self._program)
+        common = ["--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.folder)]
+        if self._file:
+            place = self.folder / "server.conf"
+            if not place.exists():
+                place.write_text(self._file)
+            common = [str(place), "--sentinel", *common]
+        else:
+            common += ["--save", ""]
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen([program, *common, *self._options], stdout=log, stderr=log)
-        until = time.monotonic() + DEADLINE_S
+        end = time.monotonic() + DEADLINE_S
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
                 probe.sendall(b"PING\r\n")
-                if probe.recv(64).startswith(b"+PONG"):
+                if probe.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                     return
-            assert time.monotonic() < until, (self._folder / "server.log").read_text()
-            assert self._process.poll() is None, (self._folder / "server.log").read_text()
+            assert time.monotonic() < end, (self.folder / "server.log").read_text()
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.01)
+
+    def client(self, **terms: Any) -> Any:
+        """An administrator's."""
+        return redis.Redis(port=self.port, **terms)
+
+    def ask(self, *command: Any) -> Any:
+        with self.client() as client:
+            return client.execute_command(*command)
+
+    def pause(self) -> None:
+        """It answers nobody, until it goes on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """As if the machine had lost its power."""
@@ -79,6 +132,7 @@ class Server:
     def _end(self, how: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(how)
+            self._process.send_signal(signal.SIGCONT)
             self._process.wait(DEADLINE_S)
             self._process = None
 
@@ -88,25 +142,38 @@ class Proxy:
 
     Attributes:
         loses: asked with each answer's bytes; True: they are lost, and the connection with them.
+        says: an answer's bytes as the client is to hear them.
+        port_behind: of the server that the next connection goes to.
         trips: how many times bytes went to the server.
+        connections: how many were made.
+        sent: what went to it.
     """
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port_behind = port
+        self.says: Callable[[bytes], bytes] = bytes
         self.loses: Callable[[bytes], bool] = bool_false
         self.trips = 0
+        self.connections = 0
+        self.sent: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
 
     @property
     def port(self) -> int:
-        port: int = self._listener.getsockname()[1]
-        return port
+        found: int = self._listener.getsockname()[1]
+        return found
 
     @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self.port}/0"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def close(self) -> None:
         with suppress(OSError):
@@ -120,21 +187,26 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             try:
-                server = socket.create_connection(("127.0.0.1", self._port))
-            except OSError:  # nobody is there
+                server = socket.create_connection(("127.0.0.1", self.port_behind))
+            except OSError:
                 client.close()
                 continue
+            for each in (client, server):  # held back, a command of several packets would wait 40 ms for the other side
+                each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pass, args=(source, target, back), daemon=True).start()
 
     def _pass(self, source: socket.socket, target: socket.socket, back: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
-                self.trips += not back
+                if not back:
+                    self.trips += 1
+                    self.sent.append(data)
                 if back and self.loses(data):
                     break
-                target.sendall(data)
+                target.sendall(self.says(data) if back else data)
         for each in (source, target):
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

@@ -32,7 +32,7 @@ def doctor(context: typer.Context, *, as_json: AsJson = False) -> int:
     shell = shell_of(context)
     with Console(stderr=True).status("looking") as shown:
         findings = list(examine(shell.env_file, now=shell.now, progress=shown.update))
-    bad = [finding.part for finding in findings if finding.level is Level.BAD]
+    bad = list(dict.fromkeys(finding.part for finding in findings if finding.level is Level.BAD))
     if as_json:
         shell.give({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
         return Exit.NO if bad else Exit.OK
@@ -45,7 +45,11 @@ def doctor(context: typer.Context, *, as_json: AsJson = False) -> int:
         if finding.facts and finding.part in {"configuration", "provider", "store"}:
             facts = ", ".join(f"{name}={_short(value)}" for name, value in finding.facts.items())
             table.add_row("", "", Text(facts, style="dim"))
-    shell.say(table, "", f"Not as it should be: {', '.join(bad)}." if bad else "Everything is as it should be.")
+    noted = any(finding.level is Level.NOTE for finding in findings)
+    well = (
+        "Nothing is wrong; what is marked ! works, and should be known." if noted else "Everything is as it should be."
+    )
+    shell.say(table, "", f"Not as it should be: {', '.join(bad)}." if bad else well)
     return Exit.NO if bad else Exit.OK
 
 

@@ -13,7 +13,7 @@ import stat
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any, Final, cast
 from pydantic import BaseModel, SecretStr
 
 from otpcore.cli.branches import groups_of
+from otpcore.cli.census import Census, census
 from otpcore.cli.places import obstacle
 from otpcore.cli.variables import unknown_variables
 from otpcore.codes import Keys
@@ -29,21 +30,16 @@ from otpcore.contract import Durability
 from otpcore.engine import Engine
 from otpcore.engine.accepting import check_production, check_store
 from otpcore.engine.opening import Parts, prepare
-from otpcore.errors import OtpcoreError, StoreFormatError
+from otpcore.errors import OtpcoreError
 from otpcore.installed import PluginState
-from otpcore.model import RecipientRecord, SendState
 from otpcore.phone import metadata_version
 from otpcore.plugins import Plugins
 from otpcore.policy import decide_check
-from otpcore.ports import Provider, Scans, Store
+from otpcore.ports import Examines, Provider, Scans, Store
 from otpcore.settings import load_settings
 from otpcore.stores.memory import MemoryStore
 
 __all__ = ["Finding", "Level", "examine", "redacted"]
-
-PAGE: Final = 500
-NOBODY_SETTLES: Final = timedelta(seconds=15)
-"""The longest provider call, 10 s, and the margin for its commit: after that a reserved send is left over."""
 
 _USER_INFORMATION: Final = re.compile(r"//[^/@\s]*@")
 
@@ -73,19 +69,6 @@ class Finding:
     facts: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-@dataclass(slots=True)
-class Records:
-    """What is counted in one walk over the records."""
-
-    records: int = 0
-    damaged: int = 0
-    live_sessions: int = 0
-    stuck_sends: int = 0
-    unknown_sends: int = 0
-    locked: int = 0
-    strange_peppers: set[str] = field(default_factory=set[str])
-
-
 def examine(env_file: Path | None, *, now: datetime, progress: Callable[[str], None]) -> Iterator[Finding]:
     """Look at everything, in the order in which one part needs another.
 
@@ -111,6 +94,7 @@ def examine(env_file: Path | None, *, now: datetime, progress: Callable[[str], N
     store = yield from _store(parts)
     try:
         if store is not None:
+            yield from _remarks(store)
             yield from _kept(parts, store, now, progress)
         if provider is not None:
             yield _together(parts, store or MemoryStore(), provider)  # that no store is there yet hides no other fault
@@ -219,6 +203,19 @@ def _store(parts: Parts) -> Generator[Finding, None, Store | None]:
     return store
 
 
+def _remarks(store: Store) -> Iterator[Finding]:
+    """What a store tells of its server's settings."""
+    if not isinstance(store, Examines):
+        return
+    try:
+        remarks = store.examine()
+    except OtpcoreError as error:
+        yield Finding("store", Level.BAD, str(error))
+        return
+    for remark in remarks:
+        yield Finding("store", Level.BAD if remark.is_fault else Level.NOTE, remark.text)
+
+
 def _path_variable(store: str) -> str:
     return f"OTPCORE_{store.upper().replace('-', '_')}_PATH"
 
@@ -228,14 +225,14 @@ def _kept(parts: Parts, store: Store, now: datetime, progress: Callable[[str], N
     pepper_file = parts.pepper_file
     made = parts.settings.pepper is None and not store.capabilities.shared
     kept = store.capabilities.durability is not Durability.VOLATILE
-    found: Records | None = None
+    found: Census | None = None
     kids: set[str] = set()
     try:
         if not (made and kept and not pepper_file.exists()):
             peppers = (*parts.settings.previous(), parts.pepper(store))
             kids = {Keys.of(each).kid for each in peppers if each is not None}
         if isinstance(store, Scans):
-            found = _walk(parts, store, kids, now, progress)
+            found = census(store, parts.settings.policy(), kids, now=now, progress=progress)
         yield _pepper(pepper_file if made and kept else None, found)
     except OtpcoreError as error:
         yield Finding("pepper" if found is None else "records", Level.BAD, str(error))
@@ -243,7 +240,7 @@ def _kept(parts: Parts, store: Store, now: datetime, progress: Callable[[str], N
         yield _records(found)
 
 
-def _pepper(file: Path | None, found: Records | None) -> Finding:
+def _pepper(file: Path | None, found: Census | None) -> Finding:
     if file is not None and not file.exists():
         if found is not None and found.records:
             text = f"{file} is gone, and the store has records: put it back, or every limit starts again."
@@ -258,9 +255,10 @@ def _pepper(file: Path | None, found: Records | None) -> Finding:
     return Finding("pepper", Level.GOOD, f"{file}, mode {mode:04o}. Back it up apart from the store.")
 
 
-def _records(found: Records) -> Finding:
+def _records(found: Census) -> Finding:
     facts = {
         "records": found.records,
+        "resend records": found.resend_records,
         "live sessions": found.live_sessions,
         "stuck sends": found.stuck_sends,
         "sends of unknown outcome": found.unknown_sends,
@@ -272,31 +270,6 @@ def _records(found: Records) -> Finding:
         text += " A stuck send belongs to a process that died; it counts, and the next operation settles it as unknown."
     level = Level.BAD if found.damaged else Level.NOTE if found.stuck_sends or found.locked else Level.GOOD
     return Finding("records", level, text, facts)
-
-
-def _walk(parts: Parts, store: Scans, kids: set[str], now: datetime, progress: Callable[[str], None]) -> Records:
-    found, after, profile = Records(), "", parts.settings.policy()
-    while page := store.scan(after, PAGE):
-        for key, each in page:
-            if "/r/" not in key:
-                continue
-            try:
-                record = RecipientRecord.decode(each.data)
-            except StoreFormatError:
-                found.damaged += 1
-                continue
-            live = [session for session in record.sessions if session.is_live and now < session.expires_at]
-            found.records += 1
-            found.live_sessions += len(live)
-            found.stuck_sends += sum(
-                send.state is SendState.RESERVED and send.at < now - NOBODY_SETTLES for send in record.sends
-            )
-            found.unknown_sends += sum(send.state is SendState.UNKNOWN for send in record.sends)
-            found.locked += decide_check(record, profile, now=now) is not None
-            found.strange_peppers |= {code.kid for session in live for code in session.codes} - kids
-        after = page[-1][0]
-        progress(f"{found.records} records")
-    return found
 
 
 def _together(parts: Parts, store: Store, provider: Provider) -> Finding:

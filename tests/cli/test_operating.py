@@ -71,6 +71,7 @@ def test_the_doctor_finds_a_healthy_store_good(otpcore: Cli) -> None:
     assert {name for name, level in levels.items() if level == "note"} == {"provider"}  # the console sends nothing
     assert part(ran.json, "records")["facts"] == {
         "records": 1,
+        "resend records": 0,
         "live sessions": 1,
         "stuck sends": 0,
         "sends of unknown outcome": 0,

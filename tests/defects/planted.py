@@ -1,6 +1,6 @@
 """The planted defects, by the numbers of the requirements: a sentence, how it is planted, and who must turn red.
 
-Rules of this file: a row is (name, sentence, patch, body). What needs a server or an HTTP surface is listed in
+Rules of this file: a row is (name, sentence, patch, body). What needs an HTTP surface is listed in
 `COMES_WITH` and not counted.
 """
 
@@ -27,6 +27,7 @@ from otpcore.results import Refused
 from otpcore.stores.memory import MemoryStore
 from tests.crash.flow_torn import RollsBack, World, tries_stay_spent
 from tests.defects import bodies as small
+from tests.defects import servers
 from tests.defects.planting import Defect, Planter
 from tests.storms import bodies_checks as checks
 from tests.storms import bodies_sends as sends
@@ -36,7 +37,6 @@ __all__ = ["COMES_WITH", "DEFECTS"]
 
 
 COMES_WITH: Final = {
-    "23": ("Redis write without TTL after delete", "the Redis store"),
     "25": ("first X-Forwarded-For", "the HTTP service"),
     "26": ("missing header: no limit", "the HTTP service"),
     "27": ("webhook 500 = sent", "the HTTP providers"),
@@ -315,6 +315,12 @@ DEFECTS: Final = (
         'key joined with ":"',
         lambda p: p.swap(vars(codes)["_pack"], joined),
         small.code_parts_do_not_collide,
+    ),
+    Defect(
+        "23",
+        "Redis write without TTL after delete",
+        servers.without_lifetime_after_delete,
+        servers.redis_keys_have_lifetimes,
     ),
     Defect(
         "24",

@@ -29,7 +29,9 @@ def test_every_planted_defect_is_caught() -> None:
         [sys.executable, "-m", "tests.defects.run"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.splitlines()[-1] == f"{len(ALL)} of {len(ALL)} planted defects caught"
+    skipped = ran.stdout.count("skipped: ")  # their servers are not installed; OTPCORE_REQUIRE_SERVICES forbids it
+    told = f", {skipped} skipped" if skipped else ""
+    assert ran.stdout.splitlines()[-1] == f"{len(ALL) - skipped} of {len(ALL)} planted defects caught{told}"
 
 
 def test_the_list_is_that_of_the_requirements() -> None:

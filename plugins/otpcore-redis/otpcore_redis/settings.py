@@ -6,15 +6,18 @@ which may hold a password.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 from otpcore.ports import Durability
+from otpcore_redis.address import WRONG, address
 
 if TYPE_CHECKING:
     from otpcore_redis.aio import AsyncRedisStore  # at first use
+    from otpcore_redis.routes import Node, Route
     from otpcore_redis.store import RedisStore
 
 __all__ = ["RedisSettings", "build", "build_async"]
@@ -25,60 +28,88 @@ class RedisSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    url: SecretStr = Field(default=SecretStr("redis://127.0.0.1:6379/0"), description="redis://, rediss:// or unix://")
+    url: SecretStr = Field(
+        default=SecretStr("redis://127.0.0.1:6379/0"),
+        description="redis://, rediss:// or unix://; redis+sentinel:// or redis+cluster:// with several hosts",
+    )
+    sentinel_password: SecretStr | None = Field(default=None, description="of the sentinels, where they ask for one")
     prefix: str = Field(
         default="otpcore:", pattern=r"^[0-9A-Za-z_.:{}-]{0,60}$", description="at the head of every key"
     )
     timeout_s: float = Field(default=2.0, gt=0, le=10, description="seconds for a connection, and for an answer")
-    connections: int = Field(default=8, ge=1, le=1000, description="connections of one process, at the most")
+    connections: int = Field(
+        default=8, ge=1, le=1000, description="connections of one process to one server, at the most"
+    )
+    replicas: int = Field(
+        default=0, ge=0, le=10, description="how many replicas must have a write before it counts (WAIT)"
+    )
     durability: Durability = Field(
         default=Durability.PROCESS, description="what the server's own settings make of a write: see `otpcore doctor`"
     )
 
-    def pool_terms(self) -> dict[str, Any]:
-        """What either colour's pool is made with."""
-        return {
-            "max_connections": self.connections,
-            "timeout": self.timeout_s,
-            "socket_timeout": self.timeout_s,
-            "socket_connect_timeout": self.timeout_s,
-            "health_check_interval": 0,
-            "decode_responses": False,
-        }
+    def promised(self) -> Durability:
+        """What an acknowledged commit survives."""
+        return Durability.REPLICATED if self.replicas else self.durability
 
 
 def build(settings: RedisSettings) -> RedisStore:
     """A blocking store."""
-    from redis.backoff import NoBackoff  # noqa: PLC0415  # at first use
-    from redis.connection import BlockingConnectionPool  # noqa: PLC0415  # at first use
-    from redis.retry import Retry  # noqa: PLC0415  # at first use
+    from redis import connection, retry  # noqa: PLC0415  # at first use
 
+    from otpcore_redis import primary  # noqa: PLC0415  # at first use
     from otpcore_redis.store import RedisStore  # noqa: PLC0415  # at first use
 
-    kind: Any = BlockingConnectionPool  # whose methods have no types
-    try:
-        url = settings.url.get_secret_value()
-        pool = kind.from_url(url, retry=Retry(NoBackoff(), 0), **settings.pool_terms())
-    except ValueError:
-        raise ConfigurationError(NO_URL) from None
-    return RedisStore(pool, prefix=settings.prefix, durability=settings.durability)
+    parts = _parts(settings, connection, retry, primary)
+    return RedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
 
 
 def build_async(settings: RedisSettings) -> AsyncRedisStore:
     """An awaiting store."""
-    from redis.asyncio.connection import BlockingConnectionPool  # noqa: PLC0415  # at first use
-    from redis.asyncio.retry import Retry  # noqa: PLC0415  # at first use
-    from redis.backoff import NoBackoff  # noqa: PLC0415  # at first use
+    from redis.asyncio import connection, retry  # noqa: PLC0415  # at first use
 
+    from otpcore_redis import primary_aio  # noqa: PLC0415  # at first use
     from otpcore_redis.aio import AsyncRedisStore  # noqa: PLC0415  # at first use
 
-    kind: Any = BlockingConnectionPool  # whose methods have no types
+    parts = _parts(settings, connection, retry, primary_aio)
+    return AsyncRedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
+
+
+def _parts(settings: RedisSettings, connection: Any, retry: Any, primary: Any) -> tuple[Callable[[Node], Any], Route]:
+    """How the pool of a server is made, of modules of one colour, and the way to the servers."""
+    from redis.backoff import NoBackoff  # noqa: PLC0415  # at first use
+
+    from otpcore_redis.cluster import Cluster  # noqa: PLC0415  # at first use
+    from otpcore_redis.routes import Route  # noqa: PLC0415  # at first use
+
+    where = address(settings.url.get_secret_value())
+    limits = {"socket_timeout": settings.timeout_s, "socket_connect_timeout": settings.timeout_s}
+    never = {"retry": retry.Retry(NoBackoff(), 0), "health_check_interval": 0, "protocol": 2}
     try:
-        url = settings.url.get_secret_value()
-        pool = kind.from_url(url, retry=Retry(NoBackoff(), 0), **settings.pool_terms())
+        said: dict[str, Any] = connection.parse_url(where.url)
     except ValueError:
-        raise ConfigurationError(NO_URL) from None
-    return AsyncRedisStore(pool, prefix=settings.prefix, durability=settings.durability)
+        raise ConfigurationError(WRONG) from None
+    terms: dict[str, Any] = {"max_connections": settings.connections, "timeout": settings.timeout_s}
+    terms |= limits | said | never | {"decode_responses": False}
+    if where.seeds or where.sentinels:
+        del terms["host"]
+    if where.sentinels:
+        tls = "connection_class" in said
+        terms["connection_class"] = primary.PrimarySSLConnection if tls else primary.PrimaryConnection
+        asking = limits | never | _asking(settings, said, tls=tls)
+        terms |= {"service": where.service, "sentinels": list(where.sentinels), "asking": asking}
+
+    def pool_of(node: Node) -> Any:
+        there = {} if node is None else {"host": node[0], "port": node[1]}
+        return connection.BlockingConnectionPool(**terms, **there)
+
+    replicas, wait_ms = settings.replicas, max(1, int(settings.timeout_s * 500))
+    if where.seeds:
+        return pool_of, Cluster(where.seeds, replicas=replicas, wait_ms=wait_ms)
+    return pool_of, Route(replicas=replicas, wait_ms=wait_ms)
 
 
-NO_URL = "OTPCORE_REDIS_URL: give redis://, rediss:// or unix://, host, port and number of the database."
+def _asking(settings: RedisSettings, said: dict[str, Any], *, tls: bool) -> dict[str, Any]:
+    """What a client of a sentinel is made with beside its limits: TLS as the servers have it, a password of its own."""
+    secret = settings.sentinel_password
+    asking: dict[str, Any] = {name: each for name, each in said.items() if name.startswith("ssl_")}
+    return asking | ({"ssl": True} if tls else {}) | ({} if secret is None else {"password": secret.get_secret_value()})

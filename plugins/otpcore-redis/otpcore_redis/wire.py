@@ -1,54 +1,137 @@
-"""What goes over a connection, blocking: several commands at once, and which of its failures means what.
+"""Carries the trips of `routes`, blocking: several commands at once, to several servers at once.
 
 Rules of this file: no retry; a command that may have reached the server is never called unapplied.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from redis import exceptions
-from redis.connection import ConnectionPool
 
-from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreUnavailable
+from otpcore_redis.routes import Answer, Command, Node, Parcel, Steps
 
-__all__ = ["Answer", "Command", "exchange", "refusal", "unanswered", "unreachable"]
+__all__ = ["CLOSED", "Wire", "filled", "is_demoted", "unanswered", "unreachable"]
 
-Command = tuple[bytes | str, ...]
-Answer = Any
-"""What Redis answered: bytes, an integer, None or a list; or an error of its own, as a value."""
+T = TypeVar("T")
+
+CLOSED = "This store was closed; build a new one."
 
 
-def exchange(pool: ConnectionPool, commands: Sequence[Command]) -> list[Answer]:
-    """Send all, then read all; one round trip.
+class Wire:
+    """The connections of one process.
 
-    Raises:
-        StoreUnavailable: no connection; nothing was sent.
-        CommitUnknown: the connection broke after something was sent.
+    Args:
+        pool_of: makes the pool of a server, of connections that decode nothing and retry nothing.
     """
-    from_pool: Any = pool  # its methods have no types
-    try:
-        connection: Any = from_pool.get_connection()
-    except (exceptions.RedisError, OSError) as error:
-        raise unreachable(error) from error
-    answers: list[Answer] = []
-    try:
-        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
-        for _ in commands:
+
+    def __init__(self, pool_of: Callable[[Node], Any]) -> None:
+        self._pool_of = pool_of
+        self._pools: dict[Node, Any] = {}
+        self._closed = False
+
+    def run(self, steps: Steps[T]) -> T:
+        """What the steps come to.
+
+        Raises:
+            StoreUnavailable: the wire is closed, or what the steps raise.
+        """
+        if self._closed:
+            raise StoreUnavailable(CLOSED)
+        answers: Any = None
+        while True:
             try:
-                answers.append(connection.read_response())
-            except exceptions.ResponseError as refused:
-                answers.append(refused)
-    except (exceptions.RedisError, OSError) as error:
-        connection.disconnect()
-        raise unanswered(error) from error
-    except BaseException:
-        connection.disconnect()  # an answer that nobody read would be the next caller's
-        raise
-    finally:
-        from_pool.release(connection)
-    return answers
+                parcels = steps.send(answers)
+            except StopIteration as end:
+                found: T = end.value
+                return found
+            answers = self._carry(parcels)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closed = True
+        for pool in list(self._pools.values()):
+            pool.disconnect()
+
+    def _carry(self, parcels: Sequence[Parcel]) -> list[list[Answer]]:
+        """Send all, then read all."""
+        errands = [_Errand(self._pool(node), commands) for node, commands in parcels]
+        try:
+            for errand in errands:
+                errand.send()
+            return [errand.read() for errand in errands]
+        finally:
+            for errand in errands:
+                errand.end()
+
+    def _pool(self, node: Node) -> Any:
+        pool = self._pools.get(node)
+        if pool is None:
+            pool = self._pools.setdefault(node, self._pool_of(node))
+        return pool
+
+
+class _Errand:
+    """One server's part of a trip."""
+
+    def __init__(self, pool: Any, commands: Sequence[Command]) -> None:
+        self._pool = pool
+        self._commands = commands
+        self._connection: Any = None
+        self._lost: StoreUnavailable | CommitUnknown | None = None
+        self._broken = True  # until every answer is read: one that is not would be the next caller's
+
+    def send(self) -> None:
+        try:
+            self._connection = self._pool.get_connection()
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unreachable(error)
+            return
+        try:
+            self._connection.send_packed_command(self._connection.pack_commands(self._commands), check_health=False)
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unanswered(error)
+
+    def read(self) -> list[Answer]:
+        answers: list[Answer] = []
+        try:
+            while self._lost is None and len(answers) < len(self._commands):
+                try:
+                    answers.append(self._connection.read_response(disconnect_on_error=False))
+                except (exceptions.ResponseError, exceptions.BusyLoadingError) as refused:
+                    answers.append(refused)
+        except (exceptions.RedisError, OSError) as error:
+            self._lost = unanswered(error)
+        self._broken = self._lost is not None or is_demoted(answers)
+        return filled(answers, self._commands, self._lost)
+
+    def end(self) -> None:
+        if self._connection is None:
+            return
+        if self._broken:
+            self._connection.disconnect()
+            with suppress(exceptions.RedisError, OSError):  # what broke one has broken its neighbours
+                self._pool.disconnect(inuse_connections=False)
+        self._pool.release(self._connection)
+
+
+def filled(
+    answers: list[Answer], commands: Sequence[Command], lost: StoreUnavailable | CommitUnknown | None
+) -> list[Answer]:
+    """The answers, and for each command that has none what became of the connection."""
+    return answers if lost is None else answers + [type(lost)(str(lost)) for _ in commands[len(answers) :]]
+
+
+def is_demoted(answers: Sequence[Answer]) -> bool:
+    """Whether a server says that it is a primary no longer; before Redis 7 a script says it inside another error."""
+    return any(
+        isinstance(each, exceptions.ReadOnlyError) or "-READONLY" in str(each)
+        for each in answers
+        if isinstance(each, Exception)
+    )
 
 
 def unreachable(error: Exception) -> StoreUnavailable:
@@ -59,10 +142,3 @@ def unreachable(error: Exception) -> StoreUnavailable:
 def unanswered(error: Exception) -> CommitUnknown:
     """The connection broke: what was sent may be applied."""
     return CommitUnknown(f"Redis gave no answer ({type(error).__name__}).")
-
-
-def refusal(error: exceptions.ResponseError) -> StoreError:
-    """What the server's refusal of a command means; certainly nothing was applied."""
-    if isinstance(error, exceptions.OutOfMemoryError):
-        return StoreFull("Redis has no memory left: give it more (maxmemory). It must not make room by itself.")
-    return StoreUnavailable(f"Redis refused a command ({str(error).partition(' ')[0][:40]}).")
