@@ -34,7 +34,6 @@ from otpcore.errors import OtpcoreError
 from otpcore.installed import PluginState
 from otpcore.phone import metadata_version
 from otpcore.plugins import Plugins
-from otpcore.policy import decide_check
 from otpcore.ports import Examines, Provider, Scans, Store
 from otpcore.settings import load_settings
 from otpcore.stores.memory import MemoryStore

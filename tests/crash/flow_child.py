@@ -34,7 +34,7 @@ from tests.crash.flow_torn import POINTS as CHECK_POINTS
 from tests.crash.log_child import die_before_call
 from tests.crash.openers import OPENERS
 from tests.places import Place
-from tests.storms.arena import PEPPER, MovedClock, phone
+from tests.storms.arena import PEPPER, MovedClock, keys_of, phone
 from tests.storms.bodies_checks import most_in_a_day
 from tests.storms.sent_log import LoggedProvider, append, read_log
 
@@ -170,7 +170,7 @@ def judged(place: Place, log: str) -> dict[str, int]:
         confirmed[line.recipient] += 1
     store = place.open()
     engine = Engine(store, LoggedProvider(f"{log}.sent", MovedClock()), pepper=PEPPER, tenant=log)
-    mine = f"{engine._setup.tenant_id}/r/"
+    mine = keys_of(engine)
     records = [RecipientRecord.decode(found.data) for key, found in store.scan("", 10**6) if key.startswith(mine)]
     assert store.capabilities.durability is not Durability.VOLATILE
     store.close()
@@ -327,9 +327,9 @@ def main(scenario: str, *args: str) -> None:
     """Run one scenario and print what was found."""
     result: Any
     canonicalise(phone(0))  # loads its metadata once, not in every fork
-    for place in (Place.parse(arg) for arg in args if arg.startswith("[")):  # and a driver, and the tables are made
-        place.open_awaited()
-        store = place.open()
+    for told in (Place.parse(arg) for arg in args if arg.startswith("[")):  # and a driver, and the tables are made
+        told.open_awaited()
+        store = told.open()
         store.load("warm")
         store.close()
     match scenario, *args:

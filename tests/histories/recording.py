@@ -215,20 +215,20 @@ def steps_of(history: Sequence[Seen]) -> dict[str, list[Step]]:
     steps: dict[str, list[Step]] = {seen.key: [] for seen in history if seen.key}
     for seen in history:
         for key in [seen.key] if seen.key else steps:
-            effect = _effect(seen, lambda version, key=key: states.get((key, version), NOWHERE), frozenset(due[key]))
+            before = ABSENT if seen.expect is None else states.get((key, seen.expect), NOWHERE)
+            effect = _effect(seen, before, frozenset(due[key]))
             doubted = isinstance(effect, Write) and effect.doubted
             steps[key].append(Step(seen.called, inf if doubted else seen.returned, effect))
     return steps
 
 
-def _effect(seen: Seen, state: Callable[[str], int], due: frozenset[int]) -> Effect:
+def _effect(seen: Seen, before: int, due: frozenset[int]) -> Effect:
     kind, told = seen.answer
     if seen.asked == "sweep":
         return Swept(due)
     stands: int = ABSENT if told is None or kind == "won" else told[0]
     if seen.asked == "load":
         return Read(stands)
-    before = ABSENT if seen.expect is None else state(seen.expect)
     return Read(stands, expected=before) if kind == "lost" else Write(before, seen.wrote, doubted=kind == "doubt")
 
 

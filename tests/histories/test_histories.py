@@ -23,7 +23,7 @@ from otpcore.conformance.yielding import YieldingStore
 from otpcore.engine.combining import combined
 from otpcore.engine.terms import is_awaiting
 from otpcore.engine.workers import awaited_store
-from otpcore.ports import Batches
+from otpcore.ports import StoreCapabilities
 from tests.histories.recording import CALLERS, Plan, Seen, crowd, is_true, plan_of, swept_in_all
 from tests.places import DURABLE, KINDS, Place
 from tests.storms.arena import yielding
@@ -59,7 +59,8 @@ def opened(place: Place, colour: str, *, naive: bool = False, as_engine: bool = 
 
 def watched(asked: Plan, told: list[Any], store: Any) -> Flow[None]:
     """A history, and how many records are left."""
-    asked = Plan(asked.keys, asked.operations, asked.seed, isinstance(store, Batches) and store.capabilities.batch)
+    can: StoreCapabilities = store.capabilities
+    asked = Plan(asked.keys, asked.operations, asked.seed, can.batch and hasattr(store, "load_many"))
     history = yield from crowd(asked, CALLERS, 1, store)
     left = 0
     for key in asked.keys:

@@ -87,7 +87,7 @@ def starts_in_trouble(served: Served, colour: str, kind: str, moment: int, *, na
         served.in_trouble(kind, moment) as (way, trouble),
         arena_for(way, colour, naive=naive) as arena,
     ):
-        told = Counter[str]()
+        told, numbers = Counter[str](), list[str]()
         for numbers in waves(trouble):
             results = arena.at_once([starting(number) for number in numbers for _ in range(PARTIES)])
             outcomes = outcomes_of(results)

@@ -18,7 +18,7 @@ from otpcore.errors import StoreFull
 from otpcore.providers.fake import FakeProvider
 from otpcore.results import Approved, Refusal, Refused, Sent
 from otpcore.stores.memory import MemoryStore
-from tests.storms.arena import PEPPER, MovedClock, phone, token_of
+from tests.storms.arena import PEPPER, MovedClock, keys_of, phone, token_of
 
 ROOM = 20_000
 FLOODS = [100_000, pytest.param(1_000_000, marks=pytest.mark.nightly)]
@@ -57,7 +57,7 @@ def flooded(store: MemoryStore, phones: int) -> None:
     held = other.start(phone(1))
     assert isinstance(held, Sent)
     before, refused = resident(), 0
-    mine = f"{flood._setup.tenant_id}/r/"
+    mine = keys_of(flood)
     for _ in range(phones):
         try:
             key = mine + secrets.token_urlsafe(16)

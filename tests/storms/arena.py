@@ -43,6 +43,7 @@ __all__ = [
     "ThreadArena",
     "arena_for",
     "checking",
+    "keys_of",
     "outcomes_of",
     "phone",
     "resending",
@@ -263,6 +264,11 @@ def resending(token: str, number: str, **asked: Any) -> Call:
 def checking(token: str, code: str, **asked: Any) -> Call:
     """A check."""
     return lambda engine: engine.check(token, code, **asked)
+
+
+def keys_of(engine: Any) -> str:
+    """What the keys of the recipients of an engine's tenant begin with."""
+    return f"{engine._setup.tenant_id}/r/"
 
 
 def outcomes_of(results: Sequence[object]) -> Counter[str]:
