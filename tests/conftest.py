@@ -67,6 +67,12 @@ def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callabl
         yield make
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine wakes threads late; with a longer pause they still meet between load and commit."""
+    monkeypatch.setattr("otpcore.conformance.yielding.PAUSE_S", 0.02)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many tests were skipped, and why, even when none was."""
     reasons: Counter[str] = Counter()

@@ -89,6 +89,7 @@ def test_what_many_callers_see_of_a_key_is_linearizable(
         assert swept_in_all(history, left)
 
 
+@pytest.mark.usefixtures("patient")
 @each_kind
 @pytest.mark.parametrize(
     ("histories", "operations"),

@@ -142,6 +142,7 @@ def test_checks_amid_trouble_approve_once_and_answer_as_often_as_there_are_tries
         checks_in_trouble(served_by(store), colour, kind, moment)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("store", SERVED)
 @pytest.mark.parametrize("body", [starts_in_trouble, checks_in_trouble])
 def test_a_store_without_a_guard_is_caught_in_trouble_too(

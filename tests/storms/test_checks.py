@@ -59,13 +59,7 @@ def test_the_failures_of_a_phone_are_bounded_across_its_sessions(arena_of: Make,
 # --- controls: the same bodies over a store without a guard ----------------------------------
 
 
-@pytest.fixture
-def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A busy machine wakes threads late; with a longer pause they still meet between load and commit."""
-    monkeypatch.setattr("otpcore.conformance.yielding.PAUSE_S", 0.02)
-
-
-@pytest.mark.usefixtures("_patient")
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_answers_too_often_every_time(arena_of: Make, kind: str) -> None:
     """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
@@ -74,7 +68,7 @@ def test_a_store_without_a_guard_answers_too_often_every_time(arena_of: Make, ki
             bodies.no_more_answers_than_tries(arena_of(kind, naive=True), sessions=1)
 
 
-@pytest.mark.usefixtures("_patient")
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("kind", MEMORY)
 def test_a_store_without_a_guard_approves_twice_every_time(arena_of: Make, kind: str) -> None:
     """T1, T2: the stores of a storm give way between load and commit, so 20 of 20 are caught."""
@@ -83,6 +77,7 @@ def test_a_store_without_a_guard_approves_twice_every_time(arena_of: Make, kind:
             bodies.one_success_a_session(arena_of(kind, naive=True), sessions=1)
 
 
+@pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("kind", OTHERS)
 @pytest.mark.parametrize("body", [bodies.no_more_answers_than_tries, bodies.one_success_a_session])
 def test_without_its_guard_every_store_is_caught(arena_of: Make, kind: str, body: Callable[..., None]) -> None:
