@@ -142,6 +142,25 @@ def test_checks_amid_trouble_approve_once_and_answer_as_often_as_there_are_tries
         checks_in_trouble(served_by(store), colour, kind, moment)
 
 
+@pytest.mark.parametrize(("store", "colour"), [("postgresql", "tasks"), ("mariadb", "threads"), ("redis", "tasks")])
+def test_a_server_that_is_gone_sends_nothing_and_approves_nobody(served_by: ServedBy, store: str, colour: str) -> None:
+    """D6: and when it is there again, the code that was sent before is still right."""
+    served = served_by(store)
+    with arena_for(served.place, colour) as arena:
+        token = token_of(arena.started(phone(0)))
+        right, wrong = arena.right_code(phone(0)), arena.wrong_code(phone(0))
+        calls = [starting(phone(1)), starting(phone(0)), checking(token, right), checking(token, wrong)]
+        served.server.stop()
+        try:
+            results = arena.at_once(calls * 4)
+        finally:
+            served.server.start()
+        assert len(failed(results)) == len(results)
+        assert len(arena.exchange.outbox) == 1
+        assert isinstance(answered(arena, checking(token, right)), Approved)
+        assert isinstance(answered(arena, starting(phone(1))), Sent)
+
+
 @pytest.mark.usefixtures("patient")
 @pytest.mark.parametrize("store", SERVED)
 @pytest.mark.parametrize("body", [starts_in_trouble, checks_in_trouble])
