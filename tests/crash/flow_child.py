@@ -82,13 +82,7 @@ def in_fork(action: Callable[[], object]) -> bool:
 
 
 def attempt(
-    at_place: Place,
-    log: str,
-    colour: str,
-    at: datetime,
-    numbers: Sequence[str],
-    point: str = "",
-    mutant: str = "",
+    at_place: Place, log: str, colour: str, at: datetime, numbers: Sequence[str], point: str = "", mutant: str = ""
 ) -> None:
     """Start each number once, and write down what was confirmed; killed at `point` if one is given."""
     clock = MovedClock()

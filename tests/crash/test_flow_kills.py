@@ -2,7 +2,7 @@
 
 What was sent stays counted, no phone is over its quota, no used code comes back to life. Nightly runs have the figures
 of the requirements: 50 kills at each fail point, and 500 random ones, for each store and colour. A CI run kills a start
-4 to 7 times and each other flow once at each fail point, and 20 times at random.
+4 to 7 times and each other flow once at each fail point, and 20 times at random; each store in one colour.
 """
 
 from __future__ import annotations
@@ -17,10 +17,6 @@ from tests.crash.flow_ends import FLOWS
 from tests.crash.flow_runs import child
 from tests.places import COLOURS, DURABLE, Place, tinydb
 
-PHONES = [1, pytest.param(13, marks=pytest.mark.nightly)]
-"""Each is killed four to seven times at each fail point; thirteen make the fifty of the requirement."""
-KILLS = [1, pytest.param(50, marks=pytest.mark.nightly)]
-RANDOM_KILLS = [20, pytest.param(500, marks=pytest.mark.nightly)]
 OFFSETS = [40, pytest.param(200, marks=pytest.mark.nightly)]
 
 SENT = {"after reserve": 0, "before refund": 0, "after refund": 3}
@@ -29,7 +25,16 @@ given back in the hour, each step is then used by a start that lives, and the fo
 
 PlaceOf = Callable[[str], Place]
 each_store = pytest.mark.parametrize("store", DURABLE)
-each_colour = pytest.mark.parametrize("colour", COLOURS)
+TURNS = [(store, COLOURS[number % 2]) for number, store in enumerate(DURABLE)]
+"""Every store in one colour, in turn."""
+
+each_turn = pytest.mark.parametrize(("store", "colour"), TURNS)
+
+
+def each_cell(name: str, small: int, full: int) -> pytest.MarkDecorator:
+    """In CI each store in one colour and at a small size; nightly in both at the full one."""
+    both = [pytest.param(store, colour, full, marks=pytest.mark.nightly) for store in DURABLE for colour in COLOURS]
+    return pytest.mark.parametrize(("store", "colour", name), [*((*turn, small) for turn in TURNS), *both])
 
 
 def killed_at(points: Sequence[str], colour: str, place: Place, log: Path, phones: int, mutant: str = "") -> None:
@@ -41,27 +46,22 @@ def killed_at(points: Sequence[str], colour: str, place: Place, log: Path, phone
         assert found["killed"] >= phones * QUOTA, found
 
 
-@each_store
-@each_colour
-@pytest.mark.parametrize("phones", PHONES)
+@each_cell("phones", 1, 13)
 def test_a_kill_at_a_fail_point_neither_gives_a_send_nor_loses_one(
     place_of: PlaceOf, tmp_path: Path, store: str, colour: str, phones: int
 ) -> None:
-    """S4."""
+    """S4: each phone is killed four to seven times at each fail point; thirteen make the fifty of the requirement."""
     killed_at(POINTS, colour, place_of(store), tmp_path / "log", phones)
 
 
-@each_store
-@each_colour
+@each_turn
 def test_counting_after_the_send_is_caught(place_of: PlaceOf, tmp_path: Path, store: str, colour: str) -> None:
     """T1."""
     with pytest.raises(AssertionError, match="'over': 1"):
         killed_at(["after hand-off"], colour, place_of(store), tmp_path / "log", 1, "send-then-count")
 
 
-@each_store
-@each_colour
-@pytest.mark.parametrize("kills", KILLS)
+@each_cell("kills", 1, 50)
 def test_a_kill_in_any_flow_revives_no_code_and_forgets_no_limit(
     place_of: PlaceOf, tmp_path: Path, store: str, colour: str, kills: int
 ) -> None:
@@ -92,9 +92,7 @@ def killed_at_random(colour: str, place: Place, log: Path, kills: int, mutant: s
     assert found["sent"] >= found["confirmed"] >= kills, found
 
 
-@each_store
-@each_colour
-@pytest.mark.parametrize("kills", RANDOM_KILLS)
+@each_cell("kills", 20, 500)
 def test_random_kills_neither_give_sends_nor_lose_one(
     place_of: PlaceOf, tmp_path: Path, store: str, colour: str, kills: int
 ) -> None:
