@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import cast
 
 import pytest
 from hypothesis import settings
+
+from tests import sql_places
+from tests.places import Place, memory, redis, sql, tinydb
+from tests.redis_servers import Server
 
 settings.register_profile("ci", deadline=None, max_examples=100, print_blob=True)
 settings.register_profile("nightly", deadline=None, max_examples=10_000, print_blob=True)
@@ -30,6 +37,40 @@ def set_timezone() -> Iterator[Callable[[str], None]]:
 
     yield move
     move(before)
+
+
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server for the tests that do not hurt it."""
+    server = Server(tmp_path_factory.mktemp("redis"))
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def place_of(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], Place]]:
+    """A new place for a store of this name, of `tests.places.STORES`; it is dropped after the test."""
+    numbers = itertools.count()
+    with contextlib.ExitStack() as dropped:
+
+        def make(store: str) -> Place:
+            if store == "memory":
+                return memory()
+            if store == "redis":
+                return redis(request.getfixturevalue("redis_url"))
+            folder = tmp_path / f"place{next(numbers)}"
+            folder.mkdir()
+            if store == "tinydb":
+                return tinydb(folder)
+            return sql(dropped.enter_context(sql_places.place(store, folder)))
+
+        yield make
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine wakes threads late; with a longer pause they still meet between load and commit."""
+    monkeypatch.setattr("otpcore.conformance.yielding.PAUSE_S", 0.02)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

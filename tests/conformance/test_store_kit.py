@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from otpcore.conformance.store import Claim, StoreContract
+from otpcore.conformance.store.requirement import requirements
 from otpcore.conformance.yielding import AsyncYieldingStore
 from otpcore.ports import Conflict, StoreCapabilities, Version, Versioned
 from otpcore.stores.memory import CAPABILITIES, MemoryStore
@@ -211,5 +212,6 @@ def test_a_contract_without_a_store_says_what_is_missing() -> None:
 
 
 def test_a_naive_store_fails_at_least_five_requirements() -> None:
-
+    """D1: of the kit's, which are more than 60."""
+    assert len(list(requirements(StoreContract))) >= 60
     assert len(failures(contract_of(NaiveStore), RACES)) >= 5

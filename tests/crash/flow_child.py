@@ -14,24 +14,27 @@ import os
 import random
 import signal
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from otpcore.contract import CodeOwner, Conflict, Durability, StoreCapabilities, Version, Versioned
+from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.engine import AsyncEngine, Engine
 from otpcore.errors import OtpcoreError
 from otpcore.model import RecipientRecord
 from otpcore.phone import canonicalise
 from otpcore.results import SendResult, Sent, Wait
-from otpcore.stores.tinydb import TinyDBStore
-from tests.crash.flow_torn import World, tries_stay_spent
+from tests.crash.deadly import Deaths, deadly, die
+from tests.crash.flow_ends import flow_dies
+from tests.crash.flow_torn import CORE_POINTS, World, tries_stay_spent
+from tests.crash.flow_torn import POINTS as CHECK_POINTS
 from tests.crash.log_child import die_before_call
 from tests.crash.openers import OPENERS
-from tests.storms.arena import PEPPER, MovedClock, phone
+from tests.places import Place
+from tests.storms.arena import PEPPER, MovedClock, keys_of, phone
 from tests.storms.bodies_checks import most_in_a_day
 from tests.storms.sent_log import LoggedProvider, append, read_log
 
@@ -47,67 +50,19 @@ SPAN: Final = 1600
 """Bytes that a start writes: the record, the line of the message, the record again."""
 
 GARBAGE: Final = 300
-"""Records for a sweep to delete: two of its batches."""
+"""Records for a sweep to delete: two batches of the embedded store's."""
 
+FEWER: Final = 40
+"""As many for a server."""
 
-def die() -> NoReturn:
-    os.kill(os.getpid(), signal.SIGKILL)
-    raise AssertionError
+SWEEP_S: Final = 0.01
+"""About as long as a sweep of a server takes."""
 
+LIVING: Final = 3
+"""Runs that live, by whose length the others are timed."""
 
-class DeadlyStore:
-    """The embedded store, whose user dies before or after its n-th commit.
-
-    Args:
-        store: does the work.
-        before, after: which commit of this process kills; 0 for none.
-        lazy: the mutant: a first commit is only kept in memory, and written with the second.
-    """
-
-    def __init__(self, store: TinyDBStore, *, before: int = 0, after: int = 0, lazy: bool = False) -> None:
-        self._store = store
-        self._before = before
-        self._after = after
-        self._lazy = lazy
-        self._commits = 0
-        self._kept: Version | None = None
-
-    @property
-    def capabilities(self) -> StoreCapabilities:
-        return self._store.capabilities
-
-    def load(self, key: str) -> Versioned | None:
-        return self._store.load(key)
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        self._commits += 1
-        if self._commits == self._before:
-            die()
-        answer = self._committed(key, data, expect, gc_at)
-        if isinstance(answer, Conflict):
-            self._commits -= 1  # a lost race writes nothing: the next one is the same step of the flow
-        elif self._commits == self._after:
-            die()
-        return answer
-
-    def _committed(self, key: str, data: bytes | None, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        if not self._lazy:
-            return self._store.commit(key, data, expect=expect, gc_at=gc_at)
-        stands = self._store.load(key)
-        version = stands.version if stands is not None else None
-        if self._kept is None:
-            if version != expect:
-                return Conflict(stands)
-            self._kept = Version("only in memory")
-            return self._kept
-        self._kept = None
-        return self._store.commit(key, data, expect=version, gc_at=gc_at)
-
-    def sweep(self, before: datetime, *, limit: int) -> int:
-        return self._store.sweep(before, limit=limit)
-
-    def close(self) -> None:
-        self._store.close()
+DEATHS: Final = (signal.SIGKILL, signal.SIGALRM)
+"""`SIGALRM` is the timer's, and as sudden: nobody handles it."""
 
 
 def in_fork(action: Callable[[], object]) -> bool:
@@ -122,49 +77,65 @@ def in_fork(action: Callable[[], object]) -> bool:
         os._exit(0)
     _, status = os.waitpid(pid, 0)
     ended = os.WIFEXITED(status)
-    assert os.WEXITSTATUS(status) == 0 if ended else os.WTERMSIG(status) == signal.SIGKILL, status
+    assert os.WEXITSTATUS(status) == 0 if ended else os.WTERMSIG(status) in DEATHS, status
     return ended
 
 
-def attempt(folder: str, colour: str, at: datetime, numbers: Sequence[str], point: str = "", mutant: str = "") -> None:
+def attempt(
+    at_place: Place, log: str, colour: str, at: datetime, numbers: Sequence[str], point: str = "", mutant: str = ""
+) -> None:
     """Start each number once, and write down what was confirmed; killed at `point` if one is given."""
     clock = MovedClock()
     clock.now = at
-    store = DeadlyStore(
-        TinyDBStore(f"{folder}/records.otpdb"),
+    deaths = Deaths(
         before={"before reserve": 1, "after result": 2, "before refund": 2}.get(point, 0),
         after={"after reserve": 1, "after settle": 2, "after refund": 2}.get(point, 0),
         lazy=mutant == "send-then-count",
     )
+    if point == "in sweep":
+        sweep_and_die(at_place, at)
+    store = deadly(at_place.opened(colour), deaths)
     provider = LoggedProvider(
-        f"{folder}/sent",
+        f"{log}.sent",
         clock,
         refuses="refund" in point,
         handed_off=die if point == "after hand-off" else lambda: None,
     )
-    if point == "in sweep":
-        die_in_write(2)
-        store.sweep(at, limit=GARBAGE)
-        raise AssertionError("the sweep was to be killed")
 
     def confirm(number: str, result: SendResult) -> None:
         if isinstance(result, Sent):
-            append(f"{folder}/confirmed", recipient=number, code="", at=at.isoformat())
+            append(f"{log}.confirmed", recipient=number, code="", at=at.isoformat())
         else:
             assert isinstance(result, Wait), result
 
     if colour == "tasks":
 
         async def run() -> None:
-            engine = AsyncEngine(store, provider, pepper=PEPPER, clock=clock)
+            engine = AsyncEngine(store, provider, pepper=PEPPER, clock=clock, tenant=log)
             for number in numbers:
                 confirm(number, await engine.start(number))
 
         asyncio.run(run())
     else:
-        engine = Engine(store, provider, pepper=PEPPER, clock=clock)
+        engine = Engine(store, provider, pepper=PEPPER, clock=clock, tenant=log)
         for number in numbers:
             confirm(number, engine.start(number))
+
+
+def sweep_and_die(place: Place, at: datetime) -> NoReturn:
+    """A sweep of the embedded store dies in its second batch; another one at some moment, or at its end."""
+    store = place.open()
+    if place.store == "tinydb":
+        die_in_write(2)
+    else:
+        die_in_time(random.Random(at.timestamp()).random() * SWEEP_S)
+    store.sweep(at, limit=GARBAGE)
+    die()
+
+
+def die_in_time(seconds: float) -> None:
+    """The kernel kills this process in so many seconds; no line of Python runs then."""
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
 
 
 def die_in_write(number: int) -> None:
@@ -182,18 +153,20 @@ def die_in_write(number: int) -> None:
     os.write = half
 
 
-def judged(folder: str) -> dict[str, int]:
+def judged(place: Place, log: str) -> dict[str, int]:
     """What the files say: phones over quota, and confirmed or sent messages that no record counts."""
     sent, confirmed = Counter[str](), Counter[str]()
     times: dict[str, list[datetime]] = {}
-    for line in read_log(f"{folder}/sent"):
+    for line in read_log(f"{log}.sent"):
         sent[line.recipient] += 1
         times.setdefault(line.recipient, []).append(line.at)
-    for line in read_log(f"{folder}/confirmed"):
+    for line in read_log(f"{log}.confirmed"):
         confirmed[line.recipient] += 1
-    store = TinyDBStore(f"{folder}/records.otpdb")
-    records = [RecipientRecord.decode(found.data) for key, found in store.scan("", 10**6) if "/r/" in key]
-    assert store.capabilities.durability is Durability.DISK
+    store = place.open()
+    engine = Engine(store, LoggedProvider(f"{log}.sent", MovedClock()), pepper=PEPPER, tenant=log)
+    mine = keys_of(engine)
+    records = [RecipientRecord.decode(found.data) for key, found in store.scan("", 10**6) if key.startswith(mine)]
+    assert store.capabilities.durability is not Durability.VOLATILE
     store.close()
     counted = sum(not send.refunded for record in records for send in record.sends)
     return {
@@ -205,56 +178,73 @@ def judged(folder: str) -> dict[str, int]:
     }
 
 
-def fill_garbage(folder: str, at: datetime) -> None:
+def fill_garbage(place: Place, at: datetime) -> None:
     """Records whose time is over, for a sweep to find."""
-    store = TinyDBStore(f"{folder}/records.otpdb", sync=False)
-    for number in range(GARBAGE):
+    store = place.open()
+    for number in range(GARBAGE if place.store == "tinydb" else FEWER):
         store.commit(f"t/x/{at:%d%H%M%S}/{number}", b'{"v":1}', expect=None, gc_at=at - timedelta(days=1))
     store.close()
 
 
-def fail_point(point: str, colour: str, mutant: str, folder: str, phones: int) -> dict[str, int]:
-    """Every attempt of a day dies at the point but the last, in turn for each phone, which has a store of its own."""
-    total, killed = Counter[str](), 0
+def fail_point(point: str, colour: str, mutant: str, place: Place, log: str, phones: int) -> dict[str, int]:
+    """Every attempt of a day dies at the point but the last, in turn for each phone."""
+    killed = 0
     for number in range(phones):
-        place = f"{folder}/{number}"
-        Path(place).mkdir()
         at = MovedClock()()
         for gap in GAPS_S:
             at += timedelta(seconds=gap)
-            die_there = partial(attempt, place, colour, at, [phone(number)], point, mutant)
-            live = partial(attempt, place, colour, at, [phone(number)], "", mutant)
+            die_there = partial(attempt, place, log, colour, at, [phone(number)], point, mutant)
+            live = partial(attempt, place, log, colour, at, [phone(number)], "", mutant)
             if point == "in sweep":
                 fill_garbage(place, at)
             killed += not in_fork(die_there)
             if point in ("before reserve", "before refund", "after refund", "in sweep"):
                 # nothing was sent, so a start that lives may be; of the others every step is taken already
                 in_fork(live)
-        total.update(judged(place))
-    return {**total, "killed": killed}
+    return {**judged(place, log), "killed": killed}
 
 
-def random_kills(colour: str, mutant: str, folder: str, kills: int, seed: int) -> dict[str, int]:
-    """A process that starts many phones is killed before a system call drawn by lot, again and again.
+def fail_points(
+    points: Sequence[str], colour: str, mutant: str, place: Place, log: str, phones: int
+) -> dict[str, dict[str, int]]:
+    """One fail point after the other, each of a tenant of its own."""
+    return {
+        point: fail_point(point, colour, mutant, place, f"{log}.{point.replace(' ', '-')}", phones) for point in points
+    }
 
-    Between two system calls nothing changes that outlives the process, so this is any moment.
+
+def random_kills(colour: str, mutant: str, place: Place, log: str, kills: int, seed: int) -> dict[str, int]:
+    """A process that starts many phones is killed at a moment drawn by lot, again and again.
+
+    With the embedded store that is before one of its system calls: between two nothing changes that outlives the
+    process, so this is any moment. With the others a timer of the kernel kills within the time that the work took.
     """
     drawn, at, killed = random.Random(seed), MovedClock()(), 0
     pace = min(1.0, 200 / kills)  # all within 24 hours: records forget the sends of the day before
-    for _ in range(kills):
+    took = float("inf")
+    for turn in range(kills + LIVING):
         at += pace * timedelta(seconds=drawn.choice((1, 121, 301, 901)))
         numbers = [phone(each) for each in drawn.sample(range(max(60, kills)), 20)]
 
-        def work(numbers: list[str] = numbers, now: datetime = at, call: int = drawn.randrange(200)) -> None:
-            die_before_call(call)
-            attempt(folder, colour, now, numbers, "", mutant)
+        def work(numbers: list[str] = numbers, now: datetime = at, turn: int = turn, took: float = took) -> None:
+            call, moment = drawn.randrange(200), drawn.random()
+            if turn >= LIVING:
+                if place.store == "tinydb":
+                    die_before_call(call)
+                else:
+                    die_in_time(moment * took)
+            attempt(place, log, colour, now, numbers, "", mutant)
 
+        began = time.perf_counter()
         killed += not in_fork(work)
-    return {**judged(folder), "killed": killed}
+        drawn.random()  # a fork draws from a copy
+        if turn < LIVING:
+            took = min(took, time.perf_counter() - began)
+    return {**judged(place, log), "killed": killed}
 
 
 class KilledWorld(World):
-    """A blocking engine over the embedded store whose torn calls are forks that die."""
+    """A blocking engine over a durable store whose torn calls are forks that die."""
 
     def torn(self, point: str, name: str, *args: Any) -> None:
         """See `World.torn`."""
@@ -267,11 +257,13 @@ class KilledWorld(World):
         die()
 
 
-def kill_checks(owner: str, point: str, folder: str, sessions: int) -> dict[str, int]:
+def kill_checks(place: Place, sessions: int) -> dict[str, int]:
     """The body of V3, with processes that are killed; it fails as everywhere, by its assertions."""
-    store = partial(TinyDBStore, f"{folder}/records.otpdb")
-    tries_stay_spent(partial(KilledWorld, "raised", CodeOwner(owner), store), point, sessions=sessions)
-    return {"sessions": sessions}
+    cases = [(CodeOwner.PROVIDER, point) for point in CHECK_POINTS] + [(CodeOwner.CORE, point) for point in CORE_POINTS]
+    for owner, point in cases:
+        make = partial(KilledWorld, "raised", owner, place.open, f"{owner} {point}")
+        tries_stay_spent(make, point, sessions=sessions)
+    return {"cases": len(cases)}
 
 
 def kill_at_bytes(kind: str, folder: str, offsets: int) -> dict[str, int]:
@@ -327,14 +319,23 @@ def _with_capabilities(store: Any) -> Any:
 
 def main(scenario: str, *args: str) -> None:
     """Run one scenario and print what was found."""
+    result: Any
     canonicalise(phone(0))  # loads its metadata once, not in every fork
+    for told in (Place.parse(arg) for arg in args if arg.startswith("[")):  # and a driver, and the tables are made
+        told.open_awaited()
+        store = told.open()
+        store.load("warm")
+        store.close()
     match scenario, *args:
-        case "point", point, colour, mutant, folder, phones:
-            result = fail_point(point, colour, mutant, folder, int(phones))
-        case "random", colour, mutant, folder, kills, seed:
-            result = random_kills(colour, mutant, folder, int(kills), int(seed))
-        case "checks", owner, point, folder, sessions:
-            result = kill_checks(owner, point, folder, int(sessions))
+        case "points", points, colour, mutant, place, log, phones:
+            result = fail_points(points.split(","), colour, mutant, Place.parse(place), log, int(phones))
+        case "random", colour, mutant, place, log, kills, seed:
+            result = random_kills(colour, mutant, Place.parse(place), log, int(kills), int(seed))
+        case "checks", place, sessions:
+            result = kill_checks(Place.parse(place), int(sessions))
+        case "flows", only, colour, mutant, place, log, kills:
+            killed = flow_dies(in_fork, Place.parse(place), colour, log, mutant=mutant, kills=int(kills), only=only)
+            result = {"killed": killed}
         case "bytes", kind, folder, offsets:
             result = kill_at_bytes(kind, folder, int(offsets))
         case _:

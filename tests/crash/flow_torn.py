@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
@@ -70,14 +71,22 @@ class World:
         mode: one of `MODES`; "cancelled" needs the awaiting engine, "raised" uses the blocking one.
         owner: of the code.
         memory: another store, or a broken one, in the place of the memory store.
+        tenant: whose recipients these are.
     """
 
-    def __init__(self, mode: str, owner: CodeOwner, memory: Callable[[], Store] | None = None) -> None:
+    def __init__(
+        self, mode: str, owner: CodeOwner, memory: Callable[[], Store] | None = None, tenant: str = "default"
+    ) -> None:
         self.point = ""
         self.clock = MovedClock()
         self.memory = (memory or MemoryStore)()
         self._commits = 0
-        settings: dict[str, Any] = {"pepper": PEPPER, "clock": self.clock, "plugins": cast("Any", _Observer(self))}
+        settings: dict[str, Any] = {
+            "pepper": PEPPER,
+            "clock": self.clock,
+            "plugins": cast("Any", _Observer(self)),
+            "tenant": tenant,
+        }
         if mode == "cancelled":
             self.provider: Any = _AwaitedVendor(self, owner)
             self._engine: Any = AsyncEngine(_AwaitedStore(self), self.provider, **settings)
@@ -154,7 +163,7 @@ class World:
 class _Store:
     def __init__(self, world: World) -> None:
         self._world = world
-        self.capabilities = world.memory.capabilities
+        self.capabilities = replace(world.memory.capabilities, batch=False)
 
     def load(self, key: str) -> Versioned | None:
         return self._world.memory.load(key)
@@ -178,7 +187,7 @@ class _Store:
 class _AwaitedStore:
     def __init__(self, world: World) -> None:
         self._world = world
-        self.capabilities = world.memory.capabilities
+        self.capabilities = replace(world.memory.capabilities, batch=False)
 
     async def load(self, key: str) -> Versioned | None:
         return self._world.memory.load(key)

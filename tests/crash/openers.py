@@ -1,4 +1,4 @@
-"""The stores that the crash tests compare: ours, stock TinyDB with the same contract on top, and the same with a cache.
+"""The stores that the crash tests compare: ours, stock TinyDB with the contract on top, that with a cache, and SQLite.
 
 Rules of this file: the two stock ones are the planted defects, written as a newcomer would.
 """
@@ -18,6 +18,7 @@ from tinydb.table import Document, Table
 
 from otpcore.contract import Conflict, Version, Versioned
 from otpcore.stores.tinydb import TinyDBStore
+from tests.places import Place
 
 
 class AnyStore(Protocol):
@@ -87,4 +88,14 @@ def open_caching(path: str) -> AnyStore:
     return StockStore(path, cast("Any", CachingMiddleware)(JSONStorage))
 
 
-OPENERS: dict[str, Callable[[str], AnyStore]] = {"ours": open_ours, "stock": StockStore, "caching": open_caching}
+def open_sqlite(path: str) -> AnyStore:
+    store: AnyStore = Place("sqlite", f"sqlite:///{path}", "otpcore").open()
+    return store
+
+
+OPENERS: dict[str, Callable[[str], AnyStore]] = {
+    "ours": open_ours,
+    "stock": StockStore,
+    "caching": open_caching,
+    "sqlite": open_sqlite,
+}

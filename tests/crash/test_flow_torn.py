@@ -6,12 +6,10 @@ The figure of the requirement runs under `nightly`; a CI run uses the smaller on
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 
 import pytest
 
 from otpcore.contract import CodeOwner
-from tests.crash.flow_runs import child
 from tests.crash.flow_torn import CORE_POINTS, MODES, POINTS, RollsBack, World, tries_stay_spent
 
 SESSIONS = [3, pytest.param(25, marks=pytest.mark.nightly)]
@@ -26,14 +24,6 @@ each_mode = pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("sessions", SESSIONS)
 def test_a_claimed_try_stays_spent(mode: str, owner: CodeOwner, point: str, sessions: int) -> None:
     tries_stay_spent(partial(World, mode, owner), point, sessions=sessions)
-
-
-@pytest.mark.parametrize(("owner", "point"), PLACES)
-@pytest.mark.parametrize("sessions", [1, pytest.param(25, marks=pytest.mark.nightly)])
-def test_a_claimed_try_survives_the_kill_of_its_process(
-    tmp_path: Path, owner: CodeOwner, point: str, sessions: int
-) -> None:
-    assert child("checks", owner.value, point, tmp_path, sessions) == {"sessions": sessions}
 
 
 @each_mode

@@ -26,6 +26,7 @@ from otpcore.providers.fake import FakeProvider
 from otpcore.results import Approved, Ended, Refusal, Refused, Sent, Status, Wait, Wrong
 from otpcore.stores.memory import MemoryStore
 from tests.crash import test_flow_kills as kills
+from tests.places import memory, tinydb
 from tests.storms.arena import Arena, arena_for, checking, phone, token_of
 
 __all__ = [
@@ -63,16 +64,16 @@ MALFORMED_CODES: Final[tuple[Any, ...]] = (
 
 
 @contextmanager
-def within(kind: str = "memory-threads", **given: Any) -> Generator[Arena]:
-    """An arena with a folder of its own."""
-    with tempfile.TemporaryDirectory() as folder, arena_for(kind, Path(folder), **given) as arena:
+def within(**given: Any) -> Generator[Arena]:
+    """An arena of threads over the memory store."""
+    with arena_for(memory(), "threads", **given) as arena:
         yield arena
 
 
 def counted_before_sent() -> None:
     """S4: killed when the message has left, a start is counted all the same."""
     with tempfile.TemporaryDirectory() as folder:
-        kills.killed_at("after hand-off", "threads", Path(folder), 1, MUTANT)
+        kills.killed_at(["after hand-off"], "threads", tinydb(folder), Path(folder) / "log", 1, MUTANT)
 
 
 def writes_leave_old_or_new() -> None:

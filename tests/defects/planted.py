@@ -31,7 +31,7 @@ from tests.defects import servers
 from tests.defects.planting import Defect, Planter
 from tests.storms import bodies_checks as checks
 from tests.storms import bodies_sends as sends
-from tests.storms.arena import NaiveStore
+from tests.storms.naive import naive_memory
 
 __all__ = ["COMES_WITH", "DEFECTS"]
 
@@ -46,7 +46,7 @@ COMES_WITH: Final = {
 
 # --- doubles ---------------------------------------------------------------------------------
 
-MEMORY: Final = "tests.storms.arena.MemoryStore"
+MEMORY: Final = "tests.places.MemoryStore"
 
 
 class TextCounters(MemoryStore):
@@ -255,7 +255,7 @@ def torn_checks() -> None:
 
 
 DEFECTS: Final = (
-    Defect("1", "check-then-increment", lambda p: p.put(MEMORY, NaiveStore), starts_at_once),
+    Defect("1", "check-then-increment", lambda p: p.put(MEMORY, naive_memory), starts_at_once),
     Defect("2", "atomic increment without guard", increment_without_guard, starts_at_once),
     Defect(
         "3",
@@ -265,7 +265,7 @@ DEFECTS: Final = (
     ),
     Defect("4", "counter saved from a parsed copy", saved_from_a_copy, wrong_checks_at_once),
     Defect("5", "counter returned as str", lambda p: p.put(MEMORY, TextCounters), starts_at_once),
-    Defect("6", "success without guard", lambda p: p.put(MEMORY, NaiveStore), right_codes_at_once),
+    Defect("6", "success without guard", lambda p: p.put(MEMORY, naive_memory), right_codes_at_once),
     Defect("7", "resend resets tries", reserving(lambda _, __, after: after.but(checks=())), resends_amid_checks),
     Defect(
         "8",

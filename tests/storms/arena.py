@@ -2,7 +2,7 @@
 
 `at_once` starts every call at one latch (a barrier of threads, an event of tasks) and gives each outcome back, an
 exception as itself, so that outcomes can be counted exactly. Over the memory store the yielding stores make the
-callers change places between load and commit.
+callers change places between load and commit; over the others they wait for a disk or a server there.
 
 Rules of this file: no sleep, no repetition; what is expected of a storm is in the `bodies_…` modules.
 """
@@ -10,44 +10,46 @@ Rules of this file: no sleep, no repetition; what is expected of a storm is in t
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final, Self, TypeAlias, TypeVar, cast
 
 from otpcore.conformance.yielding import AsyncYieldingStore, YieldingStore
-from otpcore.contract import CodeOwner, Conflict, Version
+from otpcore.contract import CodeOwner
 from otpcore.engine import AsyncEngine, Engine
+from otpcore.engine.terms import is_awaiting
+from otpcore.model import RecipientRecord
 from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Store
 from otpcore.providers.fake import AsyncFakeProvider, FakeProvider
 from otpcore.providers.fake_exchange import Exchange, Message, Script
 from otpcore.results import SendResult, Sent
-from otpcore.stores.memory import MemoryStore
-from otpcore.stores.tinydb import TinyDBStore
 from tests.numbers import phone
+from tests.places import Place
+from tests.storms.naive import without_guard
 
 __all__ = [
-    "KINDS",
     "PEPPER",
     "Arena",
     "Call",
     "MovedClock",
-    "NaiveStore",
     "TaskArena",
     "ThreadArena",
     "arena_for",
     "checking",
+    "keys_of",
     "outcomes_of",
     "phone",
     "resending",
     "starting",
     "token_of",
+    "yielding",
 ]
 
 T = TypeVar("T")
@@ -57,8 +59,6 @@ Call: TypeAlias = Callable[[Any], Any]
 PEPPER: Final = b"storm pepper of thirty-two bytes" * 2
 
 LATCH_TIMEOUT_S: Final = 60.0
-
-KINDS: Final = ("memory-threads", "memory-tasks", "tinydb-threads", "tinydb-tasks")
 
 
 class MovedClock:
@@ -74,17 +74,6 @@ class MovedClock:
         self.now += step if step is not None else timedelta(**duration)
 
 
-class NaiveStore(MemoryStore):
-    """The control: check, then increment. It writes whatever stands, the expected state or another."""
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        answer = super().commit(key, data, expect=expect, gc_at=gc_at)
-        while isinstance(answer, Conflict):
-            stands = answer.current
-            answer = super().commit(key, data, expect=stands.version if stands else None, gc_at=gc_at)
-        return answer
-
-
 class Arena(ABC):
     """An engine, its store, its vendor and their clock. Use as a context."""
 
@@ -92,7 +81,7 @@ class Arena(ABC):
 
     def __init__(
         self,
-        store: Store,
+        store: Any,
         *,
         owner: CodeOwner = CodeOwner.CORE,
         profile: Profile = DEFAULT,
@@ -133,6 +122,11 @@ class Arena(ABC):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def records(self) -> list[RecipientRecord]:
+        """Of every recipient, in the order of their keys."""
+        page = self.run(lambda _engine: self.store.scan("", 10**6))
+        return [RecipientRecord.decode(found.data) for key, found in page if "/r/" in key]
 
     # --- what bodies say often ---------------------------------------------------------------
 
@@ -200,16 +194,17 @@ class TaskArena(Arena):
 
     kind = "tasks"
 
-    def __init__(self, store: Store, **given: Any) -> None:
+    def __init__(self, store: Any, **given: Any) -> None:
         super().__init__(store, **given)
         self.provider = AsyncFakeProvider(exchange=self.exchange)
-        awaited = store if store.capabilities.blocking_io else AsyncYieldingStore(store)
-        self.engine = AsyncEngine(awaited, self.provider, **self.settings)
+        waits = is_awaiting(store, "commit") or store.capabilities.blocking_io
+        self.engine = AsyncEngine(store if waits else yielding(store), self.provider, **self.settings)
         self._runner = asyncio.Runner()
 
     def run(self, call: Call) -> Any:
         async def one() -> Any:
-            return await call(self.engine)
+            answer = call(self.engine)
+            return await answer if inspect.isawaitable(answer) else answer
 
         return self._runner.run(one())
 
@@ -233,26 +228,27 @@ class TaskArena(Arena):
         self._runner.close()
 
 
-def arena_for(kind: str, folder: Path, *, memory: type[MemoryStore] | None = None, **given: Any) -> Arena:
-    """An arena of one of `KINDS`.
+def arena_for(place: Place, colour: str, *, naive: bool = False, **given: Any) -> Arena:
+    """An arena over a place.
 
     Args:
-        kind: store and colour.
-        folder: for the embedded store's file.
-        memory: a broken store in the place of the memory store.
+        place: where its records are.
+        colour: of `tests.places.COLOURS`.
+        naive: over the control instead, which has no guard.
         given: as for `Arena`.
     """
-    match kind:
-        case "memory-threads":
-            return ThreadArena(YieldingStore((memory or MemoryStore)()), **given)
-        case "memory-tasks":
-            return TaskArena((memory or MemoryStore)(), **given)
-        case "tinydb-threads":
-            return ThreadArena(TinyDBStore(folder / "storm.otpdb"), **given)
-        case "tinydb-tasks":
-            return TaskArena(TinyDBStore(folder / "storm.otpdb"), **given)
-        case _:
-            raise ValueError(kind)
+    store = place.opened(colour)
+    if naive:
+        store = without_guard(store)
+    if naive or place.store == "memory":
+        store = yielding(store) if colour == "tasks" else YieldingStore(store)
+    return TaskArena(store, **given) if colour == "tasks" else ThreadArena(store, **given)
+
+
+def yielding(store: Any) -> Any:
+    """The store, which gives way before each operation, for the awaiting engine."""
+    awaits = is_awaiting(store, "commit") or not store.capabilities.blocking_io
+    return AsyncYieldingStore(store) if awaits else YieldingStore(store)
 
 
 def starting(number: str, **asked: Any) -> Call:
@@ -268,6 +264,11 @@ def resending(token: str, number: str, **asked: Any) -> Call:
 def checking(token: str, code: str, **asked: Any) -> Call:
     """A check."""
     return lambda engine: engine.check(token, code, **asked)
+
+
+def keys_of(engine: Any) -> str:
+    """What the keys of the recipients of an engine's tenant begin with."""
+    return f"{engine._setup.tenant_id}/r/"
 
 
 def outcomes_of(results: Sequence[object]) -> Counter[str]:

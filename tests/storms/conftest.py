@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.places import Place
 from tests.storms.arena import Arena, arena_for
 
 
 @pytest.fixture
-def arena_of(tmp_path: Path) -> Iterator[Callable[..., Arena]]:
-    """Make an arena of a kind; the arguments are those of `arena_for` without the folder."""
+def arena_of(place_of: Callable[[str], Place]) -> Iterator[Callable[..., Arena]]:
+    """Make an arena of one of `tests.places.KINDS`, on a new place; the other arguments are those of `arena_for`."""
     with contextlib.ExitStack() as stack:
 
         def make(kind: str, **given: Any) -> Arena:
-            return stack.enter_context(arena_for(kind, tmp_path, **given))
+            store, _, colour = kind.partition("-")
+            return stack.enter_context(arena_for(place_of(store), colour, **given))
 
         yield make

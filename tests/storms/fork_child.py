@@ -1,7 +1,8 @@
-"""An engine that is forked while it is in use: `python -m tests.storms.fork_child <colour> <entropy> <folder>`.
+"""An engine that is forked while it is in use: `python -m tests.storms.fork_child <colour> <entropy> <place> <log>`.
 
-The parent has worked with it, so its file is open and its worker threads run. Parent and child then go on with it.
-What each was told is printed as JSON. The entropy `copied` is the control: a generator whose state a fork copies.
+The parent has worked with it, so its file or its connections are open and its worker threads run. Parent and child
+then go on with it. What each was told is printed as JSON. The entropy `copied` is the control: a generator whose state
+a fork copies.
 """
 
 from __future__ import annotations
@@ -15,18 +16,18 @@ from typing import Any
 
 from otpcore.engine import AsyncEngine, Engine
 from otpcore.results import Approved, Sent
-from otpcore.stores.tinydb import TinyDBStore
+from tests.places import Place
 from tests.storms.arena import PEPPER, MovedClock, phone, token_of
 from tests.storms.sent_log import LoggedProvider, read_log
 
 
-def main(colour: str, entropy: str, folder: str) -> None:
+def main(colour: str, entropy: str, place: str, log: str) -> None:
     """Run it."""
-    clock, log = MovedClock(), f"{folder}/sent"
+    clock = MovedClock()
     settings: dict[str, Any] = {"pepper": PEPPER, "clock": clock}
     if entropy == "copied":
         settings["entropy"] = random.Random(1).randbytes
-    store, provider = TinyDBStore(f"{folder}/records.otpdb"), LoggedProvider(log, clock)
+    store, provider = Place.parse(place).open(), LoggedProvider(log, clock)
     engine: Any = (AsyncEngine if colour == "tasks" else Engine)(store, provider, **settings)
 
     def call(name: str, *args: Any) -> Any:

@@ -1,56 +1,47 @@
-"""Storms of processes over the embedded store: `python -m tests.storms.process_child <what> <store> <folder> <rounds>`.
+"""Storms of processes over one place: `python -m tests.storms.process_child <kind> <colour> <place> <log> <rounds>`.
 
-Four forks of one engine, with sixteen threads each, start every round at one latch. What they were answered and
-what was sent is printed as JSON. The store `naive` is the control: it writes whatever stands.
+Four processes, with sixteen callers each, start every round at one latch; there are four storms, each of a tenant of
+its own. What they were answered and what was sent is printed as JSON. The colour `threads` is one blocking engine that
+has worked and is then forked; `tasks` is an awaiting engine in each process. The kind `naive` is the control: it
+writes whatever stands.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import multiprocessing
 import sys
 import threading
 import uuid
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime
 from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from typing import Any, Final
 
+from otpcore.conformance import yielding as slow_down
 from otpcore.conformance.yielding import YieldingStore
-from otpcore.contract import Conflict, Version
-from otpcore.engine import Engine
+from otpcore.engine import AsyncEngine, Engine
 from otpcore.results import Sent
-from otpcore.stores.tinydb import TinyDBStore
-from tests.storms.arena import PEPPER, MovedClock, phone, token_of
+from tests.places import Place
+from tests.storms.arena import PEPPER, Call, MovedClock, checking, phone, starting, token_of, yielding
+from tests.storms.naive import without_guard
 from tests.storms.sent_log import LoggedProvider, read_log
 
 PROCESSES: Final = 4
-THREADS: Final = {"keys": 4}
-"""In each process; 16 where nothing is said."""
+PARTIES: Final = {"checks": 16, "rights": 16, "starts": 16, "keys": 4}
+"""What each storm is of, and how many make it in each process."""
 
 Answers = list[tuple[str, str]]
 """The type of each outcome, and the token that it carried."""
 
 
-class NaiveTinyDB(TinyDBStore):
-    """The control: check, then increment."""
-
-    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
-        answer = super().commit(key, data, expect=expect, gc_at=gc_at)
-        while isinstance(answer, Conflict):
-            stands = answer.current
-            answer = super().commit(key, data, expect=stands.version if stands else None, gc_at=gc_at)
-        return answer
-
-
-def calls_of(what: str, engine: Engine, log: str, rounds: int) -> list[Callable[[], Any]]:
+def calls_of(what: str, engine: Engine, log: str, rounds: int) -> list[Call]:
     """What every party does in each round."""
     if what == "starts":
-        return [_start(engine, number) for number in range(rounds)]
+        return [starting(phone(number)) for number in range(rounds)]
     if what == "keys":
-        return [_start(engine, number, idempotency_key=str(uuid.uuid4())) for number in range(rounds)]
+        return [starting(phone(number), idempotency_key=str(uuid.uuid4())) for number in range(rounds)]
     tokens: list[str] = []
     for number in range(rounds):
         sent = engine.start(phone(number))
@@ -58,20 +49,17 @@ def calls_of(what: str, engine: Engine, log: str, rounds: int) -> list[Callable[
         tokens.append(token_of(sent))
     codes = {sent.recipient: sent.code for sent in read_log(log)}
     return [
-        _check(engine, token, code if what == "rights" else f"{(int(code) + 1) % 10**6:06}")
+        checking(token, code if what == "rights" else f"{(int(code) + 1) % 10**6:06}")
         for token, code in zip(tokens, codes.values(), strict=True)
     ]
 
 
-def _start(engine: Engine, number: int, **asked: Any) -> Callable[[], Any]:
-    return lambda: engine.start(phone(number), **asked)
+def heard(result: Any) -> tuple[str, str]:
+    """What is told of an outcome."""
+    return type(result).__name__, (result.session.token or "") if isinstance(result, Sent) else ""
 
 
-def _check(engine: Engine, token: str, code: str) -> Callable[[], Any]:
-    return lambda: engine.check(token, code)
-
-
-def work(calls: list[Callable[[], Any]], threads: int, latch: Barrier, told: SimpleQueue[list[Answers]]) -> None:
+def in_threads(engine: Engine, calls: list[Call], threads: int, latch: Barrier) -> list[Answers]:
     """One process: its threads make every call at the common latch."""
     rounds: list[Answers] = [[] for _ in calls]
 
@@ -79,41 +67,77 @@ def work(calls: list[Callable[[], Any]], threads: int, latch: Barrier, told: Sim
         for answers, call in zip(rounds, calls, strict=True):
             latch.wait(60)
             try:
-                result = call()
+                result = call(engine)
             except Exception as error:  # noqa: BLE001  # counted by the test
                 result = error
-            answers.append((type(result).__name__, (result.session.token or "") if isinstance(result, Sent) else ""))
+            answers.append(heard(result))
 
     parties = [threading.Thread(target=party) for _ in range(threads)]
     for one in parties:
         one.start()
     for one in parties:
         one.join()
-    told.put(rounds)
+    return rounds
 
 
-def main(what: str, kind: str, folder: str, rounds: str) -> None:
-    """Run one storm."""
-    log, clock = f"{folder}/sent", MovedClock()
-    store = (NaiveTinyDB if kind == "naive" else TinyDBStore)(f"{folder}/records.otpdb", sync=False)
-    engine = Engine(YieldingStore(store), LoggedProvider(log, clock), pepper=PEPPER, clock=clock)
-    calls = calls_of(what, engine, log, int(rounds))
-    threads = THREADS.get(what, 16)
+def in_tasks(engine: AsyncEngine, calls: list[Call], tasks: int, latch: Barrier) -> list[Answers]:
+    """One process: its tasks make every call at the common latch."""
+
+    async def storm() -> list[Answers]:
+        rounds: list[Answers] = []
+        for call in calls:
+            latch.wait(60)
+            results = await asyncio.gather(*(call(engine) for _ in range(tasks)), return_exceptions=True)
+            rounds.append([heard(result) for result in results])
+        await engine.close()
+        return rounds
+
+    return asyncio.run(storm())
+
+
+def storm(what: str, kind: str, colour: str, place: Place, log: str, rounds: int) -> dict[str, Any]:
+    """One storm."""
+    clock, parties = MovedClock(), PARTIES[what]
+
+    def given(store: Any) -> Any:
+        return without_guard(store) if kind == "naive" else store
+
+    provider = LoggedProvider(log, clock)
+    settings: dict[str, Any] = {"pepper": PEPPER, "clock": clock, "tenant": what}
+    engine = Engine(YieldingStore(given(place.open())), provider, **settings)
+    calls = calls_of(what, engine, log, rounds)
     context = multiprocessing.get_context("fork")
-    latch, told = context.Barrier(PROCESSES * threads), context.SimpleQueue()
-    workers = [context.Process(target=work, args=(calls, threads, latch, told)) for _ in range(PROCESSES)]
+    latch = context.Barrier(PROCESSES * (parties if colour == "threads" else 1))
+    told: SimpleQueue[list[Answers]] = context.SimpleQueue()
+
+    def work() -> None:
+        if colour == "threads":
+            told.put(in_threads(engine, calls, parties, latch))
+        else:
+            awaited = AsyncEngine(yielding(given(place.open_awaited())), provider, **settings)
+            told.put(in_tasks(awaited, calls, parties, latch))
+
+    workers = [context.Process(target=work) for _ in range(PROCESSES)]
     for worker in workers:
         worker.start()
-    heard: list[list[Answers]] = [told.get() for _ in workers]
+    answers: list[list[Answers]] = [told.get() for _ in workers]
     for worker in workers:
         worker.join()
-    answered = [[answer for rounds_of in heard for answer in rounds_of[number]] for number in range(len(calls))]
-    result = {
-        "outcomes": [Counter(name for name, _ in answers) for answers in answered],
-        "tokens": [len({token for _, token in answers if token}) for answers in answered],
+    engine.close()
+    by_round = [[answer for rounds_of in answers for answer in rounds_of[number]] for number in range(len(calls))]
+    return {
+        "outcomes": [Counter(name for name, _ in one) for one in by_round],
+        "tokens": [len({token for _, token in one if token}) for one in by_round],
         "sent": Counter(sent.recipient for sent in read_log(log)),
     }
-    print(json.dumps(result))
+
+
+def main(kind: str, colour: str, at: str, log: str, rounds: str) -> None:
+    """Run every storm."""
+    place = Place.parse(at)
+    if kind == "naive":
+        slow_down.PAUSE_S = 0.02  # a busy machine wakes callers late; so they still meet
+    print(json.dumps({what: storm(what, kind, colour, place, f"{log}.{what}", int(rounds)) for what in PARTIES}))
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ class LoggedProvider:
         path: of the file.
         clock: gives the time of a message.
         refuses: answers that nothing was sent, and logs nothing.
+        asked: called before the message is in the file.
         handed_off: called when the message is in the file and not yet answered.
     """
 
@@ -58,11 +59,13 @@ class LoggedProvider:
         clock: Callable[[], datetime],
         *,
         refuses: bool = False,
+        asked: Callable[[], object] = lambda: None,
         handed_off: Callable[[], object] = lambda: None,
     ) -> None:
         self._path = path
         self._clock = clock
         self._refuses = refuses
+        self._asked = asked
         self._handed_off = handed_off
         self.capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}), simulated=True)
 
@@ -70,6 +73,7 @@ class LoggedProvider:
         """See `Provider.send`."""
         if self._refuses:
             return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+        self._asked()
         append(self._path, recipient=request.recipient, code=request.code or "", at=self._clock().isoformat())
         self._handed_off()
         return Accepted(None)

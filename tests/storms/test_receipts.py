@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from otpcore import Approved, Ended, Received
 from otpcore.contract import CodeOwner
-from otpcore.model import RecipientRecord, SendState
+from otpcore.model import SendState
 from otpcore.receipts import DeliveryState, Outcome
 from tests.numbers import phone
-from tests.storms.arena import KINDS, Arena, Call, NaiveStore, checking, token_of
+from tests.places import KINDS
+from tests.storms.arena import Arena, Call, checking, token_of
 
 Make = Callable[..., Arena]
 each_kind = pytest.mark.parametrize("kind", KINDS)
@@ -26,12 +26,6 @@ def hearing(arena: Arena, state: DeliveryState) -> Call:
     return lambda engine: engine.receipt(None, request)
 
 
-def record(arena: Arena) -> RecipientRecord:
-    scanned: Any = arena.store
-    (only,) = [entry.data for key, entry in scanned.scan("", 10) if "/r/" in key]
-    return RecipientRecord.decode(only)
-
-
 def told_at_once(arena: Arena) -> None:
     """S15: a good end and a bad one, each in many copies: at most one change to each, and the good one stays."""
     arena.started(phone(0))
@@ -40,7 +34,7 @@ def told_at_once(arena: Arena) -> None:
     results = arena.at_once([hearing(arena, state) for state in states])
     assert all(isinstance(result, Received) for result in results), results
     assert 1 <= sum(result.applied for result in results) <= 2
-    assert [send.state for send in record(arena).sends] == [SendState.DELIVERED]
+    assert [send.state for record in arena.records() for send in record.sends] == [SendState.DELIVERED]
 
 
 def told_amid_checks(arena: Arena) -> None:
@@ -71,4 +65,4 @@ def test_a_store_without_a_guard_fails_both_bodies(arena_of: Make, kind: str) ->
     """T1."""
     for body in (told_at_once, told_amid_checks):
         with pytest.raises(AssertionError):
-            body(arena_of(kind, memory=NaiveStore))
+            body(arena_of(kind, naive=True))

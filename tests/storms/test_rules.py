@@ -13,7 +13,7 @@ from pytest_socket import SocketConnectBlockedError
 TESTS = Path(__file__).parents[1]
 RACES = sorted(
     path
-    for folder in ("storms", "crash", "defects")
+    for folder in ("storms", "histories", "outages", "crash", "defects")
     for path in (TESTS / folder).glob("*.py")
     if path.name != Path(__file__).name
 )
