@@ -212,7 +212,7 @@ def test_a_sweep_deletes_what_no_longer_counts_and_nothing_else(otpcore: Cli, tm
 def test_an_emulator_that_nobody_brings_is_said(otpcore: Cli) -> None:
     ran = otpcore("emulator", "pigeon")
     assert (ran.code, ran.out, ran.err.count("\n")) == (Exit.CONFIGURATION, "", 1)
-    assert "'emulator pigeon'. Installed, and may bring one: redis, twilio." in ran.err
+    assert "'emulator pigeon'. Installed, and may bring one: redis, sql, twilio." in ran.err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"]])
@@ -224,7 +224,7 @@ def test_the_emulators_are_listed(arguments: list[str], otpcore: Cli, monkeypatc
     active = otpcore("emulator", *arguments)
     assert (active.code, active.err) == (Exit.OK, "")
     assert re.search(r"^Emulators:\n  twilio +Twilio Verify v2 on this machine\n", active.out, re.MULTILINE)
-    monkeypatch.setenv("OTPCORE_PLUGINS_BLOCKED", "redis,twilio")
+    monkeypatch.setenv("OTPCORE_PLUGINS_BLOCKED", "redis,sql,twilio")
     blocked = otpcore("emulator", *arguments)
     assert (blocked.code, "pip install 'otpcore-twilio[emulator]'" in blocked.out) == (Exit.OK, True)
 
