@@ -16,7 +16,6 @@ from redis.asyncio import connection as aio_connection
 from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
 from otpcore_redis import RedisSettings, wire
-from otpcore_redis.aio import AsyncRedisStore
 from otpcore_redis.settings import build_async
 from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
@@ -177,7 +176,7 @@ def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureReq
 def test_who_gives_up_again_and_again_keeps_no_connection(server: Server) -> None:
     """Some frameworks cancel a task at every step until it ends; what it held is given back all the same."""
 
-    async def given_up(store: AsyncRedisStore) -> int:
+    async def given_up(store: Any) -> int:
         await asyncio.gather(*(store.load(str(number)) for number in range(2)))
         server.pause()
         load = asyncio.ensure_future(store.load("a"))

@@ -139,10 +139,14 @@ def undoubted(_route: Any, _node: Any, answers: Any, _doubt: Any) -> Any:
     return own if acknowledged == 1 else [each if isinstance(each, Exception) else Short(each) for each in own]
 
 
+def unwritten(_command: Any) -> Any:
+    return (b"PING",)
+
+
 PLANTED = [
     Planted("WAIT is believed", Route, "_judged", believed, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
     Planted("no doubt", Route, "_judged", undoubted, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
-    Planted("no write", routes, "_touch", lambda _: (b"PING",), test_who_doubts_writes_before_it_waits),
+    Planted("no write", routes, "_touch", unwritten, test_who_doubts_writes_before_it_waits),
     Planted("no doubt of a lost answer", Route, "_judged", undoubted, test_a_lost_answer_is_doubted_too),
 ]
 
