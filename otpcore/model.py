@@ -44,8 +44,11 @@ __all__ = [
     "SessionStatus",
 ]
 
-SCHEMA: Final = 1
-"""Version of the record's layout; a record of a newer one is refused, never rewritten."""
+SCHEMA: Final = 2
+"""Version of the record's layout; a record of a newer one is refused, never rewritten.
+
+2: `past` and `ended`, which a reader of 1 does not know: it would take what is in them for never sent.
+"""
 
 UNWRITTEN: Final = 0
 """Of a record that no store holds; `otpcore.ledger.tidy` gives a record its schema."""

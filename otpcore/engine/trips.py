@@ -27,7 +27,7 @@ class Call:
     Attributes:
         key: of the record.
         commit: what is to be committed; None: a load.
-        was_left: a trip failed on which another's commit to the same key went in front of this one.
+        was_left: another's commit to the same key went in front of this one, and failed.
     """
 
     __slots__ = ("commit", "key", "was_left")
@@ -95,7 +95,7 @@ def _settle(calls: Sequence[C], answer: object) -> Sequence[C]:
     elif isinstance(answer, str) and answer:
         stands = None if first.commit.data is None else Versioned(first.commit.data, Version(answer))
     else:
-        return others  # an error, or what is no answer: nobody knows what stands
+        return _left(others)  # an error, or what is no answer: nobody knows what stands
     version = None if stands is None else stands.version
     go_on: list[C] = []
     for call in others:
@@ -119,11 +119,17 @@ def fail(trip: Trip[C], error: BaseException) -> list[C]:
         for call in others:
             if call.commit is None:
                 call.give_up(error)
-            elif call.was_left:
-                call.give(StoreUnavailable("The store failed twice while this commit waited; it was not sent."))
-            else:
-                call.was_left = True
-                go_on.append(call)
+        go_on += _left([call for call in others if call.commit is not None])
+    return go_on
+
+
+def _left(commits: Sequence[C]) -> list[C]:
+    """Those of these commits, none of which left, that go on the next trip; the others are told that they did not."""
+    go_on = [call for call in commits if not call.was_left]
+    for call in commits:
+        if call.was_left:
+            call.give(StoreUnavailable("The store failed twice while this commit waited; it was not sent."))
+        call.was_left = True
     return go_on
 
 

@@ -178,6 +178,19 @@ def test_commits_that_did_not_leave_go_again_once_and_are_then_certainly_not_app
     assert [type(each.answer) for each in (first, second, third)] == [CommitUnknown, CommitUnknown, StoreUnavailable]
 
 
+@pytest.mark.parametrize("error", [StoreUnavailable(), CommitUnknown()])
+def test_a_key_that_fails_within_a_batch_costs_who_waits_for_it_one_more_trip(error: StoreError) -> None:
+    """A server that is down answers each item so; its deadline must not be waited for once for each commit in line."""
+    calls = [commit(b"1", None) for _ in range(20)]
+    waiting, made = list(calls), 0
+    while waiting:
+        trip, waiting = board(waiting)
+        made += 1
+        waiting = [*settle(trip, [error]), *waiting]
+    assert made == 2
+    assert [type(each.answer) for each in calls] == [type(error)] * 2 + [StoreUnavailable] * 18
+
+
 def test_loads_fail_together() -> None:
     calls, error = [load(), load()], StoreUnavailable()
     assert fail({KEY: calls}, error) == []

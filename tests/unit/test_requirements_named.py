@@ -17,7 +17,7 @@ TESTS = Path(__file__).parents[1]
 NUMBERS = {
     "V": range(1, 14),
     "S": (*range(1, 9), 10, 11, 12, 14, 15),
-    "D": (1, 2, *range(4, 14)),
+    "D": range(1, 14),
     "P": range(1, 5),
     "L": range(1, 7),
     "H": (9, 10),

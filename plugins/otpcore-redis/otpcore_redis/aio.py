@@ -92,9 +92,10 @@ async def _errand(pool: Any, commands: Sequence[Command]) -> list[Answer]:
     finally:
         if broken:
             await connection.disconnect(nowait=True)
+        await pool.release(connection)  # before anything that waits: who gives up may do so again
+        if broken:
             with suppress(exceptions.RedisError, OSError):
                 await pool.disconnect(inuse_connections=False)
-        await pool.release(connection)
     return answers
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from otpcore.errors import StoreUnavailable
+from otpcore_redis import script
 
 __all__ = ["Answer", "Command", "Node", "Parcel", "Route", "Short", "Steps"]
 
@@ -54,6 +55,7 @@ class Route:
         self._wait: Command = (b"WAIT", b"%d" % replicas, b"%d" % wait_ms)
         # Servers with a write that too few replicas have, or nobody knows. What is read there may be lost yet, so until
         # WAIT says otherwise, a load waits too: else who looks for its own mark would find it, and take it for kept.
+        # Since Redis 7.2 WAIT looks at what its own connection wrote, and at nothing else: so it writes before.
         self._doubted: dict[Node, object] = {}
 
     def places(self) -> Steps[Sequence[Node]]:
@@ -78,12 +80,15 @@ class Route:
         doubts = [self._doubted.get(node) for node, _ in parcels]
         waits = [writes or doubt is not None for doubt in doubts]
         waiting = [
-            (node, [*commands, self._wait] if waited else commands)
-            for (node, commands), waited in zip(parcels, waits, strict=True)
+            (node, [*commands, *(() if doubt is None else (_touch(commands[-1]),)), self._wait] if waited else commands)
+            for (node, commands), waited, doubt in zip(parcels, waits, doubts, strict=True)
         ]
         found: list[list[Answer]] = []
         for (node, _), waited, doubt, each in zip(parcels, waits, doubts, (yield waiting), strict=True):
-            found.append(self._judged(node, each, doubt) if waited else list(each))
+            own = list(each)
+            if doubt is not None and isinstance(touched := own.pop(-2), Exception):
+                own[-1] = touched  # what it did not write it did not wait for
+            found.append(self._judged(node, own, doubt) if waited else own)
         return found
 
     def _judged(self, node: Node, answers: Sequence[Answer], doubt: object) -> list[Answer]:
@@ -95,3 +100,9 @@ class Route:
         if not isinstance(acknowledged, StoreUnavailable):
             self._doubted[node] = object()
         return [each if isinstance(each, Exception) else Short(each) for each in own]
+
+
+def _touch(command: Command) -> Command:
+    """A write to the record of a command that changes nothing."""
+    key = command[1 if command[0] == b"GET" else 3]
+    return b"EVAL", script.TOUCH, b"1", key

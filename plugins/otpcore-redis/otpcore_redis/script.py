@@ -18,7 +18,7 @@ from typing import Final
 from otpcore.errors import StoreFormatError
 from otpcore.ports import Conflict, Version, Versioned
 
-__all__ = ["CAS", "CAS_SHA", "COLLECT", "Outcome", "answered", "arguments", "due", "made", "read", "write"]
+__all__ = ["CAS", "CAS_SHA", "COLLECT", "TOUCH", "Outcome", "answered", "arguments", "due", "made", "read", "write"]
 
 VERSION: Final = 16
 HEAD: Final = VERSION + 13
@@ -52,6 +52,18 @@ if stands ~= '' and stands < ARGV[1] then return redis.call('DEL', KEYS[1]) end
 return 0
 """
 """KEYS: the record. ARGV: 13 digits; it goes when its own are smaller."""
+
+TOUCH: Final = b"""
+local left = redis.call('PTTL', KEYS[1])
+if left >= 0 then
+  redis.call('PEXPIRE', KEYS[1], math.max(left, 1))
+elseif left == -2 then
+  redis.call('SET', KEYS[1], '', 'PX', 1)
+  redis.call('DEL', KEYS[1])
+end
+return 1
+"""
+"""KEYS: a record, there or not. Replicas are sent a write, and nothing is changed."""
 
 Outcome = int | bytes | None
 """What the script answers."""

@@ -102,6 +102,10 @@ def _parts(settings: RedisSettings, connection: Any, retry: Any, primary: Any) -
         there = {} if node is None else {"host": node[0], "port": node[1]}
         return connection.BlockingConnectionPool(**terms, **there)
 
+    try:
+        pool_of(None).make_connection()  # it connects at first use
+    except TypeError:  # a word in the query that redis-py does not know
+        raise ConfigurationError(WRONG) from None
     replicas, wait_ms = settings.replicas, max(1, int(settings.timeout_s * 500))
     if where.seeds:
         return pool_of, Cluster(where.seeds, replicas=replicas, wait_ms=wait_ms)

@@ -50,6 +50,9 @@ def test_a_url_says_where_redis_is(url: str, found: Address) -> None:
         "redis+cluster://:secret@a:1,,b",
         "redis+cluster://:secret@::1:6379",
         "redis+elsewhere://:secret@a:1",
+        "redis://:secret@a:1/0?unknown=1",
+        "redis+sentinel://:secret@a:1/service?unknown=1",
+        "redis+cluster://:secret@a:1?unknown=1",
     ],
 )
 def test_a_url_that_is_none_is_refused_and_not_shown(url: str) -> None:

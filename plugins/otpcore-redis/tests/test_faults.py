@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from redis import connection
 from redis.asyncio import connection as aio_connection
 
 from otpcore.errors import CommitUnknown, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import Conflict
-from otpcore_redis import wire
+from otpcore_redis import RedisSettings, wire
+from otpcore_redis.settings import build_async
 from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
@@ -168,3 +171,24 @@ PLANTED = [
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
 def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
     assert is_red(planted, request, colour="blocking")
+
+
+def test_who_gives_up_again_and_again_keeps_no_connection(server: Server) -> None:
+    """Some frameworks cancel a task at every step until it ends; what it held is given back all the same."""
+
+    async def given_up(store: Any) -> int:
+        await asyncio.gather(*(store.load(str(number)) for number in range(2)))
+        server.pause()
+        load = asyncio.ensure_future(store.load("a"))
+        for _ in range(20):  # turns of the loop: it has sent by then, and waits
+            await asyncio.sleep(0)
+        held: set[Any] = store._wire._pools[None]._in_use_connections
+        assert len(held) == 1
+        while not load.done():
+            load.cancel()
+            await asyncio.sleep(0)
+        server.go_on()
+        await store.close()
+        return len(held)
+
+    assert asyncio.run(given_up(build_async(RedisSettings(url=SecretStr(server.url), connections=2)))) == 0

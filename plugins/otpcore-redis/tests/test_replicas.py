@@ -10,6 +10,7 @@ import pytest
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import Durability
+from otpcore_redis import routes, script
 from otpcore_redis.routes import Route, Short
 from tests.redis_groups import is_followed, pair
 from tests.redis_planted import Planted, is_red
@@ -104,6 +105,31 @@ def test_a_lost_answer_is_doubted_too(servers: Pair, colour: str) -> None:
         assert store("load", "b").data == b"1"
 
 
+def test_who_doubts_writes_before_it_waits(servers: Pair, colour: str) -> None:
+    """Since Redis 7.2 WAIT answers at once on a connection that wrote nothing; what is touched stays as it is.
+
+    On such a server `test_a_lost_answer_is_doubted_too` is red without.
+    """
+    primary, replica = servers
+    with Proxy(primary.port) as proxy, Both(colour, proxy.url, replicas=1) as store:
+        version = store.put("a", b"1")
+        replica.pause()
+        with pytest.raises(CommitUnknown):
+            store.put("b", b"1")
+        for key in ("a", "absent"):
+            proxy.sent.clear()
+            with pytest.raises(StoreUnavailable, match="replicas"):
+                store("load", key)
+            asked, _, waited = b"".join(proxy.sent).partition(script.TOUCH)
+            assert b"GET" in asked
+            assert b"WAIT" in waited
+        replica.go_on()
+        until(lambda: is_followed(primary), "the replica is up to date")
+        assert store("load", "absent") is None
+        assert store("load", "a").version == version
+        assert 0 < primary.ask("PTTL", "otpcore:a") <= 25 * 3_600_000
+
+
 def believed(_route: Any, _node: Any, answers: Any, _doubt: Any) -> Any:
     return answers[:-1]
 
@@ -113,9 +139,14 @@ def undoubted(_route: Any, _node: Any, answers: Any, _doubt: Any) -> Any:
     return own if acknowledged == 1 else [each if isinstance(each, Exception) else Short(each) for each in own]
 
 
+def unwritten(_command: Any) -> Any:
+    return (b"PING",)
+
+
 PLANTED = [
     Planted("WAIT is believed", Route, "_judged", believed, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
     Planted("no doubt", Route, "_judged", undoubted, test_a_mark_that_no_replica_has_is_not_found_in_its_place),
+    Planted("no write", routes, "_touch", unwritten, test_who_doubts_writes_before_it_waits),
     Planted("no doubt of a lost answer", Route, "_judged", undoubted, test_a_lost_answer_is_doubted_too),
 ]
 
