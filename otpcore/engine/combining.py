@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Final, cast
 
 from otpcore.contract import CommitRequest, Conflict, StoreCapabilities, Version, Versioned
 from otpcore.engine.trips import Call, Trip, board, fail, raised, settle
@@ -22,20 +22,26 @@ from otpcore.ports import Batches, Store
 __all__ = ["CombinedStore", "combined", "takes_batches"]
 
 
+PATIENCE_S: Final = 30.0
+"""Longer than a store takes to give up. Who waits so long goes alone: the thread that was on its way is no more, for a
+signal's exception met it between two steps; and if it is only slow, a second trip beside it harms nobody."""
+
+
 class _Call(Call):
     """The call of a thread that waits.
 
     Attributes:
-        leads: its thread has the next trip to make.
-        turn: free when it was told its answer, or leads.
+        way: its lane's, when its thread has the next trip to make.
+        turn: free when it was told its answer, or has the way.
     """
 
-    __slots__ = ("answer", "is_told", "leads", "turn")
+    __slots__ = ("answer", "is_told", "turn", "way")
 
     def __init__(self, key: str, commit: CommitRequest | None = None) -> None:
         super().__init__(key, commit)
         self.answer: object = None
-        self.is_told = self.leads = False
+        self.is_told = False
+        self.way: Lock | None = None
         self.turn = Lock()
         self.turn.acquire()
 
@@ -72,19 +78,23 @@ class _Lane:
             if self.waiting and self.way.acquire(blocking=False):
                 self._follow()
 
-    def _leave(self, first: Sequence[_Call] = ()) -> None:
+    def _leave(self, way: Lock, first: Sequence[_Call] = ()) -> None:
         """Hand the way on: to who goes `first`, to who waits, or to who comes."""
         with self._mutex:
             self.waiting[:0] = first
+            if way is not self.way:  # it was taken over
+                way = self.way
+                if not way.acquire(blocking=False):
+                    return
             if self.waiting:
                 self._follow()
             else:
-                self.way.release()
+                way.release()
 
     def _follow(self) -> None:
         """The first who waits has the way now, and is on board for certain."""
         following = self.waiting[0]
-        following.leads = True
+        following.way = self.way
         following.turn.release()
 
     def ride(self, call: _Call) -> object:
@@ -94,26 +104,37 @@ class _Lane:
             if self.way.acquire(blocking=False):
                 self._follow()
         try:
-            call.turn.acquire()
-            if call.leads:
-                self._lead()
+            while not call.turn.acquire(timeout=PATIENCE_S):
+                self._take_over(call)
+            if call.way is not None:
+                self._lead(call.way)
         except BaseException:  # a thread that is interrupted while it waits must not keep the others waiting
             self._withdraw(call)
             raise
         return raised(call.answer)
 
-    def _lead(self) -> None:
+    def _take_over(self, call: _Call) -> None:
         with self._mutex:
-            trip, self.waiting = board(self.waiting)
+            if call in self.waiting and call.way is None:  # else its trip is on its way, or begins
+                self.waiting.remove(call)
+                self.waiting.insert(0, call)
+                self.way = Lock()
+                self.way.acquire()
+                self._follow()
+
+    def _lead(self, way: Lock) -> None:
+        trip: Trip[_Call] = {}
         go_on: Sequence[_Call] = ()
         try:
+            with self._mutex:
+                trip, self.waiting = board(self.waiting)
             go_on = self._made(trip)
         except BaseException as error:
             go_on = fail(trip, error)
             if not isinstance(error, Exception):
                 raise
         finally:
-            self._leave(go_on)
+            self._leave(way, go_on)
 
     def _made(self, trip: Trip[_Call]) -> Sequence[_Call]:
         answers = self._travel([calls[0] for calls in trip.values()])
@@ -126,8 +147,8 @@ class _Lane:
             if call not in self.waiting:
                 return  # its trip is on its way, or over
             self.waiting.remove(call)
-        if call.leads:
-            self._leave()
+        if call.way is not None:
+            self._leave(call.way)
 
 
 class CombinedStore:
@@ -154,11 +175,12 @@ class CombinedStore:
     def load(self, key: str) -> Versioned | None:
         """See `Store.load`."""
         lane = self._loads
-        if lane.way.acquire(False):
+        way = lane.way
+        if way.acquire(False):
             try:
                 return self._store.load(key)
             finally:
-                lane.way.release()
+                way.release()
                 if lane.waiting:
                     lane.wake()
         return cast("Versioned | None", lane.ride(_Call(key)))
@@ -166,11 +188,12 @@ class CombinedStore:
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         """See `Store.commit`."""
         lane = self._commits
-        if lane.way.acquire(False):
+        way = lane.way
+        if way.acquire(False):
             try:
                 return self._store.commit(key, data, expect=expect, gc_at=gc_at)
             finally:
-                lane.way.release()
+                way.release()
                 if lane.waiting:
                     lane.wake()
         return cast("Version | Conflict", lane.ride(_Call(key, CommitRequest(key, data, expect, gc_at))))

@@ -92,7 +92,7 @@ def test_loads_and_commits_do_not_wait_for_each_other(crowd: Crowd) -> None:
     answer(commit)
 
 
-def late_boarding(self: Any) -> None:
+def late_boarding(self: Any, way: Any) -> None:
     """Planted: whoever came while the trip was on its way is told what it brought."""
     trip: Any
     with self._mutex:
@@ -103,7 +103,7 @@ def late_boarding(self: Any) -> None:
     for call in late:
         trip.setdefault(call.key, []).append(call)
     settle(trip, answers)
-    self._leave()
+    self._leave(way)
 
 
 @pytest.mark.parametrize("planted", [None, late_boarding])
@@ -284,10 +284,10 @@ def test_a_thread_that_is_interrupted_while_it_waits_does_not_keep_the_lead(
         assert crowd.gated.inner.load("main") is None
     else:
         with lane._mutex:  # pyright: ignore[reportPrivateUsage]  # no thread is between two steps
-            assert [call.key for call in lane.waiting if call.leads] == ["main"]
+            assert [call.key for call in lane.waiting if call.way is not None] == ["main"]
             dead = lane.waiting.pop(0)
         assert dead.key == "main"
-        lane._leave()  # pyright: ignore[reportPrivateUsage]  # so that this test ends
+        lane._leave(lane.way)  # pyright: ignore[reportPrivateUsage]  # so that this test ends
         crowd.gated.next().open()
         answer(behind[0])
 
@@ -360,3 +360,44 @@ def test_sweeping_and_closing_go_past_the_lanes(crowd: Crowd) -> None:
     crowd.store.close()
     with pytest.raises(StoreUnavailable):
         crowd.gated.inner.load("a")
+
+
+@pytest.mark.parametrize("takes_over", [True, False])
+def test_a_way_that_nobody_hands_on_is_taken_over(
+    takes_over: bool, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal's exception between two steps may leave the way taken for ever: who comes then waits no longer."""
+    monkeypatch.setattr(combining, "PATIENCE_S", 0.01)
+    lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # what an interrupted thread leaves behind
+    assert lane.way.acquire(blocking=False)
+    tried = threading.Event()
+    if not takes_over:
+        monkeypatch.setattr(lane, "_take_over", lambda _call: tried.set())
+    crowd.gated.free = True
+    calls = [crowd.commit(f"k{number}") for number in range(3)]
+    if takes_over:
+        assert all(isinstance(answer(call), str) for call in calls)
+        assert isinstance(answer(crowd.commit("later")), str)
+    else:
+        assert tried.wait(TIMEOUT_S)
+        assert not any(call.done() for call in calls)
+        lane.way.release()
+        lane.wake()
+        assert all(isinstance(answer(call), str) for call in calls)
+
+
+def test_who_is_only_slow_hands_on_no_way_but_its_own(crowd: Crowd, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two trips at once do no harm, and the slow one's end frees nothing that another holds."""
+    monkeypatch.setattr(combining, "PATIENCE_S", 0.01)
+    lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # who holds what
+    slow = crowd.commit("slow")
+    held = crowd.gated.next()
+    other = crowd.commit("other")
+    second = crowd.gated.next()  # it took the way over
+    held.open()
+    assert isinstance(answer(slow), str)
+    assert lane.way.locked()
+    second.open()
+    assert isinstance(answer(other), str)
+    crowd.gated.free = True
+    assert isinstance(answer(crowd.commit("later")), str)
