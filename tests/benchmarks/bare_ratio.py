@@ -1,7 +1,8 @@
 """Row 3 on the stores that have a client of their own: the engine's cycle against the bare client's.
 
 How near an engine can come is measured beside it, with the same core over the same bare trips and no store of ours: by
-adding up what each takes alone, and by doing the one between the other.
+adding up what each takes alone, and by doing the one between the other. What lies between the two is what a wait costs
+who works after it; it is measured without any driver as well, where the trips are sleeps.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import partial
+from time import perf_counter, sleep
 from typing import Final
 
 from otpcore.contract import Conflict, Version, Versioned
@@ -25,6 +27,7 @@ from tests.benchmarks.servers import Missing
 __all__ = ["ROWS", "measure"]
 
 ROWS: Final = ("3",)
+TRIP_S: Final = 1e-4
 SHARES: Final = 5
 """Shares of a pair, as for the embedded store: what disturbs a server is short."""
 
@@ -63,8 +66,37 @@ class _OverBare(CountingStore):
         return super().commit(key, data, expect=expect, gc_at=gc_at)
 
 
+class _Asleep(CountingStore):
+    """A memory store whose trips are sleeps.
+
+    Attributes:
+        slept: seconds, since it was last set.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MemoryStore())
+        self.slept = 0.0
+
+    def load(self, key: str) -> Versioned | None:
+        """Sleep, and pass on."""
+        self._sleep()
+        return super().load(key)
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        """Sleep, and pass on."""
+        self._sleep()
+        return super().commit(key, data, expect=expect, gc_at=gc_at)
+
+    def _sleep(self) -> None:
+        began = perf_counter()
+        sleep(TRIP_S)
+        self.slept += perf_counter() - began
+
+
 def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:
     """Measure each backend that is here."""
+    say("the core's work between sleeps")
+    yield _after_sleep(sizes)
     for name, goal in GOALS.items():
         what = f"engine cycle on {name}: its rate against the bare client"
         say(what)
@@ -72,6 +104,27 @@ def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Found]:
             yield from _cycle(sizes, name, goal)
         except Missing as missing:
             yield Absent("3", what, str(missing))
+
+
+def _after_sleep(sizes: Sizes) -> Figure:
+    provider, asleep = Instant(), _Asleep()
+    share = max(1, sizes.cycles // SHARES)
+    engines = [Engine(store, provider, pepper=PEPPER) for store in (asleep, MemoryStore())]
+
+    def works(engine: Engine) -> Side:
+        def side(pair: int) -> float:
+            people = numbers(range(pair * share, (pair + 1) * share))
+            asleep.slept = 0.0
+            return wall(partial(cycles, engine, provider, people), share) - asleep.slept / share
+
+        return side
+
+    sides = [works(engine) for engine in engines]
+    for side in sides:
+        side(10**4)
+    after, without = in_turn(sizes.pairs * SHARES, *sides)
+    what = "the core's own work where each trip is a sleep of 0.1 ms, over the same without a wait (information)"
+    return figure("3", what, after, without, None, names=("between sleeps", "without"))
 
 
 def _cycle(sizes: Sizes, name: str, goal: Bound | None) -> list[Figure]:
