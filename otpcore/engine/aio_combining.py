@@ -1,7 +1,8 @@
 """Concurrent calls of several tasks as one trip to a store that takes batches: what arrives in one tick goes together.
 
-Who comes alone goes at once, in its own task, by the store's single methods. Who comes while a trip is on its way
-waits; the next trip is a task of its own, which nobody who gives up can stop.
+Who comes alone goes at the end of that tick, in its own task, by the store's single methods. Did it not wait for that,
+the first of many who come at once would go alone each time, and keep the others waiting. Who comes while a trip is on
+its way waits. A trip of several is a task of its own, which nobody who gives up can stop.
 
 Rules of this file: as for `otpcore.engine.combining`; one store serves one event loop.
 """
@@ -46,6 +47,24 @@ class _Lane:
         self._waiting: list[_Call] = []
         self._trip: asyncio.Task[None] | None = None  # the loop itself keeps no task alive
         self.busy = False
+
+    async def has_company(self) -> bool:
+        """Take the way, which is free, and look at the end of the tick whether others came.
+
+        Returns:
+            Others did: who asks goes with them and rides. Else it goes alone, and leaves when it is back.
+        """
+        self.busy = True
+        try:
+            await asyncio.sleep(0)
+        except BaseException:
+            self.leave()
+            raise
+        self.leave()  # those who came, if they still wait, have a trip now
+        if self.busy:
+            return True
+        self.busy = True
+        return False
 
     async def ride(self, call: _Call) -> object:
         """The answer of a call that goes with others; raises what it is answered with, or what its trip raised."""
@@ -108,9 +127,8 @@ class AsyncCombinedStore:
     async def load(self, key: str) -> Versioned | None:
         """See `Store.load`."""
         lane = self._loads
-        if lane.busy:
+        if lane.busy or await lane.has_company():
             return cast("Versioned | None", await lane.ride(_Call(key)))
-        lane.busy = True
         try:
             return await self._store.load(key)
         finally:
@@ -121,10 +139,9 @@ class AsyncCombinedStore:
     ) -> Version | Conflict:
         """See `Store.commit`."""
         lane = self._commits
-        if lane.busy:
+        if lane.busy or await lane.has_company():
             call = _Call(key, CommitRequest(key, data, expect, gc_at))
             return cast("Version | Conflict", await lane.ride(call))
-        lane.busy = True
         try:
             return await self._store.commit(key, data, expect=expect, gc_at=gc_at)
         finally:

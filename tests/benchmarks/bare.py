@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -31,8 +31,8 @@ __all__ = ["BARE", "Bare", "written"]
 TENANT: Final = "aaaaaaaaaaaa/r/"
 KEY_LENGTH: Final = 42
 
-Bare = Callable[[int], None]
-"""Does the round trips of one cycle, for the record of this number."""
+Bare = Callable[[int], Iterator[None]]
+"""The round trips of one cycle, for the record of this number: one more is made whenever the next is asked for."""
 
 
 class _Writing(CountingStore):
@@ -76,12 +76,16 @@ def _on_redis(url: str) -> Generator[Bare]:
         assert client.evalsha(script.CAS_SHA, 1, key, *given) == 1
         return version
 
-    def cycle(which: int) -> None:
+    def cycle(which: int) -> Iterator[None]:
         key = f"bare:{_key(which)}"
         version = commit(key, reserved, None)
+        yield
         version = commit(key, accepted, version)
+        yield
         assert client.get(key) is not None
+        yield
         commit(key, approved, version)
+        yield
 
     yield cycle
     client.close()
@@ -101,12 +105,16 @@ def _on_sql(execute: Callable[..., Any], mark: str, kinds: tuple[str, str], inse
     reserved, accepted, approved = written()
     due = int(GC_AT.timestamp() * 1000)
 
-    def cycle(which: int) -> None:
+    def cycle(which: int) -> Iterator[None]:
         key, one, two, three = _key(which), _version(), _version(), _version()
         assert execute(make, (key, one, due, reserved)).rowcount == 1
+        yield
         assert execute(replace, (two, due, accepted, key, one)).rowcount == 1
+        yield
         assert execute(read, (key,)).fetchone() is not None
+        yield
         assert execute(replace, (three, due, approved, key, two)).rowcount == 1
+        yield
 
     return cycle
 

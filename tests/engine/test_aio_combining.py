@@ -37,6 +37,11 @@ class Crowd:
 
         return asyncio.create_task(make())
 
+    async def left(self, call: asyncio.Task[Any]) -> asyncio.Task[Any]:
+        """The call, which has gone alone: its tick is over."""
+        await settled()
+        return call
+
     async def trip(self) -> tuple[str, list[str], asyncio.Future[None]]:
         """The only trip that is on its way."""
         await settled()
@@ -63,7 +68,7 @@ def told(story: Callable[[Crowd], Coroutine[Any, Any, None]]) -> Callable[[], No
 
 
 @told
-async def test_who_comes_alone_goes_at_once_in_its_own_task(crowd: Crowd) -> None:
+async def test_who_comes_alone_goes_in_its_own_task(crowd: Crowd) -> None:
     alone = crowd.load("a")
     what, keys, fate = await crowd.trip()
     assert (what, keys) == ("load", ["a"])
@@ -73,8 +78,29 @@ async def test_who_comes_alone_goes_at_once_in_its_own_task(crowd: Crowd) -> Non
 
 
 @told
-async def test_who_comes_meanwhile_goes_together_on_the_next_trip(crowd: Crowd) -> None:
+async def test_who_comes_in_one_tick_goes_together(crowd: Crowd) -> None:
     calls = [crowd.commit(f"k{number}") for number in range(10)]
+    what, keys, fate = await crowd.trip()
+    assert (what, sorted(keys)) == ("commit_many", [f"k{number}" for number in range(10)])
+    fate.set_result(None)
+    assert len(set(await asyncio.gather(*calls))) == 10
+
+
+@told
+async def test_who_gives_up_within_the_tick_asks_nothing_and_the_others_go(crowd: Crowd) -> None:
+    first, *others = [crowd.commit(key) for key in "abc"]
+    await asyncio.sleep(0)  # all have come
+    first.cancel()
+    others[1].cancel()
+    what, keys, fate = await crowd.trip()
+    assert (what, keys) == ("commit", ["b"])
+    fate.set_result(None)
+    assert isinstance(await others[0], str)
+
+
+@told
+async def test_who_comes_meanwhile_goes_together_on_the_next_trip(crowd: Crowd) -> None:
+    calls = [await crowd.left(crowd.commit("k0")), *(crowd.commit(f"k{number}") for number in range(1, 10))]
     what, keys, fate = await crowd.trip()
     assert (what, keys) == ("commit", ["k0"])
     fate.set_result(None)
@@ -92,7 +118,8 @@ async def test_what_those_who_were_just_answered_ask_next_goes_with_the_next_tri
         await crowd.store.load(key)
         await crowd.store.load(key)
 
-    calls = [asyncio.create_task(twice(f"k{number}")) for number in range(4)]
+    calls = [await crowd.left(asyncio.create_task(twice("k0")))]
+    calls += [asyncio.create_task(twice(f"k{number}")) for number in range(1, 4)]
     (await crowd.trip())[2].set_result(None)
     _, keys, fate = await crowd.trip()
     assert keys == ["k1", "k2", "k3", "k0"]
@@ -107,7 +134,7 @@ async def test_what_those_who_were_just_answered_ask_next_goes_with_the_next_tri
 
 @told
 async def test_a_caller_that_gives_up_does_not_stop_the_trip_of_the_others(crowd: Crowd) -> None:
-    calls = [crowd.commit(key) for key in "abcd"]
+    calls = [await crowd.left(crowd.commit("a")), *(crowd.commit(key) for key in "bcd")]
     _, _, fate = await crowd.trip()
     calls[3].cancel()  # while it waits: it never leaves
     fate.set_result(None)
@@ -127,7 +154,7 @@ async def test_a_caller_that_gives_up_does_not_stop_the_trip_of_the_others(crowd
 
 @told
 async def test_a_caller_that_gives_up_alone_frees_the_way(crowd: Crowd) -> None:
-    alone, behind = crowd.load("a"), crowd.load("b")
+    alone, behind = await crowd.left(crowd.load("a")), crowd.load("b")
     await settled()
     alone.cancel()
     what, keys, fate = await crowd.trip()
@@ -138,7 +165,7 @@ async def test_a_caller_that_gives_up_alone_frees_the_way(crowd: Crowd) -> None:
 
 @told
 async def test_when_all_who_wait_give_up_nothing_leaves(crowd: Crowd) -> None:
-    alone, behind = crowd.load("a"), crowd.load("b")
+    alone, behind = await crowd.left(crowd.load("a")), crowd.load("b")
     _, _, fate = await crowd.trip()
     behind.cancel()
     fate.set_result(None)
@@ -152,7 +179,7 @@ async def test_when_all_who_wait_give_up_nothing_leaves(crowd: Crowd) -> None:
 
 @told
 async def test_one_hot_key_costs_64_clients_two_trips(crowd: Crowd) -> None:
-    calls = [crowd.commit("a", str(number).encode()) for number in range(64)]
+    calls = [await crowd.left(crowd.commit("a", b"0")), *(crowd.commit("a", b"%d" % number) for number in range(1, 64))]
     (await crowd.trip())[2].set_result(None)
     what, keys, fate = await crowd.trip()
     assert (what, keys) == ("commit", ["a"])
@@ -167,7 +194,7 @@ async def test_an_error_as_an_items_answer_is_raised_to_its_caller_alone(crowd: 
         return [StoreFull(), "version"]
 
     crowd.gated.made = answered
-    first, full, fine = crowd.commit("a"), crowd.commit("full"), crowd.commit("fine")
+    first, full, fine = await crowd.left(crowd.commit("a")), crowd.commit("full"), crowd.commit("fine")
     for _ in range(2):
         (await crowd.trip())[2].set_result(None)
     await first
@@ -182,7 +209,7 @@ async def test_a_batch_with_too_few_answers_tells_nobody_anything(crowd: Crowd) 
         return ["version"]
 
     crowd.gated.made = answered
-    first, *others = [crowd.commit(key) for key in "abc"]
+    first, *others = [await crowd.left(crowd.commit("a")), crowd.commit("b"), crowd.commit("c")]
     for _ in range(2):
         (await crowd.trip())[2].set_result(None)
     await first
@@ -193,7 +220,7 @@ async def test_a_batch_with_too_few_answers_tells_nobody_anything(crowd: Crowd) 
 
 @told
 async def test_what_a_batch_raises_is_raised_to_all_who_were_in_it(crowd: Crowd) -> None:
-    first, *others = [crowd.commit(key) for key in "abc"]
+    first, *others = [await crowd.left(crowd.commit("a")), crowd.commit("b"), crowd.commit("c")]
     (await crowd.trip())[2].set_result(None)
     (await crowd.trip())[2].set_exception(CommitUnknown())
     await first
@@ -205,7 +232,7 @@ async def test_what_a_batch_raises_is_raised_to_all_who_were_in_it(crowd: Crowd)
 @told
 async def test_a_trip_that_is_stopped_from_outside_tells_its_callers_and_the_next_goes(crowd: Crowd) -> None:
     """As when a loop ends and stops every task."""
-    first, loaded, other = crowd.load("a"), crowd.load("b"), crowd.load("c")
+    first, loaded, other = await crowd.left(crowd.load("a")), crowd.load("b"), crowd.load("c")
     (await crowd.trip())[2].set_result(None)
     _, _, fate = await crowd.trip()
     behind = crowd.load("d")
@@ -223,7 +250,7 @@ def test_a_loop_that_ends_leaves_the_way_free_for_another() -> None:
     crowd = Crowd()
 
     async def abandoned() -> None:
-        calls = [crowd.load(key) for key in "abc"]
+        calls = [await crowd.left(crowd.load("a")), crowd.load("b"), crowd.load("c")]
         (await crowd.trip())[2].set_result(None)
         await calls[0]
         await crowd.trip()

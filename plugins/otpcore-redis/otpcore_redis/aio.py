@@ -26,7 +26,7 @@ from otpcore.ports import (
 from otpcore_redis.examining import examination
 from otpcore_redis.records import Records
 from otpcore_redis.routes import Answer, Command, Node, Parcel, Route, Steps
-from otpcore_redis.wire import CLOSED, filled, is_demoted, unanswered, unreachable
+from otpcore_redis.wire import CLOSED, filled, is_demoted, packed, unanswered, unreachable
 
 __all__ = ["AsyncRedisStore"]
 
@@ -80,7 +80,7 @@ async def _errand(pool: Any, commands: Sequence[Command]) -> list[Answer]:
     answers: list[Answer] = []
     broken = True
     try:
-        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        await connection.send_packed_command(packed(commands), check_health=False)
         for _ in commands:
             try:
                 answers.append(await connection.read_response(disconnect_on_error=False))

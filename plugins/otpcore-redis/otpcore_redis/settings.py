@@ -57,9 +57,10 @@ def build(settings: RedisSettings) -> RedisStore:
     from redis import connection, retry  # noqa: PLC0415  # at first use
 
     from otpcore_redis import primary  # noqa: PLC0415  # at first use
+    from otpcore_redis.connections import Connections  # noqa: PLC0415  # at first use
     from otpcore_redis.store import RedisStore  # noqa: PLC0415  # at first use
 
-    parts = _parts(settings, connection, retry, primary)
+    parts = _parts(settings, connection, retry, primary, Connections)
     return RedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
 
 
@@ -70,12 +71,14 @@ def build_async(settings: RedisSettings) -> AsyncRedisStore:
     from otpcore_redis import primary_aio  # noqa: PLC0415  # at first use
     from otpcore_redis.aio import AsyncRedisStore  # noqa: PLC0415  # at first use
 
-    parts = _parts(settings, connection, retry, primary_aio)
+    parts = _parts(settings, connection, retry, primary_aio, connection.BlockingConnectionPool)
     return AsyncRedisStore(*parts, prefix=settings.prefix, durability=settings.promised())
 
 
-def _parts(settings: RedisSettings, connection: Any, retry: Any, primary: Any) -> tuple[Callable[[Node], Any], Route]:
-    """How the pool of a server is made, of modules of one colour, and the way to the servers."""
+def _parts(
+    settings: RedisSettings, connection: Any, retry: Any, primary: Any, pool: Callable[..., Any]
+) -> tuple[Callable[[Node], Any], Route]:
+    """How the pool of a server is made, of modules and a pool of one colour, and the way to the servers."""
     from redis.backoff import NoBackoff  # noqa: PLC0415  # at first use
 
     from otpcore_redis.cluster import Cluster  # noqa: PLC0415  # at first use
@@ -100,7 +103,7 @@ def _parts(settings: RedisSettings, connection: Any, retry: Any, primary: Any) -
 
     def pool_of(node: Node) -> Any:
         there = {} if node is None else {"host": node[0], "port": node[1]}
-        return connection.BlockingConnectionPool(**terms, **there)
+        return pool(**terms, **there)
 
     try:
         pool_of(None).make_connection()  # it connects at first use

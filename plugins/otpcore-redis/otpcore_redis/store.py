@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 from otpcore.errors import StoreError
 from otpcore.ports import (
@@ -19,6 +18,7 @@ from otpcore.ports import (
     Version,
     Versioned,
 )
+from otpcore_redis.connections import Connections
 from otpcore_redis.examining import examination
 from otpcore_redis.records import Records
 from otpcore_redis.routes import Node, Route
@@ -39,7 +39,7 @@ class RedisStore:
 
     def __init__(
         self,
-        pool_of: Callable[[Node], Any],
+        pool_of: Callable[[Node], Connections],
         route: Route,
         *,
         prefix: str = "otpcore:",

@@ -6,19 +6,22 @@ Rules of this file: no retry; a command that may have reached the server is neve
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any, TypeVar
 
+import hiredis
 from redis import exceptions
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
+from otpcore_redis.connections import Connections
 from otpcore_redis.routes import Answer, Command, Node, Parcel, Steps
 
-__all__ = ["CLOSED", "Wire", "filled", "is_demoted", "unanswered", "unreachable"]
+__all__ = ["CLOSED", "Wire", "filled", "is_demoted", "packed", "unanswered", "unreachable"]
 
 T = TypeVar("T")
 
 CLOSED = "This store was closed; build a new one."
+
+UNTYPED: Any = hiredis  # its types say that a command is one word
 
 
 class Wire:
@@ -28,9 +31,9 @@ class Wire:
         pool_of: makes the pool of a server, of connections that decode nothing and retry nothing.
     """
 
-    def __init__(self, pool_of: Callable[[Node], Any]) -> None:
+    def __init__(self, pool_of: Callable[[Node], Connections]) -> None:
         self._pool_of = pool_of
-        self._pools: dict[Node, Any] = {}
+        self._pools: dict[Node, Connections] = {}
         self._closed = False
 
     def run(self, steps: Steps[T]) -> T:
@@ -54,7 +57,7 @@ class Wire:
         """Close every connection."""
         self._closed = True
         for pool in list(self._pools.values()):
-            pool.disconnect()
+            pool.close()
 
     def _carry(self, parcels: Sequence[Parcel]) -> list[list[Answer]]:
         """Send all, then read all."""
@@ -67,7 +70,7 @@ class Wire:
             for errand in errands:
                 errand.end()
 
-    def _pool(self, node: Node) -> Any:
+    def _pool(self, node: Node) -> Connections:
         pool = self._pools.get(node)
         if pool is None:
             pool = self._pools.setdefault(node, self._pool_of(node))
@@ -77,21 +80,23 @@ class Wire:
 class _Errand:
     """One server's part of a trip."""
 
-    def __init__(self, pool: Any, commands: Sequence[Command]) -> None:
+    __slots__ = ("_commands", "_connection", "_is_sound", "_lost", "_pool")
+
+    def __init__(self, pool: Connections, commands: Sequence[Command]) -> None:
         self._pool = pool
         self._commands = commands
         self._connection: Any = None
         self._lost: StoreUnavailable | CommitUnknown | None = None
-        self._broken = True  # until every answer is read: one that is not would be the next caller's
+        self._is_sound = False  # until every answer is read: one that is not would be the next caller's
 
     def send(self) -> None:
         try:
-            self._connection = self._pool.get_connection()
+            self._connection = self._pool.take()
         except (exceptions.RedisError, OSError) as error:
             self._lost = unreachable(error)
             return
         try:
-            self._connection.send_packed_command(self._connection.pack_commands(self._commands), check_health=False)
+            self._connection.send_packed_command([packed(self._commands)], check_health=False)
         except (exceptions.RedisError, OSError) as error:
             self._lost = unanswered(error)
 
@@ -105,17 +110,17 @@ class _Errand:
                     answers.append(refused)
         except (exceptions.RedisError, OSError) as error:
             self._lost = unanswered(error)
-        self._broken = self._lost is not None or is_demoted(answers)
+        self._is_sound = self._lost is None and not is_demoted(answers)
         return filled(answers, self._commands, self._lost)
 
     def end(self) -> None:
-        if self._connection is None:
-            return
-        if self._broken:
-            self._connection.disconnect()
-            with suppress(exceptions.RedisError, OSError):  # what broke one has broken its neighbours
-                self._pool.disconnect(inuse_connections=False)
-        self._pool.release(self._connection)
+        if self._connection is not None:
+            self._pool.give(self._connection, sound=self._is_sound)
+
+
+def packed(commands: Sequence[Command]) -> bytes:
+    """Commands as they go over the wire."""
+    return b"".join(map(UNTYPED.pack_command, commands))
 
 
 def filled(
