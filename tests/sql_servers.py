@@ -167,6 +167,15 @@ class MariaDB(Server):
         small = ["--bind-address=127.0.0.1", "--skip-log-bin", "--innodb-buffer-pool-size=16M"]
         return [found("mariadbd"), "--no-defaults", *place, *small, *self._options]
 
+    def _answers(self) -> bool:
+        """It listens before it can be stopped: a SIGTERM that comes so early is lost."""
+        import pymysql  # type: ignore[import-untyped]  # it brings no types
+
+        with suppress(pymysql.Error, OSError):
+            pymysql.connect(host="127.0.0.1", port=self.port, user="root", connect_timeout=2).close()
+            return True
+        return False
+
 
 class PgBouncer(Server):
     """In front of a database, in transaction mode, with two connections to it.

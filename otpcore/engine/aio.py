@@ -138,7 +138,8 @@ class AsyncEngine:
             extra: provider-specific parameters, by the provider's documented names.
 
         Returns:
-            `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over.
+            `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over,
+            or the new one was over before its send was settled.
 
         Raises:
             UsageError: an unknown purpose, an idempotency key that is too short.

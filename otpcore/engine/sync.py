@@ -133,7 +133,8 @@ class Engine:
             extra: provider-specific parameters, by the provider's documented names.
 
         Returns:
-            `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over.
+            `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over,
+            or the new one was over before its send was settled.
 
         Raises:
             UsageError: an unknown purpose, an idempotency key that is too short.

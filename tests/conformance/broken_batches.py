@@ -8,13 +8,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import datetime
 
 from otpcore.conformance.yielding import PAUSE_S
 from otpcore.errors import StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, Version, Versioned
 from otpcore.stores.memory import MemoryStore
 from tests.conformance.broken_stores import fails
-from tests.conformance.racing_stores import PAUSE, loses
+from tests.conformance.racing_stores import PAUSE, TIMEOUT_S, loses
 from tests.conformance.server_like import ServerLike
 
 Answers = Sequence[Version | Conflict | StoreError]
@@ -134,15 +135,31 @@ class FindsNothingAfterClose(ServerLike):
 
 @loses("of_batches_and_single_commits_one_wins_each_key")
 class ComparesFirst(ServerLike):
-    """Compares the whole batch, gives way, and writes."""
+    """Compares the whole batch, waits until a second one has compared, and writes; single updates wait for the first.
+
+    So the first race of batches and single commits has two winners, however the threads are served.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.writing = threading.Lock()
+        self.in_batches = False
+        self.first_compared = threading.Event()
+        self.second_compared = threading.Event()
+
+    def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
+        if self.in_batches and expect is not None:
+            self.first_compared.wait(TIMEOUT_S)
+        return super().commit(key, data, expect=expect, gc_at=gc_at)
 
     def commit_many(self, commits: Sequence[CommitRequest]) -> Answers:
-        stand = [self.load(each.key) for each in commits]
-        PAUSE.wait(PAUSE_S)
+        if all(each.expect is None for each in commits):
+            self.in_batches = True
+            return super().commit_many(commits)
+        with self.writing:
+            stand = [self.load(each.key) for each in commits]
+            (self.second_compared if self.first_compared.is_set() else self.first_compared).set()
+        self.second_compared.wait(TIMEOUT_S)
         return [self._write(found, each) for found, each in zip(stand, commits, strict=True)]
 
     def _write(self, found: Versioned | None, each: CommitRequest) -> Version | Conflict:

@@ -19,6 +19,7 @@ from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, StoreCapabilities, StoreRemark, Version, Versioned
 from otpcore_sql import flows
 from otpcore_sql.connections import LEFT
+from otpcore_sql.dialect import Clash
 from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
 from otpcore_sql.postgresql import PostgreSQL
@@ -101,7 +102,7 @@ class AsyncSQLStore:
             await self._prepare()
         timeout_s = self._dialect.timeout_s
         async with self._room:
-            connection, sound = await self._connection(), True
+            connection, sound, clashes = await self._connection(), True, 0
             step: Any = flow.send
             given: Any = None
             try:
@@ -119,6 +120,9 @@ class AsyncSQLStore:
                     except StoreError as error:
                         sound = sound and not isinstance(error, CommitUnknown)
                         step, given = flow.throw, error
+                        if isinstance(error, Clash):
+                            clashes += 1
+                            await asyncio.sleep(flows.pause_s(clashes))
                     except BaseException:  # who gives up leaves an answer on the connection
                         sound = False
                         raise

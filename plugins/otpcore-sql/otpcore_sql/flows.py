@@ -9,6 +9,7 @@ Rules of this file: generators alone; no I/O, no driver, no text of SQL.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Generator, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -17,19 +18,30 @@ from otpcore.ports import Conflict, StoreRemark, Version, Versioned
 from otpcore_sql.dialect import Answer, Ask, Clash, Dialect
 from otpcore_sql.rows import Change, outcome, read, text
 
-__all__ = ["Flow", "commit", "commit_many", "examine", "load", "load_many", "scan", "sweep"]
+__all__ = ["Flow", "commit", "commit_many", "examine", "load", "load_many", "pause_s", "scan", "sweep"]
 
 T = TypeVar("T")
 
 Flow: TypeAlias = Generator[Ask, Answer, T]
 
 TRIES: Final = 50
-"""Each but the first follows on somebody else's success."""
+"""Each but the first follows on somebody else's success, and from the third on on a pause."""
+
+LONGEST_PAUSE_S: Final = 0.05
 
 SERVED_LAST: Final = "The database served others first, again and again; nothing was applied."
 
 PAGE: Final = 1000
 """Keys that a sweep looks at in one go."""
+
+
+def pause_s(clashes: int) -> float:
+    """What whoever drives a flow waits after so many clashes: nothing at first, then longer and longer, drawn by lot.
+
+    At the isolation `serializable` PostgreSQL refuses what only might be in the way of others. Who comes back at once
+    may be refused for as long as they come.
+    """
+    return random.uniform(0, min(0.001 * 2**clashes, LONGEST_PAUSE_S)) if clashes > 1 else 0.0  # noqa: S311 # no secret
 
 
 def load(dialect: Dialect, key: str) -> Flow[Versioned | None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 import weakref
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +17,7 @@ from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, StoreCapabilities, StoreRemark, Version, Versioned
 from otpcore_sql import flows
 from otpcore_sql.connections import Connections
-from otpcore_sql.dialect import Dialect
+from otpcore_sql.dialect import Clash, Dialect
 from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
 from otpcore_sql.rows import change_of, micros
@@ -93,7 +94,7 @@ class SQLStore:
             raise StoreUnavailable(CLOSED)
         if not self._ready:
             self._prepare()
-        perform, connection, sound = self._dialect.perform, self._connections.take(), True
+        perform, connection, sound, clashes = self._dialect.perform, self._connections.take(), True, 0
         step: Any = flow.send
         given: Any = None
         try:
@@ -111,6 +112,9 @@ class SQLStore:
                 except StoreError as error:
                     sound = sound and not isinstance(error, CommitUnknown)
                     step, given = flow.throw, error
+                    if isinstance(error, Clash):
+                        clashes += 1
+                        time.sleep(flows.pause_s(clashes))
                 except BaseException:
                     sound = False
                     raise

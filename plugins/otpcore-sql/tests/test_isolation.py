@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +18,11 @@ from urllib.parse import quote
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool
 
 from otpcore.ports import CommitRequest, Conflict, Version, Versioned
-from otpcore_sql import postgresql
-from otpcore_sql.dialect import Clash
 from tests.sql_places import Place, place
 from tests.sql_servers import PgBouncer, place_of
+from tests.sql_waits import another, waiting
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 OTHER = "the-other-one---"
@@ -42,12 +39,6 @@ LEVELS = [
 
 SESSION = "SET SESSION tx_isolation='{}'"
 
-WAITS = {
-    "postgresql": "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%{p}_records%'",
-    "mariadb": "SELECT count(*) FROM information_schema.innodb_trx WHERE trx_state = 'LOCK WAIT' "
-    "AND trx_query LIKE '%{p}_records%'",
-}
-
 
 @pytest.fixture(params=LEVELS, ids="-".join)
 def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
@@ -58,30 +49,6 @@ def at(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         option = f"-cdefault_transaction_isolation={words}"
         extra = f"options={quote(option)}" if kind == "postgresql" else f"init_command={quote(SESSION.format(level))}"
         yield Place(kind, f"{made.url}{'&' if '?' in made.url else '?'}{extra}", made.prefix)
-
-
-@contextmanager
-def another(at: Place) -> Generator[sa.Connection]:
-    """A session that is no store, in a transaction at READ COMMITTED, which `commit` ends."""
-    engine = sa.create_engine(at.url.partition("?")[0], poolclass=NullPool, isolation_level="READ COMMITTED")
-    with engine.connect() as connection:
-        yield connection
-
-
-def waiting(at: Place, call: Callable[[], Any], *, then: Callable[[], object]) -> Any:
-    """Make the call; when it waits for a lock do `then`; what the call returned."""
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(call)
-        while not answer.done() and not at.run(WAITS[at.kind].format(p=at.prefix))[0][0]:
-            pass
-        assert not answer.done(), f"it did not wait: {answer.result()}"
-        then()
-        return answer.result(60)
-
-
-def data_of(answer: Any) -> Any:
-    assert isinstance(answer, Conflict), answer
-    return answer.current and answer.current.data
 
 
 @pytest.mark.parametrize("many", [False, True], ids=["alone", "batch"])
@@ -183,63 +150,6 @@ def count_up(at: Place, many: bool, *, parties: int = 6, times: int = 15) -> lis
 def test_no_increment_is_lost_and_no_conflict_shows_the_expected_state(at: Place, many: bool) -> None:
     """6 threads, 15 increments each of a shared record and of one of their own."""
     assert count_up(at, many) == [15] * 6 + [90]
-
-
-def clashes(at: Place) -> int:
-    """Two batches over the same 20 keys, in opposite orders; how many were refused.
-
-    A third session holds the row in their middle until both wait, each with what it could lock before. The server is
-    held to look the rows up by their keys, as it does in a large table: in the order in which they were given.
-    """
-    refused: list[Clash] = []
-
-    def counting(dialect: Any) -> None:
-        perform = dialect.perform
-
-        def counted(*given: Any) -> Any:
-            try:
-                return perform(*given)
-            except Clash as clash:
-                refused.append(clash)
-                raise
-
-        dialect.perform = counted
-
-    large = quote("-cenable_seqscan=off -cenable_hashjoin=off -cenable_mergejoin=off -cenable_bitmapscan=off")
-    stores = [Place(at.kind, f"{at.url}?options={large}", at.prefix).store() for _ in range(2)]
-    filling = [CommitRequest(f"k{number:02}", b"x", None, LATER) for number in range(20)]
-    versions = stores[0].commit_many(filling)
-    asked = [CommitRequest(one.key, b"y", version, LATER) for one, version in zip(filling, versions, strict=True)]
-    for store in stores:
-        counting(store._dialect)
-    with ThreadPoolExecutor(2) as pool, another(at) as session:
-        session.exec_driver_sql(f"UPDATE {at.prefix}_records SET gc_at = 0 WHERE key = 'k10'")
-        jobs: list[Future[Any]] = []
-        for store, batch in zip(stores, (asked, asked[::-1]), strict=True):
-            jobs.append(pool.submit(store.commit_many, batch))
-            while at.run(WAITS[at.kind].format(p=at.prefix))[0][0] < len(jobs):
-                assert not any(job.done() for job in jobs)
-        session.rollback()
-        one, two = jobs[0].result(60), jobs[1].result(60)[::-1]
-    for left, right in zip(one, two, strict=True):
-        (won,) = [Version(each) for each in (left, right) if isinstance(each, str)]
-        (lost,) = [each for each in (left, right) if not isinstance(each, str)]
-        assert lost == Conflict(Versioned(b"y", won))
-    for store in stores:
-        store.close()
-    return len(refused)
-
-
-def test_batches_that_come_in_opposite_orders_wait_in_a_line(tmp_path: Path) -> None:
-    with place("postgresql", tmp_path) as at:
-        assert clashes(at) == 0
-
-
-def test_without_an_order_they_would_wait_in_a_ring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The control of the test before. The server breaks the ring, and each key has one winner all the same."""
-    monkeypatch.setattr(postgresql, "WRITE_MANY", postgresql.WRITE_MANY.replace("ORDER BY r.key", ""))
-    with place("postgresql", tmp_path) as at:
-        assert clashes(at) > 0
 
 
 # --- PgBouncer -----------------------------------------------------------------------------------
