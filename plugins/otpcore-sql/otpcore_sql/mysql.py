@@ -10,6 +10,7 @@ Rules of this file: MariaDB and MySQL alone.
 
 from __future__ import annotations
 
+import inspect
 import math
 import select
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pymysql  # type: ignore[import-untyped]  # it brings no types
 from sqlalchemy.engine import URL
 
-from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, ConfigurationError, StoreError, StoreFull, StoreUnavailable
 from otpcore.ports import Durability, StoreCapabilities, StoreRemark
-from otpcore_sql.connecting import engine
+from otpcore_sql.connecting import UNKNOWN_WORD, engine
 from otpcore_sql.dialect import Answer, Ask, Clash
 from otpcore_sql.rows import Change
 
@@ -62,7 +63,11 @@ CLIENT: Final = 2000
 
 
 class MySQL:
-    """See `otpcore_sql.dialect.Dialect`."""
+    """See `otpcore_sql.dialect.Dialect`.
+
+    Raises:
+        ConfigurationError: the URL has a word that PyMySQL does not know.
+    """
 
     name = "mysql"
 
@@ -77,6 +82,10 @@ class MySQL:
             "read_timeout": settings.timeout_s,
             "write_timeout": settings.timeout_s,
         }
+        try:
+            inspect.signature(pymysql.Connection).bind(**self._connecting)
+        except TypeError:
+            raise ConfigurationError(UNKNOWN_WORD) from None
         self.prefix = settings.prefix
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
         self._table = records = f"{settings.prefix}_records"

@@ -259,7 +259,18 @@ def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Ser
         store.close()
 
 
-@pytest.mark.parametrize("url", ["x", "http://:secret@h/d", "postgresql+asyncpg://:secret@h/d", "oracle://:secret@h/d"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "x",
+        "http://:secret@h/d",
+        "postgresql+asyncpg://:secret@h/d",
+        "oracle://:secret@h/d",
+        "postgresql://:secret@h/d?secret=1",
+        "mysql://:secret@h/d?secret=1",
+        "mariadb://:secret@h/d?secret=1",
+    ],
+)
 @pytest.mark.parametrize("make", [build, build_async])
 def test_a_url_that_is_none_is_refused_and_not_shown(url: str, make: Callable[[SQLSettings], object]) -> None:
     with pytest.raises(ConfigurationError, match="OTPCORE_SQL_URL") as refused:
