@@ -81,7 +81,7 @@ class Dialect(Protocol):
         ...
 
     def is_stale(self, connection: Any) -> bool:
-        """Whether this idle connection of the driver is known to be of no use."""
+        """Whether this connection of the driver, on which no statement runs, is known to be of no use."""
         ...
 
     def perform(self, connection: Any, statement: Any, params: Sequence[Any]) -> Answer:

@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -149,9 +150,9 @@ class SQLite:
             said.append(StoreRemark(text, is_fault=self._synchronous == "full"))
         return said
 
-    def is_stale(self, connection: Any) -> bool:  # noqa: ARG002 # the protocol's
-        """A file has no server that could go away."""
-        return False
+    def is_stale(self, connection: sqlite3.Connection) -> bool:
+        """A file has no server that could go away, but what is written inside a transaction is not committed."""
+        return connection.in_transaction
 
     def perform(self, connection: sqlite3.Connection, statement: str, params: Sequence[Any]) -> Answer:
         """See `Dialect.perform`."""
@@ -186,7 +187,8 @@ class SQLite:
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the store closes a connection that stays inside
+                    connection.execute("ROLLBACK")
             raise
         return written
 

@@ -110,7 +110,7 @@ class SQLStore:
                     given = perform(connection, statement, params)
                     step = flow.send
                 except StoreError as error:
-                    sound = sound and not isinstance(error, CommitUnknown)
+                    sound = sound and not isinstance(error, CommitUnknown) and not self._dialect.is_stale(connection)
                     step, given = flow.throw, error
                     if isinstance(error, Clash):
                         clashes += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -16,6 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from otpcore.errors import ConfigurationError, StoreFormatError, StoreFull, StoreUnavailable
+from otpcore.ports import CommitRequest, Version, Versioned
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build
 from otpcore_sql.sqlite import network_file_system
@@ -185,8 +187,6 @@ class holding:  # noqa: N801  # reads as what it does
     """A transaction of a program that does not know the lock."""
 
     def __init__(self, at: Place) -> None:
-        import sqlite3
-
         self._connection = sqlite3.connect(at.url.removeprefix("sqlite:///"), isolation_level=None)
 
     def __enter__(self) -> None:
@@ -214,6 +214,41 @@ def test_a_full_disk_and_a_damaged_file_are_told_apart(file: Place) -> None:
     with pytest.raises(StoreFormatError):
         damaged.load("a")
     damaged.close()
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["", "planted"])
+def test_a_batch_that_cannot_be_rolled_back_costs_its_connection_and_no_later_commit(
+    looks: bool, file: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trigger refuses the second item, and SQLite is told to refuse the ROLLBACK too.
+
+    A store that takes the connection for sound is the control: what it acknowledges next is never committed.
+    """
+    store = file.store(connections=1)
+    if not looks:
+        monkeypatch.setattr(store._dialect, "is_stale", lambda _connection: False)
+        monkeypatch.setattr(store._connections, "_is_stale", lambda _connection: False)
+    store.load("a")
+    file.run(
+        f"CREATE TRIGGER no BEFORE INSERT ON {file.prefix}_records WHEN NEW.key = 'b' "
+        "BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+
+    def no_rollback(action: int, word: str | None, *_: object) -> int:
+        refused = action == sqlite3.SQLITE_TRANSACTION and word == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    connection = store._connections.take()
+    connection.set_authorizer(no_rollback)
+    store._connections.give(connection, sound=True)
+    with pytest.raises(StoreUnavailable, match="SQLITE_CONSTRAINT_TRIGGER"):
+        store.commit_many([CommitRequest(key, b"1", None, LATER) for key in "ab"])
+    version = store.commit("c", b"1", expect=None, gc_at=LATER)
+    assert isinstance(version, str)
+    other = file.store()
+    assert other.scan("", 9) == ([("c", Versioned(b"1", Version(version)))] if looks else [])
+    for one in (store, other):
+        one.close()
 
 
 def test_text_that_somebody_else_wrote_is_told_and_not_overwritten(file: Place) -> None:
