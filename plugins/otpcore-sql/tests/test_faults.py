@@ -294,6 +294,43 @@ def test_a_driver_that_is_missing_is_named_with_what_brings_it(
         build(SQLSettings(url=SecretStr(url)))
 
 
+def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(servers: dict[str, Server]) -> None:
+    store = Both(servers["postgresql"], "awaiting", connections=1, timeout_s=0.2)
+    store.put("a", b"1")
+
+    async def asks() -> Any:
+        async with store.store._room:
+            return await asyncio.wait_for(store.store.load("a"), 30)
+
+    assert store.runner is not None
+    with pytest.raises(StoreUnavailable, match="in use"):
+        store.runner.run(asks())
+    assert store("load", "a").data == b"1"
+    store.close()
+
+
+@pytest.mark.parametrize("colour", ["blocking", "awaiting"])
+def test_who_waits_too_long_for_the_tables_is_told(servers: dict[str, Server], colour: str) -> None:
+    """Another thread, or task, of the process is at it."""
+    store = Both(servers["postgresql"], colour, timeout_s=0.2)
+    preparing = store.store._preparing
+
+    async def asks() -> Any:
+        async with preparing:
+            return await asyncio.wait_for(store.store.load("a"), 30)
+
+    def asked() -> Any:
+        if store.runner is not None:
+            return store.runner.run(asks())
+        with preparing:
+            return store("load", "a")
+
+    with pytest.raises(StoreUnavailable, match="tables"):
+        asked()
+    assert store("load", "a") is None
+    store.close()
+
+
 def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[str, Server]) -> None:
     store = Both(servers["postgresql"], "blocking", connections=1, timeout_s=0.2)
     store.put("a", b"1")

@@ -33,10 +33,9 @@ def file(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-def forked(at: Place, keep: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(CHILD), at.url, at.prefix, keep], capture_output=True, text=True, timeout=120, check=False
-    )
+def forked(at: Place, keep: str, colour: str = "blocking") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(CHILD), colour, at.url, at.prefix, keep]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,6 +51,14 @@ def test_a_child_that_kept_its_parents_connection_is_seen(kind: str, tmp_path: P
     """The control of the test before."""
     with place(kind, tmp_path) as at:
         assert forked(at, "keep").returncode == 1
+
+
+@pytest.mark.parametrize("keep", ["let go", "keep"], ids=["", "planted"])
+def test_a_child_does_not_wait_for_the_tasks_of_its_parent(keep: str, tmp_path: Path) -> None:
+    """A store that keeps its parent's room and lock is the control."""
+    with place("postgresql", tmp_path) as at:
+        done = forked(at, keep, "awaiting")
+        assert (done.returncode, bool(done.stdout)) == ((0, False) if keep == "let go" else (1, True)), done.stderr
 
 
 # --- SQLite --------------------------------------------------------------------------------------
