@@ -87,6 +87,7 @@ class MySQL:
         except TypeError:
             raise ConfigurationError(UNKNOWN_WORD) from None
         self.prefix = settings.prefix
+        self.timeout_s = settings.timeout_s
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
         self._table = records = f"{settings.prefix}_records"
         self.load = LOAD.format(records=records)

@@ -91,7 +91,7 @@ class SQLite:
         self.path = _place(settings)
         self.prefix = settings.prefix
         self.engine = engine(url.set(database=self.path))
-        self._timeout_s = settings.timeout_s
+        self.timeout_s = settings.timeout_s
         self._synchronous = settings.synchronous
         self._writers = Writers(f"{self.path}.lock")
         kept = Durability.DISK if settings.synchronous == "full" else Durability.PROCESS
@@ -112,7 +112,7 @@ class SQLite:
         """See `Dialect.connect`."""
         made: sqlite3.Connection | None = None
         try:
-            made = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
+            made = sqlite3.connect(self.path, timeout=self.timeout_s, isolation_level=None, check_same_thread=False)
             made.execute(f"PRAGMA synchronous = {self._synchronous}")
             with self._writers:  # the change to WAL, which only the first makes, waits for nobody
                 made.execute("PRAGMA journal_mode = WAL")
