@@ -93,7 +93,7 @@ class SQLite:
         self.engine = engine(url.set(database=self.path))
         self.timeout_s = settings.timeout_s
         self._synchronous = settings.synchronous
-        self._writers = Writers(f"{self.path}.lock")
+        self._writers = Writers(f"{self.path}.lock", settings.timeout_s)
         kept = Durability.DISK if settings.synchronous == "full" else Durability.PROCESS
         self.capabilities = StoreCapabilities(durability=kept, multi_process=True, batch=True)
         records = f"{settings.prefix}_records"

@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from otpcore.ports import CommitRequest, Version, Versioned
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build
 from otpcore_sql.sqlite import network_file_system
+from otpcore_sql.writers import Writers
 from tests.sql_places import KINDS, Place, place
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -109,8 +111,46 @@ def test_without_the_lock_a_writer_would_not_wait(file: Place, monkeypatch: pyte
     assert order_of(file) == ["committed", "given back"]
 
 
-class Idle(nullcontext[str]):
+class Idle(nullcontext[None]):
     """A lock that is none."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+    def after_fork(self) -> None: ...
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["", "planted"])
+def test_who_waits_too_long_in_the_line_is_told_and_leaves_it(
+    leaves: bool, file: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the lock is stopped, say. A store that goes on waiting, and keeps what it gets, is the control."""
+    store, other = file.store(timeout_s=0.2), file.store(timeout_s=0.5)
+    version = store.commit("a", b"1", expect=None, gc_at=LATER)
+    other.load("a")
+    if not leaves:
+        monkeypatch.setattr(Writers, "_wait", lambda self: fcntl.flock(self._fd, fcntl.LOCK_EX))
+    with Path(file.url.removeprefix("sqlite:///") + ".lock").open("rb") as lock, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        inode, before = os.fstat(lock.fileno()).st_ino, threading.active_count()
+        told: list[BaseException | None] = []
+        with suppress(TimeoutError):
+            told.extend(
+                pool.submit(store.commit, "a", data, expect=version, gc_at=LATER).exception(30) for data in (b"2", b"3")
+            )
+        assert threading.active_count() <= before + 2, "one that waits, and the pool's"
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    assert [type(error) for error in told] == [StoreUnavailable] * 2
+    while waits(inode):
+        pass
+    if leaves:
+        assert isinstance(other.commit("b", b"1", expect=None, gc_at=LATER), str)
+        assert isinstance(store.commit("a", b"4", expect=version, gc_at=LATER), str)
+    else:
+        with pytest.raises(StoreUnavailable, match="lock beside"):
+            other.commit("b", b"1", expect=None, gc_at=LATER)
+    for one in (store, other):
+        one.close()
 
 
 def test_a_commit_is_synced_as_the_settings_say(tmp_path: Path) -> None:
