@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -120,6 +121,10 @@ class Idle(nullcontext[None]):
     def after_fork(self) -> None: ...
 
 
+def waits_and_keeps(writers: Any) -> None:
+    fcntl.flock(writers._fd, fcntl.LOCK_EX)
+
+
 @pytest.mark.parametrize("leaves", [True, False], ids=["", "planted"])
 def test_who_waits_too_long_in_the_line_is_told_and_leaves_it(
     leaves: bool, file: Place, monkeypatch: pytest.MonkeyPatch
@@ -129,7 +134,7 @@ def test_who_waits_too_long_in_the_line_is_told_and_leaves_it(
     version = store.commit("a", b"1", expect=None, gc_at=LATER)
     other.load("a")
     if not leaves:
-        monkeypatch.setattr(Writers, "_wait", lambda self: fcntl.flock(self._fd, fcntl.LOCK_EX))
+        monkeypatch.setattr(Writers, "_wait", waits_and_keeps)
     with Path(file.url.removeprefix("sqlite:///") + ".lock").open("rb") as lock, ThreadPoolExecutor(1) as pool:
         fcntl.flock(lock, fcntl.LOCK_EX)
         inode, before = os.fstat(lock.fileno()).st_ino, threading.active_count()
@@ -263,6 +268,10 @@ def test_a_full_disk_and_a_damaged_file_are_told_apart(file: Place) -> None:
     damaged.close()
 
 
+def never(_connection: object) -> bool:
+    return False
+
+
 @pytest.mark.parametrize("looks", [True, False], ids=["", "planted"])
 def test_a_batch_that_cannot_be_rolled_back_costs_its_connection_and_no_later_commit(
     looks: bool, file: Place, monkeypatch: pytest.MonkeyPatch
@@ -273,8 +282,8 @@ def test_a_batch_that_cannot_be_rolled_back_costs_its_connection_and_no_later_co
     """
     store = file.store(connections=1)
     if not looks:
-        monkeypatch.setattr(store._dialect, "is_stale", lambda _connection: False)
-        monkeypatch.setattr(store._connections, "_is_stale", lambda _connection: False)
+        monkeypatch.setattr(store._dialect, "is_stale", never)
+        monkeypatch.setattr(store._connections, "_is_stale", never)
     store.load("a")
     file.run(
         f"CREATE TRIGGER no BEFORE INSERT ON {file.prefix}_records WHEN NEW.key = 'b' "
