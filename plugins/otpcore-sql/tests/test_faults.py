@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
@@ -14,7 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, Version
 from otpcore_sql import SQLSettings, mysql
 from otpcore_sql.settings import build, build_async
@@ -260,25 +259,6 @@ def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Ser
         store.close()
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "x",
-        "http://:secret@h/d",
-        "postgresql+asyncpg://:secret@h/d",
-        "oracle://:secret@h/d",
-        "postgresql://:secret@h/d?secret=1",
-        "mysql://:secret@h/d?secret=1",
-        "mariadb://:secret@h/d?secret=1",
-    ],
-)
-@pytest.mark.parametrize("make", [build, build_async])
-def test_a_url_that_is_none_is_refused_and_not_shown(url: str, make: Callable[[SQLSettings], object]) -> None:
-    with pytest.raises(ConfigurationError, match="OTPCORE_SQL_URL") as refused:
-        make(SQLSettings(url=SecretStr(url)))
-    assert "secret" not in f"{refused.value} {refused.value.__cause__}"
-
-
 @pytest.fixture(params=["strict", "lenient"])
 def mariadb(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Iterator[Server]:
     """One that refuses values which do not fit, as it does from the start, and one that was told to cut them."""
@@ -306,22 +286,6 @@ def test_what_does_not_fit_is_refused_and_never_cut(
         store("commit_many", asked)
     assert [key for key, _ in store("scan", "", 5)] == (["a", "k" * 200] if ignores else [])
     store.close()
-
-
-@pytest.mark.parametrize(
-    ("url", "driver", "module", "extra"),
-    [
-        ("postgresql://h/d", "psycopg", "otpcore_sql.postgresql", "postgresql"),
-        ("mariadb://h/d", "pymysql", "otpcore_sql.mysql", "mysql"),
-    ],
-)
-def test_a_driver_that_is_missing_is_named_with_what_brings_it(
-    url: str, driver: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, driver, None)
-    monkeypatch.delitem(sys.modules, module, raising=False)
-    with pytest.raises(ConfigurationError, match=rf"otpcore-sql\[{extra}\]"):
-        build(SQLSettings(url=SecretStr(url)))
 
 
 def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(servers: dict[str, Server]) -> None:
