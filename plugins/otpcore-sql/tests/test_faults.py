@@ -6,7 +6,6 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +14,7 @@ from pydantic import SecretStr
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, Version
-from otpcore_sql import SQLSettings, mysql
+from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build, build_async
 from tests.redis_servers import Proxy
 from tests.sql_places import Place
@@ -257,35 +256,6 @@ def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Ser
         assert refused("load", "a").version == version
         refused.close()
         store.close()
-
-
-@pytest.fixture(params=["strict", "lenient"])
-def mariadb(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Iterator[Server]:
-    """One that refuses values which do not fit, as it does from the start, and one that was told to cut them."""
-    server: Any = servers["mariadb"]
-    place = Place("mariadb", server.url.replace("mariadb:", "mariadb+pymysql:"), "")
-    ((before,),) = place.run("SELECT @@GLOBAL.sql_mode")
-    if request.param == "lenient":
-        place.run("SET GLOBAL sql_mode = ''")
-    yield server
-    place.run(f"SET GLOBAL sql_mode = '{before}'")
-
-
-@pytest.mark.parametrize("ignores", [False, True], ids=["", "planted"])
-def test_what_does_not_fit_is_refused_and_never_cut(
-    mariadb: Server, ignores: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A key of 201 characters. INSERT IGNORE, in a batch, is the control: it keeps the first 200, and tells nobody."""
-    if ignores:
-        monkeypatch.setattr(mysql, "INSERT_MANY", mysql.INSERT_MANY.replace("INSERT", "INSERT IGNORE"))
-    store = Both(mariadb, "blocking")
-    with pytest.raises(StoreUnavailable, match="1406"):
-        store.put("k" * 201, b"1")
-    asked = [CommitRequest(key, b"1", None, LATER) for key in ("a", "k" * 201)]
-    with nullcontext() if ignores else pytest.raises(StoreUnavailable, match="1406"):
-        store("commit_many", asked)
-    assert [key for key, _ in store("scan", "", 5)] == (["a", "k" * 200] if ignores else [])
-    store.close()
 
 
 def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(servers: dict[str, Server]) -> None:
