@@ -1,4 +1,4 @@
-"""What the audit log was told, for the tests of the engines."""
+"""What the audit log was told, and a crowd of threads, for the tests of the engines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from otpcore.engine import audit
+from tests.engine.crowd import Crowd
 
 
 @pytest.fixture
@@ -26,3 +27,12 @@ def lines() -> Iterator[list[str]]:
     yield told
     audit.AUDIT.removeHandler(handler)
     audit.AUDIT.setLevel(before)
+
+
+@pytest.fixture
+def crowd() -> Iterator[Crowd]:
+    """Nobody is left waiting at the end."""
+    made = Crowd()
+    yield made
+    made.gated.free = True
+    made.pool.shutdown()

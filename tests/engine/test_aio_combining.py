@@ -10,8 +10,10 @@ import pytest
 
 from otpcore import Sent
 from otpcore.contract import CodeOwner, Conflict, Versioned
+from otpcore.engine import aio_combining
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.aio_combining import AsyncCombinedStore
+from otpcore.engine.trips import raised
 from otpcore.engine.workers import AwaitedStore, awaited_store
 from otpcore.errors import CommitUnknown, StoreFull, StoreUnavailable
 from otpcore.providers.fake import AsyncFakeProvider
@@ -123,6 +125,23 @@ async def test_a_caller_that_gives_up_does_not_stop_the_trip_of_the_others(crowd
     alone = crowd.load("a")
     (await crowd.trip())[2].set_result(None)
     assert (await alone).data == b"x"
+
+
+def test_a_caller_that_takes_the_trip_of_the_others_with_it_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted, for the test before."""
+
+    async def ride(lane: Any, call: Any) -> object:
+        lane._waiting.append(call)
+        try:
+            return raised(await call.future)
+        except asyncio.CancelledError:
+            if lane._trip is not None:
+                lane._trip.cancel()
+            raise
+
+    monkeypatch.setattr(aio_combining._Lane, "ride", ride)  # pyright: ignore[reportPrivateUsage]  # planted
+    with pytest.raises(AssertionError):
+        test_a_caller_that_gives_up_does_not_stop_the_trip_of_the_others()
 
 
 @told

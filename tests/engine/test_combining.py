@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -20,45 +15,9 @@ from otpcore.errors import CommitUnknown, StoreFull, StoreUnavailable
 from otpcore.providers.fake import FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import PEPPER, DiskLike
-from tests.engine.gated import TIMEOUT_S, GatedStore
+from tests.engine.crowd import PAUSE, Crowd, answer
+from tests.engine.gated import GatedStore
 from tests.properties.world import EPOCH
-
-PAUSE = threading.Event()
-
-
-class Crowd:
-    """Threads over a gated store, each with one call."""
-
-    def __init__(self) -> None:
-        self.gated = GatedStore()
-        self.store = CombinedStore(self.gated)
-        self.pool = ThreadPoolExecutor(300)
-
-    def load(self, key: str) -> Future[Any]:
-        return self.pool.submit(self.store.load, key)
-
-    def commit(self, key: str, data: bytes | None = b"x", expect: Any = None) -> Future[Any]:
-        return self.pool.submit(self.store.commit, key, data, expect=expect, gc_at=EPOCH)
-
-    def until_waiting(self, count: int, lane: str = "_commits") -> None:
-        """Return when that many wait."""
-        for _ in range(int(TIMEOUT_S * 1000)):
-            if len(getattr(self.store, lane).waiting) == count:
-                return
-            PAUSE.wait(0.001)  # for a state, not for a race: whoever waits stays
-        raise AssertionError(f"{count} were to wait in {lane}")
-
-
-@pytest.fixture
-def crowd() -> Any:
-    made = Crowd()
-    yield made
-    made.gated.free = True
-    made.pool.shutdown()
-
-
-def answer(future: Future[Any]) -> Any:
-    return future.result(TIMEOUT_S)
 
 
 def test_who_comes_alone_goes_at_once_on_its_own_thread(crowd: Crowd) -> None:
@@ -207,112 +166,6 @@ def test_a_batch_with_too_few_answers_tells_nobody_anything(crowd: Crowd) -> Non
     for each in others:
         with pytest.raises(ValueError, match="1 answers"):
             answer(each)
-
-
-def test_a_leader_that_is_interrupted_takes_nobody_with_it(crowd: Crowd) -> None:
-    """Its companions are told that nobody knows, and the next goes on."""
-    first = crowd.commit("a")
-    gate = crowd.gated.next()
-    leader = crowd.commit("b")
-    crowd.until_waiting(1)
-    companion = crowd.commit("c")
-    crowd.until_waiting(2)
-    gate.open()
-    gate = crowd.gated.next()
-    behind = crowd.commit("d")
-    crowd.until_waiting(1)
-    gate.open(KeyboardInterrupt())
-    crowd.gated.next().open()
-    answer(first)
-    with pytest.raises(KeyboardInterrupt):
-        answer(leader)
-    with pytest.raises(CommitUnknown):
-        answer(companion)
-    assert isinstance(answer(behind), str)
-
-
-def test_who_is_interrupted_alone_on_its_way_frees_it(crowd: Crowd) -> None:
-    alone = crowd.load("a")
-    gate = crowd.gated.next()
-    behind = crowd.load("b")
-    crowd.until_waiting(1, "_loads")
-    gate.open(KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
-        answer(alone)
-    crowd.gated.next().open()
-    assert answer(behind) is None
-
-
-def stays(_lane: Any, _call: Any) -> None:
-    """Planted: an interrupted call stays in the row."""
-
-
-@pytest.mark.parametrize("withdraws", [True, False])
-def test_a_thread_that_is_interrupted_while_it_waits_does_not_keep_the_lead(
-    withdraws: bool, crowd: Crowd, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A signal reaches the main thread, which waits first in the row; the thread behind it makes the trip."""
-    if not withdraws:
-        monkeypatch.setattr(combining._Lane, "_withdraw", stays)  # pyright: ignore[reportPrivateUsage]  # planted
-
-    def interrupted(_signal: int, _frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGUSR1, interrupted)
-    main = threading.get_ident()
-    first = crowd.commit("a")
-    gate = crowd.gated.next()
-    behind: list[Future[Any]] = []
-
-    def interrupt() -> None:
-        crowd.until_waiting(1)
-        behind.append(crowd.commit("behind"))
-        crowd.until_waiting(2)
-        signal.pthread_kill(main, signal.SIGUSR1)
-
-    interrupting = crowd.pool.submit(interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        crowd.store.commit("main", b"x", expect=None, gc_at=EPOCH)
-    answer(interrupting)
-    signal.signal(signal.SIGUSR1, before)
-    gate.open()
-    answer(first)
-    lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # whether anybody will ever go
-    if withdraws:
-        crowd.gated.next().open()
-        assert isinstance(answer(behind[0]), str)
-        assert crowd.gated.inner.load("main") is None
-    else:
-        with lane._mutex:  # pyright: ignore[reportPrivateUsage]  # no thread is between two steps
-            assert [call.key for call in lane.waiting if call.leads] == ["main"]
-            dead = lane.waiting.pop(0)
-        assert dead.key == "main"
-        lane._leave()  # pyright: ignore[reportPrivateUsage]  # so that this test ends
-        crowd.gated.next().open()
-        answer(behind[0])
-
-
-def child(answers: Any, store: CombinedStore) -> None:
-    gated: Any = store._store  # pyright: ignore[reportPrivateUsage]  # of this child
-    gated.free, gated.inner.load = True, str.upper
-    answers.put(store.load("a"))
-
-
-def test_a_forked_child_begins_with_a_free_way(crowd: Crowd) -> None:
-    alone = crowd.load("a")
-    gate = crowd.gated.next()
-    context = multiprocessing.get_context("fork")
-    answers = context.SimpleQueue()
-    process = context.Process(target=child, args=(answers, crowd.store))
-    process.start()
-    process.join(TIMEOUT_S)
-    hung = process.exitcode is None
-    if hung:
-        os.kill(process.pid or 0, signal.SIGKILL)
-    gate.open()
-    answer(alone)
-    assert not hung
-    assert answers.get() == "A"
 
 
 def test_only_a_store_that_waits_and_takes_batches_is_combined() -> None:

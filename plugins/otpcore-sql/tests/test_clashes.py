@@ -91,7 +91,7 @@ def test_a_batch_that_innodb_picks_as_the_victim_of_a_deadlock_is_made_one_by_on
     A store that does not know the code is the control: its caller is told that the batch was refused.
     """
     if not knows:
-        monkeypatch.setattr(mysql, "CLASHES", frozenset())
+        monkeypatch.setattr(mysql, "CLASHES", frozenset[int]())
     with place("mariadb", tmp_path) as at:
         store = at.store()
         filling = [CommitRequest(key, b"1", None, LATER) for key in ("a", "b", *map(str, range(50)))]
