@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 import weakref
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -18,13 +19,13 @@ import psycopg
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, StoreCapabilities, StoreRemark, Version, Versioned
 from otpcore_sql import flows
-from otpcore_sql.connections import LEFT
+from otpcore_sql.connections import ALL_TAKEN, LEFT
 from otpcore_sql.dialect import Clash
 from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
 from otpcore_sql.postgresql import PostgreSQL
 from otpcore_sql.rows import change_of, micros
-from otpcore_sql.store import CLOSED, NOT_ASKED
+from otpcore_sql.store import CLOSED, NOT_ASKED, PREPARING
 from otpcore_sql.wire import awaited_exchange, unreachable
 
 __all__ = ["AsyncSQLStore"]
@@ -42,12 +43,16 @@ class AsyncSQLStore:
 
     def __init__(self, dialect: PostgreSQL, *, connections: int) -> None:
         self._dialect = dialect
-        self._room = asyncio.Semaphore(connections)
-        self._idle: list[psycopg.AsyncConnection[Any]] = []
-        self._preparing = asyncio.Lock()
+        self._limit = connections
+        self._begin()
         self._closed = False
         self._ready = False
         _OPEN.add(self)
+
+    def _begin(self) -> None:
+        self._room = asyncio.Semaphore(self._limit)
+        self._idle: list[psycopg.AsyncConnection[Any]] = []
+        self._preparing = asyncio.Lock()
 
     @property
     def capabilities(self) -> StoreCapabilities:
@@ -101,7 +106,7 @@ class AsyncSQLStore:
         if not self._ready:
             await self._prepare()
         timeout_s = self._dialect.timeout_s
-        async with self._room:
+        async with self._within(self._room, ALL_TAKEN):
             connection, sound, clashes = await self._connection(), True, 0
             step: Any = flow.send
             given: Any = None
@@ -144,16 +149,29 @@ class AsyncSQLStore:
         except (psycopg.Error, OSError) as error:
             raise unreachable(error) from error
 
+    @asynccontextmanager
+    async def _within(self, waited_for: asyncio.Semaphore | asyncio.Lock, otherwise: str) -> AsyncGenerator[None]:
+        """Have it, or be told when it does not come free in time."""
+        try:
+            async with asyncio.timeout(self._dialect.timeout_s) if waited_for.locked() else nullcontext():
+                await waited_for.acquire()
+        except TimeoutError:
+            raise StoreUnavailable(otherwise) from None
+        try:
+            yield
+        finally:
+            waited_for.release()
+
     async def _prepare(self) -> None:
-        async with self._preparing:
+        async with self._within(self._preparing, PREPARING):
             if not self._ready:
                 await asyncio.to_thread(migrate, self._dialect)
                 self._ready = True
 
     def after_fork(self) -> None:
-        """In a child: connections are the parent's."""
+        """In a child: connections are the parent's, and so are the tasks that have them."""
         LEFT.extend(self._idle)
-        self._idle = []
+        self._begin()
 
 
 _OPEN: weakref.WeakSet[AsyncSQLStore] = weakref.WeakSet()

@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from otpcore_sql.dialect import Dialect  # for the annotation
     from otpcore_sql.settings import SQLSettings  # it builds what is here
 
-__all__ = ["dialect_of", "engine", "sqlite_file"]
+__all__ = ["UNKNOWN_WORD", "dialect_of", "engine", "sqlite_file"]
 
 NO_URL: Final = "OTPCORE_SQL_URL: give sqlite:///FILE, postgresql://…, mariadb://… or mysql://… with host and database."
+
+UNKNOWN_WORD: Final = "OTPCORE_SQL_URL: after the ? stands a word that the driver does not know."
 
 DRIVERS: Final = {
     "sqlite": ("sqlite", "pysqlite", ""),

@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from otpcore.errors import StoreUnavailable
 
-__all__ = ["LEFT", "Connections", "drop"]
+__all__ = ["ALL_TAKEN", "LEFT", "Connections", "drop"]
+
+ALL_TAKEN: Final = "All connections of this process are in use, and none came free."
 
 LEFT: Final[list[Any]] = []
 """Connections of the parent of this process: closed here, or collected, they would say goodbye for it."""
@@ -56,7 +58,7 @@ class Connections:
         try:
             self._room.get(timeout=self._timeout_s)
         except Empty:
-            raise StoreUnavailable("All connections of this process are in use, and none came free.") from None
+            raise StoreUnavailable(ALL_TAKEN) from None
         try:
             while True:
                 try:

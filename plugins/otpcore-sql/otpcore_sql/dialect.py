@@ -33,6 +33,7 @@ class Dialect(Protocol):
     Attributes:
         name: `sqlite`, `postgresql` or `mysql`.
         prefix: of tables and views.
+        timeout_s: for a connection, for an answer, and for whoever makes the tables.
         engine: makes the tables, over connections of `connect`.
         capabilities: of a store over it.
         load: a statement with the key; the version and data.
@@ -46,6 +47,7 @@ class Dialect(Protocol):
 
     name: str
     prefix: str
+    timeout_s: float
     engine: sa.Engine
     capabilities: StoreCapabilities
     load: Any
@@ -81,7 +83,7 @@ class Dialect(Protocol):
         ...
 
     def is_stale(self, connection: Any) -> bool:
-        """Whether this idle connection of the driver is known to be of no use."""
+        """Whether this connection of the driver, on which no statement runs, is known to be of no use."""
         ...
 
     def perform(self, connection: Any, statement: Any, params: Sequence[Any]) -> Answer:

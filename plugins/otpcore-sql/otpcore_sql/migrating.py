@@ -9,6 +9,8 @@ Rules of this file: when and under which lock; what is made is in `schema`.
 from __future__ import annotations
 
 import hashlib
+import math
+import time
 from contextlib import suppress
 from typing import Any, Final
 
@@ -27,9 +29,11 @@ REFUSED: Final = (
     "The tables are not there, or are of an older version, and could not be made: "
     "let this user make them, or run what `otpcore sql schema` prints."
 )
+BUSY: Final = "Another process makes the tables, and has not finished."
 
-
-LOCK_TRIES: Final = 60
+PAUSE_S: Final = 0.02
+LOCKED: Final = "55P03"
+"""Of PostgreSQL: the wait for a lock was longer than `lock_timeout`."""
 
 
 def migrate(dialect: Dialect, upto: int = SCHEMA) -> None:
@@ -75,18 +79,28 @@ def _upgrade(connection: sa.Connection, dialect: Dialect, upto: int) -> int:
 
 
 def _lock(connection: sa.Connection, dialect: Dialect) -> None:
-    """Alone from here on; for PostgreSQL and SQLite until the end of a transaction that this begins."""
+    """Alone from here on; for PostgreSQL and SQLite until the end of a transaction that this begins.
+
+    Raises:
+        StoreUnavailable: another process had the lock for as long as the settings allow.
+    """
     if dialect.name == "sqlite":
         _run(connection, "BEGIN IMMEDIATE")
-        return
-    if dialect.name == "postgresql":
+    elif dialect.name == "postgresql":
         _run(connection, "BEGIN")
-        _run(connection, f"SELECT pg_advisory_xact_lock(hashtextextended('{lock_name(dialect)}', 0))")
-        return
-    for _ in range(LOCK_TRIES):
-        if _run(connection, f"SELECT GET_LOCK('{lock_name(dialect)}', 1)").scalar() == 1:
-            return
-    raise StoreUnavailable("Another process makes the tables, and has not finished.")
+        _run(connection, f"SET LOCAL lock_timeout = {math.ceil(dialect.timeout_s * 1000)}")
+        try:
+            _run(connection, f"SELECT pg_advisory_xact_lock(hashtextextended('{lock_name(dialect)}', 0))")
+        except SQLAlchemyError as error:
+            if getattr(_driver_error(error), "sqlstate", None) == LOCKED:
+                raise StoreUnavailable(BUSY) from _driver_error(error)
+            raise
+    else:
+        until = time.monotonic() + dialect.timeout_s
+        while _run(connection, f"SELECT GET_LOCK('{lock_name(dialect)}', 0)").scalar() != 1:
+            if time.monotonic() > until:
+                raise StoreUnavailable(BUSY)
+            time.sleep(PAUSE_S)
 
 
 def lock_name(dialect: Dialect) -> str:

@@ -10,6 +10,7 @@ Rules of this file: MariaDB and MySQL alone.
 
 from __future__ import annotations
 
+import inspect
 import math
 import select
 from collections.abc import Mapping, Sequence
@@ -19,9 +20,9 @@ from typing import TYPE_CHECKING, Any, Final
 import pymysql  # type: ignore[import-untyped]  # it brings no types
 from sqlalchemy.engine import URL
 
-from otpcore.errors import CommitUnknown, StoreError, StoreFull, StoreUnavailable
+from otpcore.errors import CommitUnknown, ConfigurationError, StoreError, StoreFull, StoreUnavailable
 from otpcore.ports import Durability, StoreCapabilities, StoreRemark
-from otpcore_sql.connecting import engine
+from otpcore_sql.connecting import UNKNOWN_WORD, engine
 from otpcore_sql.dialect import Answer, Ask, Clash
 from otpcore_sql.rows import Change
 
@@ -39,7 +40,8 @@ SCAN = "SELECT `key`, version, data FROM {records} WHERE `key` > %s ORDER BY `ke
 LOAD_MANY = "SELECT `key`, version, data FROM {records} WHERE `key` IN %s"
 DROP = "DELETE FROM {records} WHERE `key` IN %s AND gc_at < %s"
 
-INSERT_MANY = "INSERT IGNORE INTO {records} (`key`, version, gc_at, data) VALUES "
+INSERT_MANY = "INSERT INTO {records} (`key`, version, gc_at, data) VALUES {given} ON DUPLICATE KEY UPDATE gc_at = gc_at"
+"""Leaves a row that stands as it is; IGNORE would also cut what does not fit."""
 UPDATE_MANY = """
 UPDATE ({given}) AS g STRAIGHT_JOIN {records} AS r ON r.`key` = g.k AND r.version = g.e
 SET r.version = g.v, r.gc_at = g.g, r.data = g.d
@@ -52,6 +54,9 @@ SHOW GLOBAL VARIABLES WHERE Variable_name IN ('innodb_flush_log_at_trx_commit', 
 """
 ENGINE = "SELECT 'engine', ENGINE FROM information_schema.TABLES WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = %s"
 
+STRICT: Final = "STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION"
+"""Values that do not fit are refused, whatever the server was told: cut, a key would be another one's."""
+
 DUPLICATE: Final = 1062
 CLASHES: Final = frozenset({1020, 1213})
 """Record has changed since last read; deadlock: the whole transaction is rolled back."""
@@ -62,7 +67,11 @@ CLIENT: Final = 2000
 
 
 class MySQL:
-    """See `otpcore_sql.dialect.Dialect`."""
+    """See `otpcore_sql.dialect.Dialect`.
+
+    Raises:
+        ConfigurationError: the URL has a word that PyMySQL does not know.
+    """
 
     name = "mysql"
 
@@ -76,8 +85,14 @@ class MySQL:
             "connect_timeout": math.ceil(settings.timeout_s),
             "read_timeout": settings.timeout_s,
             "write_timeout": settings.timeout_s,
+            "sql_mode": STRICT,
         }
+        try:
+            inspect.signature(pymysql.Connection).bind(**self._connecting)
+        except TypeError:
+            raise ConfigurationError(UNKNOWN_WORD) from None
         self.prefix = settings.prefix
+        self.timeout_s = settings.timeout_s
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
         self._table = records = f"{settings.prefix}_records"
         self.load = LOAD.format(records=records)
@@ -155,7 +170,7 @@ class MySQL:
             if made:
                 marks = ", ".join(["(%s, %s, %s, %s)"] * len(made))
                 rows = [value for c in made for value in (c.key, c.version, c.gc_at, c.data)]
-                cursor.execute(INSERT_MANY.format(records=self._table) + marks, rows)
+                cursor.execute(INSERT_MANY.format(records=self._table, given=marks), rows)
             cursor.execute(self._versions, ([one.key for one in changes],))
             stands = {bytes(key): bytes(version) for key, version in cursor.fetchall()}
             connection.commit()

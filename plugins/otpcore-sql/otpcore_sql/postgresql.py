@@ -15,11 +15,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 from sqlalchemy.engine import URL
 
+from otpcore.errors import ConfigurationError
 from otpcore.ports import Durability, StoreCapabilities, StoreRemark
 from otpcore_sql import wire
-from otpcore_sql.connecting import engine
+from otpcore_sql.connecting import UNKNOWN_WORD, engine
 from otpcore_sql.dialect import Answer, Ask
 from otpcore_sql.rows import Change
 from otpcore_sql.wire import BYTEA, INT8, TEXT, Statement, array, statement
@@ -78,6 +80,9 @@ class PostgreSQL:
     Attributes:
         connecting: what psycopg is given.
         timeout_s: for an answer.
+
+    Raises:
+        ConfigurationError: the URL has a word that libpq does not know.
     """
 
     name = "postgresql"
@@ -85,6 +90,10 @@ class PostgreSQL:
     def __init__(self, url: URL, settings: SQLSettings) -> None:
         self.engine = engine(url)
         _, given = self.engine.dialect.create_connect_args(self.engine.url)
+        try:
+            make_conninfo(**{word: value for word, value in given.items() if word != "context"})  # which is psycopg's
+        except psycopg.ProgrammingError:
+            raise ConfigurationError(UNKNOWN_WORD) from None
         self.connecting: dict[str, Any] = {
             **given,
             "autocommit": True,

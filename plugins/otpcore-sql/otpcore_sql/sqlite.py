@@ -13,6 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -90,9 +91,9 @@ class SQLite:
         self.path = _place(settings)
         self.prefix = settings.prefix
         self.engine = engine(url.set(database=self.path))
-        self._timeout_s = settings.timeout_s
+        self.timeout_s = settings.timeout_s
         self._synchronous = settings.synchronous
-        self._writers = Writers(f"{self.path}.lock")
+        self._writers = Writers(f"{self.path}.lock", settings.timeout_s)
         kept = Durability.DISK if settings.synchronous == "full" else Durability.PROCESS
         self.capabilities = StoreCapabilities(durability=kept, multi_process=True, batch=True)
         records = f"{settings.prefix}_records"
@@ -111,7 +112,7 @@ class SQLite:
         """See `Dialect.connect`."""
         made: sqlite3.Connection | None = None
         try:
-            made = sqlite3.connect(self.path, timeout=self._timeout_s, isolation_level=None, check_same_thread=False)
+            made = sqlite3.connect(self.path, timeout=self.timeout_s, isolation_level=None, check_same_thread=False)
             made.execute(f"PRAGMA synchronous = {self._synchronous}")
             with self._writers:  # the change to WAL, which only the first makes, waits for nobody
                 made.execute("PRAGMA journal_mode = WAL")
@@ -149,9 +150,9 @@ class SQLite:
             said.append(StoreRemark(text, is_fault=self._synchronous == "full"))
         return said
 
-    def is_stale(self, connection: Any) -> bool:  # noqa: ARG002 # the protocol's
-        """A file has no server that could go away."""
-        return False
+    def is_stale(self, connection: sqlite3.Connection) -> bool:
+        """A file has no server that could go away, but what is written inside a transaction is not committed."""
+        return connection.in_transaction
 
     def perform(self, connection: sqlite3.Connection, statement: str, params: Sequence[Any]) -> Answer:
         """See `Dialect.perform`."""
@@ -186,7 +187,8 @@ class SQLite:
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:
-                connection.execute("ROLLBACK")
+                with suppress(sqlite3.Error):  # the store closes a connection that stays inside
+                    connection.execute("ROLLBACK")
             raise
         return written
 

@@ -22,11 +22,12 @@ from otpcore_sql.flows import Flow
 from otpcore_sql.migrating import migrate
 from otpcore_sql.rows import change_of, micros
 
-__all__ = ["CLOSED", "NOT_ASKED", "SQLStore"]
+__all__ = ["CLOSED", "NOT_ASKED", "PREPARING", "SQLStore"]
 
 T = TypeVar("T")
 
 CLOSED: Final = "This store was closed; build a new one."
+PREPARING: Final = "Others of this process make the tables, and have not finished."
 NOT_ASKED: Final = "The connection was lost before; nothing was sent."
 
 
@@ -36,12 +37,13 @@ class SQLStore:
     Args:
         dialect: the database.
         connections: of this process, at the most.
-        timeout_s: to wait for one of them.
+        timeout_s: to wait for one of them, or for the tables.
     """
 
     def __init__(self, dialect: Dialect, *, connections: int, timeout_s: float) -> None:
         self._dialect = dialect
         self._connections = Connections(dialect.connect, dialect.is_stale, limit=connections, timeout_s=timeout_s)
+        self._timeout_s = timeout_s
         self._closed = False
         self._ready = False
         self._preparing = threading.Lock()
@@ -110,7 +112,7 @@ class SQLStore:
                     given = perform(connection, statement, params)
                     step = flow.send
                 except StoreError as error:
-                    sound = sound and not isinstance(error, CommitUnknown)
+                    sound = sound and not isinstance(error, CommitUnknown) and not self._dialect.is_stale(connection)
                     step, given = flow.throw, error
                     if isinstance(error, Clash):
                         clashes += 1
@@ -122,10 +124,14 @@ class SQLStore:
             self._connections.give(connection, sound=sound)
 
     def _prepare(self) -> None:
-        with self._preparing:
+        if not self._preparing.acquire(timeout=self._timeout_s):
+            raise StoreUnavailable(PREPARING)
+        try:
             if not self._ready:
                 migrate(self._dialect)
                 self._ready = True
+        finally:
+            self._preparing.release()
 
     def after_fork(self) -> None:
         """In a child: connections and locks are the parent's."""

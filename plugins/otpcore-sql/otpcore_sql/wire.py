@@ -48,6 +48,9 @@ FULL: Final = frozenset({"53100"})
 GONE: Final = ("08", "57P", "40003")
 """Beginnings of the codes after which nobody knows: the connection or the server is going, or the server does not know
 itself. PgBouncer says 08P01 when its server died."""
+ENDED: Final = frozenset({b"FATAL", b"PANIC"})
+"""The session, or the whole server, ends with the error. Where it came while COMMIT wrote its log (a full disk: PANIC
+and 53100), recovery may find the commit, and apply it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +224,8 @@ def _refusal(pgconn: Any, found: Any) -> StoreError:
     """What the server's error says of the statement."""
     code = (found.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode("ascii", "replace")
     said = (found.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
-    if pgconn.status != pq.ConnStatus.OK or not code or code.startswith(GONE):
+    ended = found.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in ENDED
+    if ended or pgconn.status != pq.ConnStatus.OK or not code or code.startswith(GONE):
         return _caused(CommitUnknown(f"PostgreSQL gave no answer ({code or 'connection lost'})."), said)
     if code in SERIALIZATION:
         return _caused(Clash(f"PostgreSQL served others first ({code})."), said)

@@ -5,6 +5,7 @@ Run as `python fork_child.py URL PREFIX KEEP`; with KEEP the child does not let 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from datetime import UTC, datetime, timedelta
@@ -13,7 +14,8 @@ from typing import Any
 from pydantic import SecretStr
 
 from otpcore_sql import SQLSettings
-from otpcore_sql.settings import build
+from otpcore_sql.aio import AsyncSQLStore
+from otpcore_sql.settings import build, build_async
 from otpcore_sql.store import SQLStore
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -29,7 +31,27 @@ def count(store: Any, key: str) -> None:
         assert store.load(key).data == b"%d" % number
 
 
-def forgets(_store: SQLStore) -> None: ...
+def forgets(_store: object) -> None: ...
+
+
+def awaited(url: str, prefix: str, keep: str) -> int:
+    """The parent's tasks have the one connection, and make the tables, when it forks."""
+    if keep == "keep":
+        setattr(AsyncSQLStore, "after_fork", forgets)  # noqa: B010  # the defect that is planted
+    store: Any = build_async(SQLSettings(url=SecretStr(url), prefix=prefix, connections=1, timeout_s=2.0))
+    with asyncio.Runner() as runner:
+        runner.run(store._room.acquire())
+        runner.run(store._preparing.acquire())
+    child = os.fork()
+    if child == 0:
+        try:
+            asyncio.run(asyncio.wait_for(store.load("child"), 10))
+        except BaseException as error:  # noqa: BLE001  # told by the exit code
+            sys.stdout.write(f"child: {error!r}")
+            sys.stdout.flush()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def main(url: str, prefix: str, keep: str) -> int:
@@ -58,4 +80,5 @@ def main(url: str, prefix: str, keep: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(1 if main(*sys.argv[1:]) else 0)
+    colour, *given = sys.argv[1:]
+    sys.exit(1 if (awaited if colour == "awaiting" else main)(*given) else 0)

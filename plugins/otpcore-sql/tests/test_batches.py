@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ from typing import Any
 import pytest
 
 from otpcore import Sent, open_async_engine, open_engine
+from otpcore.errors import StoreUnavailable
 from otpcore.ports import AsyncBatches, Batches, CommitRequest, Conflict, Examines, Version, Versioned
 from otpcore_sql import SQLSettings, mysql, postgresql
 from otpcore_sql.aio import AsyncSQLStore
 from otpcore_sql.store import SQLStore
 from tests.sql_places import KINDS, Place, place
-from tests.sql_servers import PostgreSQL, place_of
+from tests.sql_servers import PostgreSQL, Server, place_of
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
 ODD = ("a'b", 'a"b', "a\\b", "{a,b}", "a,b", "NULL", "%s", "?", ":a", " a ", "[1]", "k" * 200)
@@ -122,6 +124,36 @@ def test_a_sweep_walks_more_rows_than_a_page_and_keeps_what_is_not_due(call: Any
 def test_the_methods_are_those_of_the_protocols(at: Place) -> None:
     store = at.store()
     assert all(isinstance(store, protocol) for protocol in (Batches, Examines))
+    store.close()
+
+
+@pytest.fixture(params=["strict", "lenient"])
+def mariadb(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Iterator[Place]:
+    """One that refuses values which do not fit, as it does from the start, and one that was told to cut them."""
+    server: Any = servers["mariadb"]
+    made = Place("mariadb", server.url.replace("mariadb:", "mariadb+pymysql:"), f"t{secrets.token_hex(6)}")
+    ((before,),) = made.run("SELECT @@GLOBAL.sql_mode")
+    if request.param == "lenient":
+        made.run("SET GLOBAL sql_mode = ''")
+    yield made
+    made.drop()
+    made.run(f"SET GLOBAL sql_mode = '{before}'")
+
+
+@pytest.mark.parametrize("ignores", [False, True], ids=["", "planted"])
+def test_what_does_not_fit_is_refused_and_never_cut(
+    mariadb: Place, ignores: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key of 201 characters. INSERT IGNORE, in a batch, is the control: it keeps the first 200, and tells nobody."""
+    if ignores:
+        monkeypatch.setattr(mysql, "INSERT_MANY", mysql.INSERT_MANY.replace("INSERT", "INSERT IGNORE"))
+    store = mariadb.store()
+    with pytest.raises(StoreUnavailable, match="1406"):
+        store.commit("k" * 201, b"1", expect=None, gc_at=LATER)
+    asked = [CommitRequest(key, b"1", None, LATER) for key in ("a", "k" * 201)]
+    with nullcontext() if ignores else pytest.raises(StoreUnavailable, match="1406"):
+        store.commit_many(asked)
+    assert [key for key, _ in store.scan("", 5)] == (["a", "k" * 200] if ignores else [])
     store.close()
 
 

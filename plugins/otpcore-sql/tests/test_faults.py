@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from otpcore.errors import CommitUnknown, ConfigurationError, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, Version
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build, build_async
@@ -259,28 +258,41 @@ def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Ser
         store.close()
 
 
-@pytest.mark.parametrize("url", ["x", "http://:secret@h/d", "postgresql+asyncpg://:secret@h/d", "oracle://:secret@h/d"])
-@pytest.mark.parametrize("make", [build, build_async])
-def test_a_url_that_is_none_is_refused_and_not_shown(url: str, make: Callable[[SQLSettings], object]) -> None:
-    with pytest.raises(ConfigurationError, match="OTPCORE_SQL_URL") as refused:
-        make(SQLSettings(url=SecretStr(url)))
-    assert "secret" not in f"{refused.value} {refused.value.__cause__}"
+def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(servers: dict[str, Server]) -> None:
+    store = Both(servers["postgresql"], "awaiting", connections=1, timeout_s=0.2)
+    store.put("a", b"1")
+
+    async def asks() -> Any:
+        async with store.store._room:
+            return await asyncio.wait_for(store.store.load("a"), 30)
+
+    assert store.runner is not None
+    with pytest.raises(StoreUnavailable, match="in use"):
+        store.runner.run(asks())
+    assert store("load", "a").data == b"1"
+    store.close()
 
 
-@pytest.mark.parametrize(
-    ("url", "driver", "module", "extra"),
-    [
-        ("postgresql://h/d", "psycopg", "otpcore_sql.postgresql", "postgresql"),
-        ("mariadb://h/d", "pymysql", "otpcore_sql.mysql", "mysql"),
-    ],
-)
-def test_a_driver_that_is_missing_is_named_with_what_brings_it(
-    url: str, driver: str, module: str, extra: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(sys.modules, driver, None)
-    monkeypatch.delitem(sys.modules, module, raising=False)
-    with pytest.raises(ConfigurationError, match=rf"otpcore-sql\[{extra}\]"):
-        build(SQLSettings(url=SecretStr(url)))
+@pytest.mark.parametrize("colour", ["blocking", "awaiting"])
+def test_who_waits_too_long_for_the_tables_is_told(servers: dict[str, Server], colour: str) -> None:
+    """Another thread, or task, of the process is at it."""
+    store = Both(servers["postgresql"], colour, timeout_s=0.2)
+    preparing = store.store._preparing
+
+    async def asks() -> Any:
+        async with preparing:
+            return await asyncio.wait_for(store.store.load("a"), 30)
+
+    def asked() -> Any:
+        if store.runner is not None:
+            return store.runner.run(asks())
+        with preparing:
+            return store("load", "a")
+
+    with pytest.raises(StoreUnavailable, match="tables"):
+        asked()
+    assert store("load", "a") is None
+    store.close()
 
 
 def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[str, Server]) -> None:

@@ -6,6 +6,7 @@ import secrets
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,32 @@ def test_without_the_lock_two_would_make_them_at_once(postgres: Place, monkeypat
 
     monkeypatch.setattr(migrating, "_lock", begins)
     assert made_while_held(postgres)
+
+
+HOLD = {
+    "sqlite": "BEGIN IMMEDIATE",
+    "postgresql": "SELECT pg_advisory_lock(hashtextextended('{}', 0))",
+    "mariadb": "SELECT GET_LOCK('{}', 0)",
+}
+
+
+def test_who_waits_too_long_for_another_that_makes_the_tables_is_told(at: Place) -> None:
+    """The other one is stopped, say; it has the lock for as long as its connection is there."""
+    store = at.store(timeout_s=0.5)
+    engine = sa.create_engine(at.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as other, ThreadPoolExecutor(1) as pool:
+        other.exec_driver_sql(HOLD[at.kind].format(lock_name(store._dialect)))
+        job = pool.submit(store.load, "a")
+        with suppress(TimeoutError):
+            job.exception(30)
+        was_told = job.done()
+        other.invalidate()
+        if was_told:
+            with pytest.raises(StoreUnavailable, match="Another"):
+                job.result()
+    assert was_told
+    assert store.load("a") is None
+    store.close()
 
 
 def test_tables_of_a_newer_release_are_refused_and_left_alone(at: Place) -> None:

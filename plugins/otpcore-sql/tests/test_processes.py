@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import fcntl
 import os
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import nullcontext
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 from otpcore.errors import ConfigurationError, StoreFormatError, StoreFull, StoreUnavailable
+from otpcore.ports import CommitRequest, Version, Versioned
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build
 from otpcore_sql.sqlite import network_file_system
+from otpcore_sql.writers import Writers
 from tests.sql_places import KINDS, Place, place
 
 LATER = datetime.now(UTC) + timedelta(hours=1)
@@ -31,10 +36,9 @@ def file(tmp_path: Path) -> Iterator[Place]:
         yield made
 
 
-def forked(at: Place, keep: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(CHILD), at.url, at.prefix, keep], capture_output=True, text=True, timeout=120, check=False
-    )
+def forked(at: Place, keep: str, colour: str = "blocking") -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(CHILD), colour, at.url, at.prefix, keep]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,6 +54,14 @@ def test_a_child_that_kept_its_parents_connection_is_seen(kind: str, tmp_path: P
     """The control of the test before."""
     with place(kind, tmp_path) as at:
         assert forked(at, "keep").returncode == 1
+
+
+@pytest.mark.parametrize("keep", ["let go", "keep"], ids=["", "planted"])
+def test_a_child_does_not_wait_for_the_tasks_of_its_parent(keep: str, tmp_path: Path) -> None:
+    """A store that keeps its parent's room and lock is the control."""
+    with place("postgresql", tmp_path) as at:
+        done = forked(at, keep, "awaiting")
+        assert (done.returncode, bool(done.stdout)) == ((0, False) if keep == "let go" else (1, True)), done.stderr
 
 
 # --- SQLite --------------------------------------------------------------------------------------
@@ -100,8 +112,50 @@ def test_without_the_lock_a_writer_would_not_wait(file: Place, monkeypatch: pyte
     assert order_of(file) == ["committed", "given back"]
 
 
-class Idle(nullcontext[str]):
+class Idle(nullcontext[None]):
     """A lock that is none."""
+
+    def __init__(self, *_: object) -> None:
+        super().__init__()
+
+    def after_fork(self) -> None: ...
+
+
+def waits_and_keeps(writers: Any) -> None:
+    fcntl.flock(writers._fd, fcntl.LOCK_EX)
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["", "planted"])
+def test_who_waits_too_long_in_the_line_is_told_and_leaves_it(
+    leaves: bool, file: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has the lock is stopped, say. A store that goes on waiting, and keeps what it gets, is the control."""
+    store, other = file.store(timeout_s=0.2), file.store(timeout_s=0.5)
+    version = store.commit("a", b"1", expect=None, gc_at=LATER)
+    other.load("a")
+    if not leaves:
+        monkeypatch.setattr(Writers, "_wait", waits_and_keeps)
+    with Path(file.url.removeprefix("sqlite:///") + ".lock").open("rb") as lock, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        inode, before = os.fstat(lock.fileno()).st_ino, threading.active_count()
+        told: list[BaseException | None] = []
+        with suppress(TimeoutError):
+            told.extend(
+                pool.submit(store.commit, "a", data, expect=version, gc_at=LATER).exception(30) for data in (b"2", b"3")
+            )
+        assert threading.active_count() <= before + 2, "one that waits, and the pool's"
+        fcntl.flock(lock, fcntl.LOCK_UN)
+    assert [type(error) for error in told] == [StoreUnavailable] * 2
+    while waits(inode):
+        pass
+    if leaves:
+        assert isinstance(other.commit("b", b"1", expect=None, gc_at=LATER), str)
+        assert isinstance(store.commit("a", b"4", expect=version, gc_at=LATER), str)
+    else:
+        with pytest.raises(StoreUnavailable, match="lock beside"):
+            other.commit("b", b"1", expect=None, gc_at=LATER)
+    for one in (store, other):
+        one.close()
 
 
 def test_a_commit_is_synced_as_the_settings_say(tmp_path: Path) -> None:
@@ -185,8 +239,6 @@ class holding:  # noqa: N801  # reads as what it does
     """A transaction of a program that does not know the lock."""
 
     def __init__(self, at: Place) -> None:
-        import sqlite3
-
         self._connection = sqlite3.connect(at.url.removeprefix("sqlite:///"), isolation_level=None)
 
     def __enter__(self) -> None:
@@ -214,6 +266,45 @@ def test_a_full_disk_and_a_damaged_file_are_told_apart(file: Place) -> None:
     with pytest.raises(StoreFormatError):
         damaged.load("a")
     damaged.close()
+
+
+def never(_connection: object) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("looks", [True, False], ids=["", "planted"])
+def test_a_batch_that_cannot_be_rolled_back_costs_its_connection_and_no_later_commit(
+    looks: bool, file: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trigger refuses the second item, and SQLite is told to refuse the ROLLBACK too.
+
+    A store that takes the connection for sound is the control: what it acknowledges next is never committed.
+    """
+    store = file.store(connections=1)
+    if not looks:
+        monkeypatch.setattr(store._dialect, "is_stale", never)
+        monkeypatch.setattr(store._connections, "_is_stale", never)
+    store.load("a")
+    file.run(
+        f"CREATE TRIGGER no BEFORE INSERT ON {file.prefix}_records WHEN NEW.key = 'b' "
+        "BEGIN SELECT RAISE(ABORT, 'no'); END"
+    )
+
+    def no_rollback(action: int, word: str | None, *_: object) -> int:
+        refused = action == sqlite3.SQLITE_TRANSACTION and word == "ROLLBACK"
+        return sqlite3.SQLITE_DENY if refused else sqlite3.SQLITE_OK
+
+    connection = store._connections.take()
+    connection.set_authorizer(no_rollback)
+    store._connections.give(connection, sound=True)
+    with pytest.raises(StoreUnavailable, match="SQLITE_CONSTRAINT_TRIGGER"):
+        store.commit_many([CommitRequest(key, b"1", None, LATER) for key in "ab"])
+    version = store.commit("c", b"1", expect=None, gc_at=LATER)
+    assert isinstance(version, str)
+    other = file.store()
+    assert other.scan("", 9) == ([("c", Versioned(b"1", Version(version)))] if looks else [])
+    for one in (store, other):
+        one.close()
 
 
 def test_text_that_somebody_else_wrote_is_told_and_not_overwritten(file: Place) -> None:
