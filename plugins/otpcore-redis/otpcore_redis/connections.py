@@ -71,8 +71,16 @@ class Connections:
             self._room.put(None)
             raise
 
+    def make_connection(self) -> Any:
+        """One that is neither connected nor counted, as redis-py's pools have it.
+
+        Raises:
+            TypeError: a term that connections do not know.
+        """
+        return self._make(**self._terms)
+
     def _connected(self) -> Any:
-        connection = self._make(**self._terms)
+        connection = self.make_connection()
         connection.connect()
         return connection
 
