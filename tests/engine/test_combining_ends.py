@@ -180,8 +180,12 @@ def test_a_way_that_nobody_hands_on_is_taken_over(
     lane = crowd.store._commits  # pyright: ignore[reportPrivateUsage]  # what an interrupted thread leaves behind
     assert lane.way.acquire(blocking=False)
     tried = threading.Event()
+
+    def waits_on(_call: object) -> None:
+        tried.set()
+
     if not takes_over:
-        monkeypatch.setattr(lane, "_take_over", lambda _call: tried.set())
+        monkeypatch.setattr(lane, "_take_over", waits_on)
     crowd.gated.free = True
     calls = [crowd.commit(f"k{number}") for number in range(3)]
     if takes_over:
