@@ -28,7 +28,8 @@ $(STAMP): pyproject.toml $(wildcard plugins/*/pyproject.toml) .ci/constraints.tx
 	@$(BIN)/python -m pip install --quiet --upgrade -c .ci/constraints.txt pip
 	@echo "[3/3] installing otpcore, its plugins and the tools (a few minutes the first time)"
 	@$(BIN)/python -m pip install --progress-bar on -c .ci/constraints.txt --build-constraint .ci/constraints.txt \
-	  -e '.[cli,conformance,legacy,legacy-import]' -e plugins/otpcore-redis -e 'plugins/otpcore-sql[postgresql,mysql]' -e 'plugins/otpcore-twilio[emulator]' --group dev
+	  -e '.[cli,conformance,http,legacy,legacy-import]' $(foreach name,aws http redis smpp smtp vonage,-e plugins/otpcore-$(name)) \
+	  -e 'plugins/otpcore-sql[postgresql,mysql]' -e 'plugins/otpcore-twilio[emulator]' --group dev
 	@touch $@
 
 demo: $(STAMP)  ## see a verification happen on this machine; nothing is sent

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from otpcore.contract import Money
+
 __all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome", "Received"]
 
 
@@ -79,6 +81,7 @@ class DeliveryEvent:
         state: see `DeliveryState`.
         at: when it happened, aware, by the vendor's clock; None where the vendor did not say.
         provider_code: the vendor's own error code.
+        cost: what the vendor takes for the message; None where it did not say.
     """
 
     id: str
@@ -87,6 +90,7 @@ class DeliveryEvent:
     state: DeliveryState
     at: datetime | None = None
     provider_code: str | None = None
+    cost: Money | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "otpcore", *sorted(path.parent for path in ROOT.glob("plugins/*/otpcore_*/__init__.py"))]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
-PURE = ("errors", "contract", "receipts", "model", "results", "policy", "codes", "phone", "machine", "effects")
-PURE_PACKAGES = ("ledger", "flows", "ports")
+PURE = ("errors", "receipts", "model", "results", "policy", "codes", "phone", "machine", "effects")
+PURE_PACKAGES = ("contract", "ledger", "flows", "ports")
 PURE_MODULES = [
     *(ROOT / "otpcore" / f"{name}.py" for name in PURE),
     *sorted(path for name in PURE_PACKAGES for path in (ROOT / "otpcore" / name).glob("*.py")),

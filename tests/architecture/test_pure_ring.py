@@ -14,7 +14,7 @@ ALLOWED = frozenset(
         *("__future__", "collections", "contextlib", "dataclasses", "enum", "functools", "inspect", "itertools"),
         *("operator", "types", "typing", "typing_extensions"),
         *("base64", "binascii", "hashlib", "hmac", "json", "math", "re", "struct"),
-        *("datetime", "msgspec", "phonenumbers"),
+        *("datetime", "decimal", "msgspec", "phonenumbers"),
     }
 )
 """Modules that can be imported without reach to a clock, entropy, the environment, I/O or a log. `hmac` and

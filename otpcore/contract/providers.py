@@ -1,9 +1,6 @@
-"""The values that cross the line between the core and its plugins.
+"""The values that cross the line between the core and a provider.
 
-`otpcore.ports` re-exports all of them beside the protocols; plugin authors import from there.
-
-Rules of this file: frozen values only, no behaviour beyond masking; nothing here knows the recipient
-record. A code or a number never shows in a `repr`.
+Rules of this file: see `otpcore.contract`.
 """
 
 from __future__ import annotations
@@ -11,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, NewType
+from typing import Final
 
 __all__ = [
     "NO_EXTRA",
@@ -22,21 +20,16 @@ __all__ = [
     "CheckRequest",
     "CheckVerdict",
     "CodeOwner",
-    "CommitRequest",
-    "Conflict",
-    "Durability",
     "Failure",
     "FailureKind",
     "FailureScope",
+    "MessageText",
+    "Money",
     "ProviderCapabilities",
     "ProviderLimit",
     "ResendSemantics",
     "SendEffect",
     "SendRequest",
-    "StoreCapabilities",
-    "StoreRemark",
-    "Version",
-    "Versioned",
     "mask",
 ]
 
@@ -48,88 +41,6 @@ SHOWN: Final = 2
 def mask(recipient: str) -> str:
     """The form of a recipient that may be shown to an operator: everything but the last two characters hidden."""
     return f"…{recipient[-SHOWN:]}" if len(recipient) > 2 * SHOWN else "…"
-
-
-# --- store -----------------------------------------------------------------------------------
-
-Version = NewType("Version", str)
-"""Opaque token of one written state of one key. Never recurs for a key, across deletion, restart or restore."""
-
-
-@dataclass(frozen=True, slots=True)
-class Versioned:
-    """A record as it stands.
-
-    Attributes:
-        data: the bytes exactly as committed.
-        version: give it back as `expect` to replace exactly this state.
-    """
-
-    data: bytes = field(repr=False)
-    version: Version
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """The answer to a lost commit.
-
-    Attributes:
-        current: the record that stands instead of the expected one; None when the key is absent.
-    """
-
-    current: Versioned | None
-
-
-@dataclass(frozen=True, slots=True)
-class CommitRequest:
-    """One commit among several; the attributes are the arguments of `Store.commit`."""
-
-    key: str
-    data: bytes | None = field(repr=False)
-    expect: Version | None
-    gc_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StoreRemark:
-    """What a store says of its server's settings: a sentence for the operator, and whether it must be changed."""
-
-    text: str
-    is_fault: bool = False
-
-
-class Durability(StrEnum):
-    """What an acknowledged commit survives, each level including those before it."""
-
-    VOLATILE = "volatile"  # nothing: gone with the process
-    PROCESS = "process"  # the death of the process, not of the machine
-    DISK = "disk"  # power loss of the machine
-    REPLICATED = "replicated"  # the loss of the machine
-
-
-@dataclass(frozen=True, slots=True)
-class StoreCapabilities:
-    """What a store promises.
-
-    Attributes:
-        durability: what an acknowledged commit survives.
-        multi_process: several processes may use the same records at once.
-        shared: several machines may use the same records (then a configured pepper is required).
-        max_bytes: the largest record it takes; None for no limit of its own.
-        batch: it implements `load_many` and `commit_many`.
-        blocking_io: a call may wait for a disk, a lock or a network. A store without blocking I/O
-            serves the async engine directly, without a worker thread.
-    """
-
-    durability: Durability
-    multi_process: bool
-    shared: bool = False
-    max_bytes: int | None = None
-    batch: bool = False
-    blocking_io: bool = True
-
-
-# --- provider --------------------------------------------------------------------------------
 
 
 class CodeOwner(StrEnum):
@@ -225,6 +136,8 @@ class ProviderCapabilities:
             What is made for demonstrations is refused everywhere else.
         scope: names the account at the vendor in which verifications of one recipient are shared
             (Twilio: the Verify service). A scope belongs to one tenant. None where nothing is shared.
+        extra_sends: messages that it may send by itself beyond the one that was asked for (Vonage: the later
+            channels of a workflow). Each counts against the daily cap from the beginning.
     """
 
     code_owners: frozenset[CodeOwner]
@@ -237,6 +150,42 @@ class ProviderCapabilities:
     simulated: bool = False
     stands_in: bool = False
     scope: str | None = None
+    extra_sends: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """A price as a vendor states it.
+
+    Attributes:
+        amount: exact, 0 or more.
+        currency: ISO 4217 ("EUR").
+    """
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class MessageText:
+    """The words around a code of the core, made by the core from one of its templates.
+
+    Attributes:
+        text: whole, the code in it; sent as it is.
+        segments: messages that it takes as SMS: 160 characters of GSM 03.38 or 70 of UCS-2 in one, 153 or 67 in
+            each of several (3GPP TS 23.038, TS 23.040).
+        template: its name, and
+        locale: its language (BCP 47).
+        subject: of an e-mail; None elsewhere.
+        dlt: a regulator's ids of sender and text (India: "entity_id", "template_id"); empty where none asks.
+    """
+
+    text: str = field(repr=False)
+    segments: int
+    template: str
+    locale: str
+    subject: str | None = field(default=None, repr=False)
+    dlt: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +194,7 @@ class SendRequest:
 
     Attributes:
         send_id: unique to this send; a provider that takes an idempotency key is given it.
-        recipient: E.164.
+        recipient: E.164; an e-mail address on the channel "email".
         channel: one of the provider's declared channels.
         purpose: the application's name for what is being confirmed.
         code: the digits to send when the core owns the code; None when the provider does.
@@ -256,6 +205,8 @@ class SendRequest:
         locale: BCP 47, or None for the provider's default.
         extra: provider-specific parameters, by the provider's documented names.
         source: pseudonym of where the request came from, for limits of the provider's own; "" when not told.
+        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none; "" when not told.
+        message: what to deliver for a code of the core; None where the provider makes the words.
     """
 
     send_id: str
@@ -269,6 +220,8 @@ class SendRequest:
     locale: str | None = None
     extra: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA, repr=False)
     source: str = field(default="", repr=False)
+    region: str = ""
+    message: MessageText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,10 +233,14 @@ class Accepted:
             characters; needed later to check or cancel, to report an outcome, and to know a receipt. None
             where there is none.
         native: the SDK's own object. Handed to the caller, never stored, never shown.
+        cost: what the vendor takes for it; None where it did not say.
+        segments: messages that the vendor counts; None where it did not say.
     """
 
     handle: str | None
     native: object = field(default=None, repr=False, compare=False)
+    cost: Money | None = None
+    segments: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

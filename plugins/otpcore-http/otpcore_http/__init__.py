@@ -1,0 +1,1 @@
+"""Any REST gateway for otpcore, by configuration."""
