@@ -74,7 +74,7 @@ class Event:
         name: an operation and its result ("start.sent", "check.wrong") or the class of the error that it raised
             ("start.storeunavailable"), or a fact that it brought about: "send.accepted",
             "send.definitely_refused", "send.answer_lost", "send.delivered", "send.undelivered", "check.answered",
-            "outcome.reported", "refund", "lock", "erase".
+            "outcome.reported", "refund", "lock", "erase", "breaker.opened", "breaker.closed".
         at: when, aware UTC.
         tenant, purpose: as given to the engine; purpose is "" where the event has none.
         recipient_key: the keyed pseudonym.

@@ -11,16 +11,16 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.engine import answers
 from otpcore.engine.awaiting import AsyncDriver
-from otpcore.engine.terms import is_awaiting, make_setup, named
-from otpcore.engine.workers import AwaitedProvider, awaited_store
+from otpcore.engine.bounding import CONCURRENCY
+from otpcore.engine.terms import make_setup, named
+from otpcore.engine.workers import awaited_provider, awaited_store
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import AsyncProvider, AsyncStore, Clock, Provider, Store
@@ -58,6 +58,7 @@ class AsyncEngine:
         code_owner: who makes the codes; None: the provider where it can.
         plugins: guards, routes and observers to ask and tell.
         timeout_s: deadline of one provider call, more than 0 and at most 10.
+        provider_concurrency: sends that one provider may have under way at once, and checks; 1 or more.
         clock: gives the time; the machine's own by default.
         entropy: gives random bytes; the operating system's by default.
 
@@ -79,15 +80,13 @@ class AsyncEngine:
         code_owner: CodeOwner | None = None,
         plugins: Plugins | None = None,
         timeout_s: float = 8.0,
+        provider_concurrency: int = CONCURRENCY,
         clock: Clock = answers.wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
         given = named(providers)
         self._store = awaited_store(store)
-        self._providers: dict[str, Any] = {
-            name: one if is_awaiting(one, "send") else AwaitedProvider(cast("Provider", one))
-            for name, one in given.items()
-        }
+        self._providers = {name: awaited_provider(one, provider_concurrency) for name, one in given.items()}
         self._entropy = entropy
         self._setup = make_setup(
             store=store.capabilities,
@@ -100,9 +99,12 @@ class AsyncEngine:
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
             timeout_s=timeout_s,
+            provider_concurrency=provider_concurrency,
             plugged=plugins is not None,
         )
-        self._driver = AsyncDriver(self._setup, self._store, self._providers, plugins=plugins, clock=clock)
+        self._driver = AsyncDriver(
+            self._setup, self._store, self._providers, plugins=plugins, clock=clock, limit=provider_concurrency
+        )
 
     async def start(
         self,
@@ -341,9 +343,7 @@ class AsyncEngine:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     def _draw(self) -> Entropy:

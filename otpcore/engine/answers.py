@@ -7,18 +7,21 @@ passed on, because a vendor's may hold the number.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from time import time_ns
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from otpcore.contract import (
     Accepted,
     CheckAnswer,
+    CheckRequest,
     CheckVerdict,
     Conflict,
     Failure,
     FailureKind,
     SendEffect,
+    SendRequest,
     Version,
 )
 from otpcore.errors import CommitUnknown, ReceiptRefused, StoreError, StoreUnavailable
@@ -29,18 +32,24 @@ __all__ = [
     "cause_of",
     "check_answer",
     "check_failed",
+    "check_not_started",
     "commit_answer",
     "commit_failed",
     "load_failed",
     "read_receipt",
     "send_answer",
     "send_failed",
+    "send_not_started",
+    "to_milliseconds",
     "wall_clock",
+    "within",
 ]
 
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
+
+Request = TypeVar("Request", SendRequest, CheckRequest)
 
 LONGEST_HANDLE: Final = 100
 LONGEST_EVENT_ID: Final = 200
@@ -93,10 +102,18 @@ def commit_answer(answer: object) -> Version | Conflict:
 
 def send_answer(answer: object) -> Accepted | Failure:
     """The answer of `send`."""
-    if isinstance(answer, Failure) or (isinstance(answer, Accepted) and _is_handle(answer.handle)):
+    if isinstance(answer, Failure) and _is_failure(answer):
+        return answer
+    if isinstance(answer, Accepted) and _is_handle(answer.handle):
         return answer
     detail = f"The provider answered a send with {type(answer).__name__}."
     return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, detail)
+
+
+def _is_failure(answer: Any) -> bool:
+    """Whether it holds what its type says, as far as anything is decided by it."""
+    kinds = isinstance(answer.kind, FailureKind) and isinstance(answer.effect, SendEffect)
+    return kinds and (answer.retry_after is None or isinstance(answer.retry_after, timedelta))
 
 
 def _is_handle(handle: object) -> bool:
@@ -112,6 +129,17 @@ def send_failed(error: Exception) -> Failure:
     return Failure(kind, SendEffect.UNKNOWN, f"The provider raised {type(error).__name__}.", native=error)
 
 
+def send_not_started() -> Failure:
+    """What a flow is told when no place was free for a send."""
+    detail = "As many sends as this provider may have at once are under way."
+    return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT, detail)
+
+
+def within(request: Request, left_s: float) -> Request:
+    """The request, with what is left of its deadline."""
+    return request if left_s == request.timeout_s else replace(request, timeout_s=left_s)
+
+
 def check_answer(answer: object) -> CheckAnswer:
     """The answer of `check`."""
     if isinstance(answer, CheckAnswer) and _is_handle(answer.handle):
@@ -122,6 +150,12 @@ def check_answer(answer: object) -> CheckAnswer:
 def check_failed(error: Exception) -> CheckAnswer:
     """What a flow is told of an exception out of `check`."""
     return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider raised {type(error).__name__}.", native=error)
+
+
+def check_not_started() -> CheckAnswer:
+    """What a flow is told when no place was free for a check: the code was not compared."""
+    detail = "As many checks as this provider may have at once are under way."
+    return CheckAnswer(CheckVerdict.THROTTLED, detail=detail)
 
 
 def read_receipt(provider: ReadsReceipts, request: InboundRequest) -> Sequence[DeliveryEvent]:

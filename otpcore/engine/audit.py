@@ -1,7 +1,8 @@
 """Telling what happened: the audit log, and the plugins that observe.
 
 The logger `otpcore.audit` gets one line of JSON for each event at INFO: every start, resend, check, cancel,
-status, forget, unlock and receipt, answered or failed, and each refund, lock, erasure, delivery and reported outcome.
+status, forget, unlock and receipt, answered or failed, and each refund, lock, erasure, delivery, reported outcome, and
+breaker that opens or closes.
 Instants are UTC; control characters are escaped by the encoding, so that no value can forge a line.
 
 Rules of this file: an event holds no code and no full number (`otpcore.contract.Event`), and what fails
@@ -13,15 +14,21 @@ from __future__ import annotations
 import json
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Final
 
+from otpcore.engine.answers import to_milliseconds
+from otpcore.engine.breaking import RULES, Change
 from otpcore.events import Event
+from otpcore.ports import Clock
 
-__all__ = ["AUDIT", "Redact", "line_of", "tell"]
+__all__ = ["AUDIT", "Redact", "line_of", "tell", "tell_breakers"]
 
 AUDIT: Final = logging.getLogger("otpcore.audit")
+
+_log: Final = logging.getLogger(__name__)
 
 _DIGITS: Final = re.compile(r"\+?\d{6,}")
 
@@ -57,6 +64,32 @@ def tell(make: Callable[[], tuple[Event, ...]], observe: Callable[[Event], None]
                 AUDIT.info("%s", line_of(event))
         if observe is not None:
             observe(event)
+
+
+def tell_breakers(
+    changes: Sequence[Change], tenant: str, clock: Clock, observe: Callable[[Event], None] | None
+) -> None:
+    """Tell of breakers; what only somebody's hand ends is also a warning in this module's own log.
+
+    Args:
+        changes: what has opened or closed.
+        tenant: of the engine.
+        clock: of the engine.
+        observe: as for `tell`.
+    """
+    for each in changes:
+        if each.opened and RULES[each.kind].needs_somebody:
+            _log.warning("Provider %s is spared until somebody helps: %s", each.provider, each.kind.value)
+    with suppress(Exception):  # a clock that fails takes no provider's answer away
+        at = to_milliseconds(clock())
+        tell(lambda: tuple(_event(each, tenant, at) for each in changes), observe)
+
+
+def _event(change: Change, tenant: str, at: datetime) -> Event:
+    about = {"provider": change.provider, "channel": change.channel, "region": change.region, "kind": change.kind.value}
+    if change.opened:
+        return Event("breaker.opened", at, tenant, "", "", detail=about | {"seconds": f"{change.seconds:g}"})
+    return Event("breaker.closed", at, tenant, "", "", detail=about)
 
 
 class Redact(logging.Filter):

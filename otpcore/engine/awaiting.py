@@ -6,10 +6,11 @@ Rules of this file: as for `otpcore.engine.driving`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
+from otpcore.contract import Accepted, Failure, SendRequest
 from otpcore.effects import (
     AskGuards,
     CancelCode,
@@ -27,6 +28,9 @@ from otpcore.effects import (
     Tell,
 )
 from otpcore.engine import answers, audit
+from otpcore.engine.aio_bounding import AsyncBounds
+from otpcore.engine.bounding import Lane, NotStarted
+from otpcore.engine.breaking import Breakers, Change, Probe
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow, Setup, claim_scopes, failed
 from otpcore.phone import PhoneNumber
@@ -53,10 +57,21 @@ class AsyncDriver:
         providers: by name.
         plugins: guards, routes and observers to ask and tell.
         clock: gives the time.
+        limit: sends at once of each provider, and checks.
+
+    Attributes:
+        breakers: what is known of the providers.
     """
 
     def __init__(
-        self, setup: Setup, store: AsyncStore, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock
+        self,
+        setup: Setup,
+        store: AsyncStore,
+        providers: Mapping[str, Any],
+        *,
+        plugins: Plugins | None,
+        clock: Clock,
+        limit: int,
     ) -> None:
         self._setup = setup
         self._opened = False
@@ -64,6 +79,8 @@ class AsyncDriver:
         self._providers = providers
         self._plugins = plugins
         self._clock = clock
+        self._bounds = AsyncBounds(providers, limit)
+        self.breakers = Breakers()
 
     async def run(
         self,
@@ -94,11 +111,12 @@ class AsyncDriver:
 
     async def drive(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow, one after the other, and return its result."""
+        probes: list[Probe] = []
         try:
             effect = next(flow)
             while True:
                 try:
-                    answer = await self._perform(effect)
+                    answer = await self._perform(effect, probes)
                 except OtpcoreError as error:
                     effect = flow.throw(error)
                 else:
@@ -107,9 +125,11 @@ class AsyncDriver:
             result: T = finished.value
             return result
         finally:
+            if probes:
+                self.breakers.release(probes)
             flow.close()
 
-    async def _perform(self, effect: Effect) -> Any:
+    async def _perform(self, effect: Effect, probes: list[Probe]) -> Any:
         match effect:
             case ReadClock():
                 return answers.to_milliseconds(self._clock())
@@ -128,13 +148,10 @@ class AsyncDriver:
             case AskGuards(intent=intent):
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
             case ChooseRoute(intent=intent, candidates=candidates):
-                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+                route = self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+                return self.breakers.order(route, intent.channel, intent.region, probes)
             case SendCode(provider=name, request=request):
-                try:
-                    async with asyncio.timeout(request.timeout_s + GRACE_S):
-                        return answers.send_answer(await self._providers[name].send(request))
-                except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-                    return answers.send_failed(error)
+                return await self._send(name, request)
             case CheckCode() | ReconcileCheck() | CancelCode() | ReportOutcome():
                 return await self._ask(effect)
             case ReadReceipt(provider=name, request=received):
@@ -144,28 +161,60 @@ class AsyncDriver:
             case _:
                 assert_never(effect)
 
-    async def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
-        provider = self._providers[effect.provider]
+    async def _send(self, name: str, request: SendRequest) -> Accepted | Failure:
+        began = self.breakers.clock()
         try:
-            match effect:
-                case CheckCode(request=request):
-                    checks: AsyncChecks = provider
-                    async with asyncio.timeout(request.timeout_s + GRACE_S):
-                        return answers.check_answer(await checks.check(request))
-                case ReconcileCheck(handle=handle, timeout_s=timeout_s):
-                    reconciles: AsyncReconcilesCheck = provider
-                    async with asyncio.timeout(timeout_s + GRACE_S):
-                        later = await reconciles.reconcile_check(handle, timeout_s)
-                    return None if later is None else answers.check_answer(later)
-                case CancelCode(handle=handle, timeout_s=timeout_s):
-                    cancels: AsyncCancels = provider
-                    async with asyncio.timeout(timeout_s + GRACE_S):
-                        return await cancels.cancel(handle, timeout_s) is True
-                case ReportOutcome(handle=handle, outcome=outcome, timeout_s=timeout_s):
-                    takes: AsyncTakesFeedback = provider
-                    async with asyncio.timeout(timeout_s + GRACE_S):
-                        return await takes.report_outcome(handle, outcome, timeout_s) is True
-                case _:
-                    assert_never(effect)
+            async with self._bounds.enter(name, Lane.SEND, request.timeout_s) as left_s:
+                async with asyncio.timeout(left_s + GRACE_S):
+                    answer = answers.send_answer(await self._providers[name].send(answers.within(request, left_s)))
+        except NotStarted:
+            return answers.send_not_started()  # no word of the provider's: its breaker learns nothing
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)
+            answer = answers.send_failed(error)
+        about = name, request.channel, request.region
+        self._tell(self.breakers.heard(*about, answer, began=began, timeout_s=request.timeout_s))
+        return answer
+
+    async def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
+        name, began = effect.provider, self.breakers.clock()
+        answer: Any
+        lane = Lane.REPORT if isinstance(effect, ReportOutcome) else Lane.CHECK
+        timeout_s = effect.request.timeout_s if isinstance(effect, CheckCode) else effect.timeout_s
+        try:
+            async with self._bounds.enter(name, lane, timeout_s) as left_s:
+                async with asyncio.timeout(left_s + GRACE_S):
+                    answer = await self._asked(effect, self._providers[name], left_s)
+        except NotStarted:
+            if isinstance(effect, CheckCode):
+                return answers.check_not_started()
+            return None if isinstance(effect, ReconcileCheck) else False
+        except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
+            answer = False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)
+        if isinstance(effect, CheckCode):
+            self._tell(self.breakers.checked(name, answer, began=began, timeout_s=timeout_s))
+        return answer
+
+    async def _asked(
+        self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome, provider: Any, left_s: float
+    ) -> Any:
+        match effect:
+            case CheckCode(request=request):
+                checks: AsyncChecks = provider
+                return answers.check_answer(await checks.check(answers.within(request, left_s)))
+            case ReconcileCheck(handle=handle):
+                reconciles: AsyncReconcilesCheck = provider
+                later = await reconciles.reconcile_check(handle, left_s)
+                return None if later is None else answers.check_answer(later)
+            case CancelCode(handle=handle):
+                cancels: AsyncCancels = provider
+                return await cancels.cancel(handle, left_s) is True
+            case ReportOutcome(handle=handle, outcome=outcome):
+                takes: AsyncTakesFeedback = provider
+                return await takes.report_outcome(handle, outcome, left_s) is True
+            case _:
+                assert_never(effect)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        if changes:
+            observe = self._plugins.observe if self._plugins is not None else None
+            audit.tell_breakers(changes, self._setup.tenant, self._clock, observe)

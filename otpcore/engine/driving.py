@@ -7,10 +7,11 @@ no operation goes untold. What a plugin raises, or answers that it may not, goes
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, assert_never
 
+from otpcore.contract import Accepted, Failure, SendRequest
 from otpcore.effects import (
     AskGuards,
     CancelCode,
@@ -28,6 +29,8 @@ from otpcore.effects import (
     Tell,
 )
 from otpcore.engine import answers, audit
+from otpcore.engine.bounding import Bounds, Lane, NotStarted
+from otpcore.engine.breaking import Breakers, Change, Probe
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow, Setup, claim_scopes, failed
 from otpcore.phone import PhoneNumber
@@ -51,10 +54,21 @@ class Driver:
         providers: by name.
         plugins: guards, routes and observers to ask and tell.
         clock: gives the time.
+        limit: sends at once of each provider, and checks.
+
+    Attributes:
+        breakers: what is known of the providers.
     """
 
     def __init__(
-        self, setup: Setup, store: Store, providers: Mapping[str, Any], *, plugins: Plugins | None, clock: Clock
+        self,
+        setup: Setup,
+        store: Store,
+        providers: Mapping[str, Any],
+        *,
+        plugins: Plugins | None,
+        clock: Clock,
+        limit: int,
     ) -> None:
         self._setup = setup
         self._opened = False
@@ -62,6 +76,8 @@ class Driver:
         self._providers = providers
         self._plugins = plugins
         self._clock = clock
+        self._bounds = Bounds(providers, limit)
+        self.breakers = Breakers()
 
     def run(
         self,
@@ -92,11 +108,12 @@ class Driver:
 
     def drive(self, flow: Flow[T]) -> T:
         """Perform the effects of a flow, one after the other, and return its result."""
+        probes: list[Probe] = []
         try:
             effect = next(flow)
             while True:
                 try:
-                    answer = self._perform(effect)
+                    answer = self._perform(effect, probes)
                 except OtpcoreError as error:
                     effect = flow.throw(error)
                 else:
@@ -105,9 +122,11 @@ class Driver:
             result: T = finished.value
             return result
         finally:
+            if probes:
+                self.breakers.release(probes)
             flow.close()
 
-    def _perform(self, effect: Effect) -> Any:
+    def _perform(self, effect: Effect, probes: list[Probe]) -> Any:
         match effect:
             case ReadClock():
                 return answers.to_milliseconds(self._clock())
@@ -124,14 +143,12 @@ class Driver:
                 except Exception as error:  # noqa: BLE001  # whatever a store raises is told as a StoreError
                     raise answers.load_failed(error) from answers.cause_of(error)
             case SendCode(provider=name, request=request):
-                try:
-                    return answers.send_answer(self._providers[name].send(request))
-                except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-                    return answers.send_failed(error)
+                return self._send(name, request)
             case AskGuards(intent=intent):
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
             case ChooseRoute(intent=intent, candidates=candidates):
-                return self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+                route = self._plugins.route(intent, candidates) if self._plugins is not None else candidates
+                return self.breakers.order(route, intent.channel, intent.region, probes)
             case CheckCode() | ReconcileCheck() | CancelCode() | ReportOutcome():
                 return self._ask(effect)
             case ReadReceipt(provider=name, request=received):
@@ -141,24 +158,58 @@ class Driver:
             case _:
                 assert_never(effect)
 
-    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
-        provider = self._providers[effect.provider]
+    def _send(self, name: str, request: SendRequest) -> Accepted | Failure:
+        began = self.breakers.clock()
         try:
-            match effect:
-                case CheckCode(request=request):
-                    checks: Checks = provider
-                    return answers.check_answer(checks.check(request))
-                case ReconcileCheck(handle=handle, timeout_s=timeout_s):
-                    reconciles: ReconcilesCheck = provider
-                    later = reconciles.reconcile_check(handle, timeout_s)
-                    return None if later is None else answers.check_answer(later)
-                case CancelCode(handle=handle, timeout_s=timeout_s):
-                    cancels: Cancels = provider
-                    return cancels.cancel(handle, timeout_s) is True
-                case ReportOutcome(handle=handle, outcome=outcome, timeout_s=timeout_s):
-                    takes: TakesFeedback = provider
-                    return takes.report_outcome(handle, outcome, timeout_s) is True
-                case _:
-                    assert_never(effect)
+            with self._bounds.enter(name, Lane.SEND, request.timeout_s) as left_s:
+                answer = answers.send_answer(self._providers[name].send(answers.within(request, left_s)))
+        except NotStarted:
+            return answers.send_not_started()  # no word of the provider's: its breaker learns nothing
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
-            return False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)
+            answer = answers.send_failed(error)
+        about = name, request.channel, request.region
+        self._tell(self.breakers.heard(*about, answer, began=began, timeout_s=request.timeout_s))
+        return answer
+
+    def _ask(self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome) -> Any:
+        name, began = effect.provider, self.breakers.clock()
+        answer: Any
+        lane = Lane.REPORT if isinstance(effect, ReportOutcome) else Lane.CHECK
+        timeout_s = effect.request.timeout_s if isinstance(effect, CheckCode) else effect.timeout_s
+        try:
+            with self._bounds.enter(name, lane, timeout_s) as left_s:
+                answer = self._asked(effect, self._providers[name], left_s)
+        except NotStarted:
+            if isinstance(effect, CheckCode):
+                return answers.check_not_started()
+            return None if isinstance(effect, ReconcileCheck) else False
+        except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
+            answer = False if isinstance(effect, CancelCode | ReportOutcome) else answers.check_failed(error)
+        if isinstance(effect, CheckCode):
+            self._tell(self.breakers.checked(name, answer, began=began, timeout_s=timeout_s))
+        return answer
+
+    def _asked(
+        self, effect: CheckCode | ReconcileCheck | CancelCode | ReportOutcome, provider: Any, left_s: float
+    ) -> Any:
+        match effect:
+            case CheckCode(request=request):
+                checks: Checks = provider
+                return answers.check_answer(checks.check(answers.within(request, left_s)))
+            case ReconcileCheck(handle=handle):
+                reconciles: ReconcilesCheck = provider
+                later = reconciles.reconcile_check(handle, left_s)
+                return None if later is None else answers.check_answer(later)
+            case CancelCode(handle=handle):
+                cancels: Cancels = provider
+                return cancels.cancel(handle, left_s) is True
+            case ReportOutcome(handle=handle, outcome=outcome):
+                takes: TakesFeedback = provider
+                return takes.report_outcome(handle, outcome, left_s) is True
+            case _:
+                assert_never(effect)
+
+    def _tell(self, changes: Sequence[Change]) -> None:
+        if changes:
+            observe = self._plugins.observe if self._plugins is not None else None
+            audit.tell_breakers(changes, self._setup.tenant, self._clock, observe)

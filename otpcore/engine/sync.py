@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.engine import answers
+from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.combining import combined
 from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
@@ -55,6 +55,7 @@ class Engine:
         code_owner: who makes the codes; None: the provider where it can.
         plugins: guards, routes and observers to ask and tell.
         timeout_s: deadline of one provider call, more than 0 and at most 10.
+        provider_concurrency: sends that one provider may have under way at once, and checks; 1 or more.
         clock: gives the time; the machine's own by default.
         entropy: gives random bytes; the operating system's by default.
 
@@ -77,6 +78,7 @@ class Engine:
         code_owner: CodeOwner | None = None,
         plugins: Plugins | None = None,
         timeout_s: float = 8.0,
+        provider_concurrency: int = CONCURRENCY,
         clock: Clock = answers.wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
@@ -95,9 +97,12 @@ class Engine:
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
             timeout_s=timeout_s,
+            provider_concurrency=provider_concurrency,
             plugged=plugins is not None,
         )
-        self._driver = Driver(self._setup, combined(store), self._providers, plugins=plugins, clock=clock)
+        self._driver = Driver(
+            self._setup, combined(store), self._providers, plugins=plugins, clock=clock, limit=provider_concurrency
+        )
 
     def start(
         self,
@@ -336,9 +341,7 @@ class Engine:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _draw(self) -> Entropy:

@@ -59,6 +59,7 @@ def make_setup(
     destinations: RegionPolicy,
     code_owner: CodeOwner | None,
     timeout_s: float,
+    provider_concurrency: int,
     plugged: bool,
 ) -> Setup:
     """Check and freeze the configuration of an engine.
@@ -81,6 +82,8 @@ def make_setup(
         raise ConfigurationError("purposes lists at least one purpose, each of 1 to 64 printable characters.")
     if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
         raise ConfigurationError(f"timeout_s is more than 0 and at most {LONGEST_TIMEOUT_S:g}, not {timeout_s:g}.")
+    if provider_concurrency < 1:
+        raise ConfigurationError(f"provider_concurrency is 1 or more, not {provider_concurrency}.")
     peppers = (*previous_peppers, pepper)
     if len(set(peppers)) < len(peppers):
         raise PepperError("A pepper is either in force or being rotated out: one is listed twice.")

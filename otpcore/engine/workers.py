@@ -1,8 +1,8 @@
 """Blocking stores and providers behind the awaiting engine.
 
-A bounded number of threads for each store and each provider, and a few for a provider's reports, so that sends
-that hang never hold up a store, another provider or an approval. Work that is still queued when its caller gives up
-is taken back: nothing was sent.
+A bounded number of threads for each store, and for each provider's sends, checks and reports by themselves, so that
+sends that hang never hold up a store, another provider, a check or an approval. Work that is still queued when its
+caller gives up is taken back: nothing was sent.
 
 Rules of this file: adapters only. Threads start at first use, and anew in a forked child.
 """
@@ -21,42 +21,30 @@ from otpcore.contract import (
     Accepted,
     CheckAnswer,
     CheckRequest,
-    CheckVerdict,
     CommitRequest,
     Conflict,
     Failure,
-    FailureKind,
     ProviderCapabilities,
-    SendEffect,
     SendRequest,
     StoreCapabilities,
     Version,
     Versioned,
 )
 from otpcore.engine.aio_combining import AsyncCombinedStore
+from otpcore.engine.bounding import REPORTS, NotStarted, patience
 from otpcore.engine.combining import takes_batches
 from otpcore.engine.terms import is_awaiting
 from otpcore.errors import StoreError
-from otpcore.ports import AsyncStore, Batches, Provider, Store
+from otpcore.ports import AsyncProvider, AsyncStore, Batches, Provider, Store
 from otpcore.receipts import DeliveryEvent, InboundRequest, Outcome
 
-__all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore", "awaited_store"]
+__all__ = ["AwaitedProvider", "AwaitedStore", "DirectStore", "Workers", "awaited_provider", "awaited_store"]
 
 T = TypeVar("T")
 
 STORE_THREADS: Final = 8
-PROVIDER_THREADS: Final = 32
-"""A provider call waits for a network: more of them at once than the machine has processors."""
-
-REPORT_THREADS: Final = 8
-"""Apart from the others: a report keeps an approval waiting, and must not queue behind sends."""
-
 LATE_S: Final = 0.5
 """A provider keeps its deadline itself; so much later nobody waits for its worker any more."""
-
-
-class NotStarted(Exception):
-    """The deadline passed, or the pool closed, while the call waited for a free worker: it was certainly not made."""
 
 
 class Workers:
@@ -68,11 +56,16 @@ class Workers:
         self._pool: ThreadPoolExecutor | None = None
         self._pid = 0
 
-    async def run(self, call: Callable[[], T], *, timeout_s: float | None = None) -> T:
+    async def run(self, call: Callable[[], T], *, timeout_s: float | None = None, patience_s: float | None = None) -> T:
         """Make the call on a worker.
 
+        Args:
+            call: blocks.
+            timeout_s: from now; None: however long it takes.
+            patience_s: of these, for a worker to become free; None: all.
+
         Raises:
-            NotStarted: after `timeout_s`, or when the pool was closed, it was still queued; it never runs.
+            NotStarted: after `patience_s`, or when the pool was closed, it was still queued; it never runs.
             TimeoutError: after `timeout_s` it had not returned; it may still run.
         """
         if self._pool is None or self._pid != os.getpid():
@@ -82,7 +75,10 @@ class Workers:
         waiting = asyncio.wrap_future(future)
         waiting.add_done_callback(_heard)
         try:
-            done, _ = await asyncio.wait({waiting}, timeout=timeout_s)
+            first_s = timeout_s if patience_s is None else patience_s
+            done, _ = await asyncio.wait({waiting}, timeout=first_s)
+            if not done and timeout_s is not None and first_s is not None and not future.cancel():
+                done, _ = await asyncio.wait({waiting}, timeout=timeout_s - first_s)
         except asyncio.CancelledError:
             future.cancel()  # taken back if it is still queued; a call under way has an unknown outcome
             raise
@@ -176,12 +172,20 @@ class DirectStore:
 
 
 class AwaitedProvider:
-    """A blocking provider, awaited through worker threads; it has the optional methods that the other has."""
+    """A blocking provider, awaited through worker threads; it has the optional methods that the other has.
 
-    def __init__(self, provider: Provider) -> None:
+    A thread that does not return at its deadline keeps its place: each method raises NotStarted when none is left.
+
+    Args:
+        provider: blocks.
+        threads: for its sends, and as many for its checks.
+    """
+
+    def __init__(self, provider: Provider, threads: int) -> None:
         self._provider: Any = provider
-        self._workers = Workers("provider", PROVIDER_THREADS)
-        self._reports = Workers("report", REPORT_THREADS)
+        self._sends = Workers("send", threads)
+        self._checks = Workers("check", threads)
+        self._reports = Workers("report", REPORTS)
 
     @property
     def capabilities(self) -> ProviderCapabilities:
@@ -191,33 +195,23 @@ class AwaitedProvider:
 
     async def send(self, request: SendRequest) -> Accepted | Failure:
         """See `Provider.send`."""
-        try:
-            return await self._workers.run(partial(self._provider.send, request), timeout_s=request.timeout_s + LATE_S)
-        except NotStarted:
-            detail = "Every worker of this provider was busy until the deadline."
-            return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT, detail)
+        return await _by(self._sends, partial(self._provider.send, request), request.timeout_s)
 
     async def check(self, request: CheckRequest) -> CheckAnswer:
         """See `Checks.check`."""
-        try:
-            return await self._workers.run(partial(self._provider.check, request), timeout_s=request.timeout_s + LATE_S)
-        except NotStarted:
-            detail = "Every worker of this provider was busy until the deadline."
-            return CheckAnswer(CheckVerdict.THROTTLED, detail=detail)
+        return await _by(self._checks, partial(self._provider.check, request), request.timeout_s)
 
     async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
         """See `ReconcilesCheck.reconcile_check`."""
-        ask = partial(self._provider.reconcile_check, handle, timeout_s)
-        return await self._workers.run(ask, timeout_s=timeout_s + LATE_S)
+        return await _by(self._checks, partial(self._provider.reconcile_check, handle, timeout_s), timeout_s)
 
     async def cancel(self, handle: str, timeout_s: float) -> bool:
         """See `Cancels.cancel`."""
-        return await self._workers.run(partial(self._provider.cancel, handle, timeout_s), timeout_s=timeout_s + LATE_S)
+        return await _by(self._checks, partial(self._provider.cancel, handle, timeout_s), timeout_s)
 
     async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
         """See `TakesFeedback.report_outcome`."""
-        tell = partial(self._provider.report_outcome, handle, outcome, timeout_s)
-        return await self._reports.run(tell, timeout_s=timeout_s + LATE_S)
+        return await _by(self._reports, partial(self._provider.report_outcome, handle, outcome, timeout_s), timeout_s)
 
     def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
         """See `ReadsReceipts.parse_receipt`; it waits for nothing, so no worker is needed."""
@@ -226,9 +220,20 @@ class AwaitedProvider:
 
     async def close(self) -> None:
         """See `Provider.close`."""
-        self._workers.close()
-        self._reports.close()
+        for workers in (self._sends, self._checks, self._reports):
+            workers.close()
         self._provider.close()
+
+
+async def _by(workers: Workers, call: Callable[[], T], timeout_s: float) -> T:
+    return await workers.run(call, timeout_s=timeout_s + LATE_S, patience_s=patience(timeout_s))
+
+
+def awaited_provider(provider: Provider | AsyncProvider, threads: int) -> AsyncProvider:
+    """The provider as the awaiting engine drives it: by workers where it blocks."""
+    if is_awaiting(provider, "send"):
+        return cast("AsyncProvider", provider)
+    return cast("AsyncProvider", AwaitedProvider(cast("Provider", provider), threads))
 
 
 def awaited_store(store: Store | AsyncStore) -> AsyncStore:

@@ -211,7 +211,7 @@ DEFECTS: Final = (
     Defect(
         "O6",
         "a report that queues behind sends",
-        reworded((vars(workers.AwaitedProvider)["report_outcome"], "self._reports.run", "self._workers.run")),
+        reworded((vars(workers.AwaitedProvider)["report_outcome"], "self._reports", "self._sends")),
         worker_tests.sends_that_hang_hold_up_no_report,
     ),
 )

@@ -107,7 +107,6 @@ def test_a_call_under_way_at_its_deadline_may_have_run(latch: threading.Event) -
 
 def test_a_send_that_never_got_a_worker_is_given_back(latch: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant 1: certainly not sent, so the step returns; a check is throttled and its try returns."""
-    monkeypatch.setattr(workers, "PROVIDER_THREADS", 1)
     monkeypatch.setattr(workers, "LATE_S", 0.01)
 
     async def story() -> None:
@@ -118,7 +117,7 @@ def test_a_send_that_never_got_a_worker_is_given_back(latch: threading.Event, mo
             entered.set()
             latch.wait()
 
-        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=0.05)
+        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=0.05, provider_concurrency=1)
         sent = await engine.start("+12025550111")
         assert isinstance(sent, Sent)
         vendor.before_send = hang
@@ -145,7 +144,7 @@ def sends_that_hang_hold_up_no_report() -> None:
 
     async def story() -> None:
         vendor = FakeProvider(owner=CodeOwner.CORE)
-        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=2)
+        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=2, provider_concurrency=8)
         sent = await engine.start(NUMBER)
         assert isinstance(sent, Sent)
 
@@ -155,9 +154,9 @@ def sends_that_hang_hold_up_no_report() -> None:
 
         code = vendor.code_for(NUMBER)
         vendor.before_send = hang
-        hung = [asyncio.create_task(engine.start(phone(n))) for n in range(workers.PROVIDER_THREADS + 1)]
+        hung = [asyncio.create_task(engine.start(phone(n))) for n in range(9)]
         await asyncio.sleep(0)
-        for _ in range(workers.PROVIDER_THREADS):
+        for _ in range(8):
             await asyncio.to_thread(entered.acquire)
         try:
             assert isinstance(await engine.check(sent.session.token or "", code), Approved)
@@ -309,7 +308,7 @@ def test_an_adapted_provider_is_the_provider() -> None:
 
     async def story() -> None:
         inner = Asked()
-        provider = AwaitedProvider(inner)
+        provider = AwaitedProvider(inner, 2)
         assert provider.capabilities == inner.capabilities
         assert await provider.cancel("none", 1.0) is False
         assert await provider.reconcile_check("none", 1.0) is None
