@@ -158,13 +158,16 @@ def p99(times: Sequence[float]) -> float:
     return quantiles(times, n=100)[98]
 
 
-def checks_amid_hung_sends(colour: str, owner: CodeOwner, store: Any, meanwhile: Callable[[], None]) -> float:
+def checks_amid_hung_sends(
+    colour: str, owner: CodeOwner, store: Any, *, checks: int = CHECKS, meanwhile: Callable[[], None] | None = None
+) -> float:
     """200 sends of a provider hang; its checks are answered all the same.
 
     Args:
         colour: of `COLOURS`.
         owner: of the codes; those of the provider are checked by the provider whose sends hang.
         store: for the engine.
+        checks: how many.
         meanwhile: called while everything hangs, after the checks.
 
     Returns:
@@ -173,7 +176,7 @@ def checks_amid_hung_sends(colour: str, owner: CodeOwner, store: Any, meanwhile:
     world = Hanging(colour, store, owner=owner)
     try:
         tokens = []
-        for n in range(CHECKS):
+        for n in range(checks):
             sent = world.call("start", phone(n), purpose="payment")
             assert isinstance(sent, Sent)
             tokens.append((sent.session.token, world.slow.code_for(phone(n))))
@@ -184,7 +187,8 @@ def checks_amid_hung_sends(colour: str, owner: CodeOwner, store: Any, meanwhile:
                 answer = world.call("check", token, code)
                 times.append(time.perf_counter() - began)
                 assert isinstance(answer, Approved), answer
-            meanwhile()
+            if meanwhile is not None:
+                meanwhile()
         assert all(isinstance(result, Sent) for result in world.results())
         return p99(times)
     finally:

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from otpcore import Approved, Refusal, Refused, SendState, Sent
-from otpcore.contract import CheckRequest, CheckVerdict, CodeOwner, SendRequest
+from otpcore import Approved, Refusal, Refused, SendState, Sent, Undecided
+from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, SendRequest
 from otpcore.engine import workers
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore, NotStarted, Workers, awaited_store
@@ -105,30 +105,40 @@ def test_a_call_under_way_at_its_deadline_may_have_run(latch: threading.Event) -
     asyncio.run(story())
 
 
-def test_a_send_that_never_got_a_worker_is_given_back(latch: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_call_that_never_got_a_worker_is_given_back(latch: threading.Event, monkeypatch: pytest.MonkeyPatch) -> None:
     """Invariant 1: certainly not sent, so the step returns; a check is throttled and its try returns."""
     monkeypatch.setattr(workers, "LATE_S", 0.01)
 
     async def story() -> None:
         vendor = FakeProvider()
-        entered = threading.Event()
+        entered, checks = threading.Event(), threading.Event()
 
         def hang(_request: SendRequest) -> None:
             entered.set()
             latch.wait()
 
+        def hangs(_request: CheckRequest) -> CheckAnswer:
+            checks.set()
+            latch.wait()
+            return CheckAnswer(CheckVerdict.WRONG)
+
         engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=0.05, provider_concurrency=1)
-        sent = await engine.start("+12025550111")
+        sent, other = await engine.start("+12025550111"), await engine.start("+12025550113")
         assert isinstance(sent, Sent)
+        assert isinstance(other, Sent)
         vendor.before_send = hang
+        monkeypatch.setattr(vendor, "check", hangs)
         first = asyncio.create_task(engine.start("+12025550112"))
         await asyncio.to_thread(entered.wait)
         refused = await engine.start(NUMBER)
         assert isinstance(refused, Refused)
         assert refused.kind is Refusal.TRANSIENT
+        lost = asyncio.create_task(engine.check(other.session.token or "", "123456"))
+        await asyncio.to_thread(checks.wait)
         checked = await engine.check(sent.session.token or "", "123456")
         assert isinstance(checked, Refused)
         assert (checked.kind, checked.next.checks_left) == (Refusal.RATE_LIMITED, 5)
+        assert isinstance(await lost, Undecided)
         hung = await first
         assert isinstance(hung, Sent)
         assert hung.state is SendState.UNKNOWN
