@@ -1,0 +1,198 @@
+"""Defects planted against breakers and bounds: who is spared, who tries a provider out, and who waits for whom.
+
+Rules of this file: S13 is the requirement's row, B is what follows from it; a body is a test of it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, nullcontext
+from typing import Any, Final
+
+from otpcore.contract import CodeOwner, Failure
+from otpcore.engine import aio_bounding, awaiting, bounding, breaking, driving, workers
+from otpcore.stores.memory import MemoryStore
+from tests.defects.planting import Defect, Planter, reworded
+from tests.engine import test_breaking as breaker_tests
+from tests.engine import test_hanging as hanging_tests
+from tests.engine import test_spared as spared_tests
+from tests.engine.hanging import checks_amid_hung_sends
+
+__all__ = ["DEFECTS"]
+
+Breaker: Final[type] = vars(breaking)["_Breaker"]
+ORDER: Final = vars(breaking.Breakers)["order"]
+
+
+def unbounded(plant: Planter) -> None:
+    @contextmanager
+    def enter(_bounds: bounding.Bounds, _provider: str, _lane: bounding.Lane, timeout_s: float) -> Generator[float]:
+        yield timeout_s
+
+    plant.attribute(bounding.Bounds, "enter", enter)
+
+
+def shared_places(plant: Planter) -> None:
+    """Every provider's calls are counted as those of the first."""
+    enter, enter_awaited = vars(bounding.Bounds)["enter"], vars(aio_bounding.AsyncBounds)["enter"]
+
+    def blocking(bounds: Any, _provider: str, *given: Any) -> Any:
+        return enter(bounds, vars(bounds)["_providers"][0], *given)
+
+    def awaited(bounds: Any, _provider: str, *given: Any) -> Any:
+        return enter_awaited(bounds, vars(bounds)["_providers"][0], *given)
+
+    plant.attribute(bounding.Bounds, "enter", blocking)
+    plant.attribute(aio_bounding.AsyncBounds, "enter", awaited)
+
+
+def unlocked(plant: Planter) -> None:
+    """Whoever has seen that nobody tries it out lets others see the same before saying so."""
+    reset, may_probe, pause = vars(breaking.Breakers)["reset"], vars(Breaker)["may_probe"], threading.Event()
+
+    def planted(breakers: breaking.Breakers) -> None:
+        reset(breakers)
+        vars(breakers)["_lock"] = nullcontext()
+
+    def slowly(each: Any, now: float) -> bool:
+        seen: bool = may_probe(each, now)
+        pause.wait(0.01)
+        return seen
+
+    plant.attribute(breaking.Breakers, "reset", planted)
+    plant.attribute(Breaker, "may_probe", slowly)
+
+
+def whoever_asks_often(plant: Planter) -> None:
+    def planted(_failure: Failure) -> bool:
+        return False
+
+    plant.swap(vars(breaking)["_is_recipients"], planted)
+
+
+# --- bodies ----------------------------------------------------------------------------------------
+
+
+def checks_pass_sends_of(colour: str) -> None:
+    checks_amid_hung_sends(colour, CodeOwner.PROVIDER, MemoryStore(), checks=10)
+
+
+def checks_pass_sends_that_hang() -> None:
+    checks_pass_sends_of("blocking")
+
+
+def checks_pass_sends_that_hang_awaited() -> None:
+    checks_pass_sends_of("awaiting")
+
+
+def checks_pass_sends_that_hang_on_workers() -> None:
+    checks_pass_sends_of("awaiting a blocking provider")
+
+
+def each_provider_has_places_of_its_own() -> None:
+    for colour in spared_tests.COLOURS:
+        hanging_tests.test_a_provider_that_hangs_slows_no_other(colour)
+
+
+def refused_starts_give_probes_back() -> None:
+    for colour in spared_tests.COLOURS:
+        spared_tests.test_a_start_that_sends_nothing_gives_its_probe_back(colour)
+
+
+def bursts_teach_nothing() -> None:
+    for colour in spared_tests.COLOURS:
+        spared_tests.test_what_found_no_place_is_no_word_of_the_provider(colour)
+
+
+def routes_keep_their_names() -> None:
+    breaker_tests.test_a_route_keeps_its_names_whatever_is_open(breaker_tests.World())
+
+
+def late_news_is_no_news() -> None:
+    breaker_tests.test_an_answer_to_what_was_asked_before_it_opened_changes_nothing(breaker_tests.World())
+
+
+def late_answers_are_unknown() -> None:
+    breaker_tests.test_an_answer_long_after_its_deadline_is_an_unknown_one(breaker_tests.World())
+
+
+LANE: Final = "else Lane.CHECK"
+FULL: Final = "return answers.send_not_started()"
+
+DEFECTS = (
+    Defect(
+        "S13a",
+        "one lane for sends and checks",
+        reworded((vars(driving.Driver)["_ask"], LANE, "else Lane.SEND")),
+        checks_pass_sends_that_hang,
+    ),
+    Defect(
+        "S13b",
+        "one lane for sends and checks, awaited",
+        reworded((vars(awaiting.AsyncDriver)["_ask"], LANE, "else Lane.SEND")),
+        checks_pass_sends_that_hang_awaited,
+    ),
+    Defect(
+        "S13c",
+        "one shared pool for sends and checks",
+        reworded((vars(workers.AwaitedProvider)["check"], "self._checks", "self._sends")),
+        checks_pass_sends_that_hang_on_workers,
+    ),
+    Defect("S13d", "no bound", unbounded, spared_tests.no_more_than_the_bound),
+    Defect(
+        "S13e",
+        "one bound for all providers",
+        shared_places,
+        each_provider_has_places_of_its_own,
+    ),
+    Defect(
+        "B1",
+        "half-open lets everyone through",
+        reworded((ORDER, "elif not lent and all(each.may_probe(now) for", "elif all(now >= each.until for")),
+        breaker_tests.one_caller_tries_it_out,
+    ),
+    Defect("B1r", "half-open is looked at and taken in two steps", unlocked, breaker_tests.one_caller_tries_it_out),
+    Defect(
+        "B2",
+        "opened by a recipient's own limit",
+        whoever_asks_often,
+        breaker_tests.recipients_own_failures_open_nothing,
+    ),
+    Defect(
+        "B3",
+        "a refused start keeps the probe",
+        reworded(
+            (vars(driving.Driver)["drive"], "if probes:", "if not probes:"),
+            (vars(awaiting.AsyncDriver)["drive"], "if probes:", "if not probes:"),
+        ),
+        refused_starts_give_probes_back,
+    ),
+    Defect(
+        "B4",
+        "opened by a burst of one's own",
+        reworded(
+            (vars(driving.Driver)["_send"], FULL, "answer = answers.send_not_started()"),
+            (vars(awaiting.AsyncDriver)["_send"], FULL, "answer = answers.send_not_started()"),
+        ),
+        bursts_teach_nothing,
+    ),
+    Defect(
+        "B5",
+        "what is open is taken off the route",
+        reworded((ORDER, "(*first, *(name for _, name in spared))", "tuple(first)")),
+        routes_keep_their_names,
+    ),
+    Defect(
+        "B6",
+        "an old success closes, an old failure prolongs",
+        reworded((vars(Breaker)["is_stale"], "self.kind is not None", "False")),
+        late_news_is_no_news,
+    ),
+    Defect(
+        "B7",
+        "a success that comes minutes late is one",
+        reworded((vars(breaking.Breakers)["heard"], "now - began <= timeout_s + LATE_S", "True")),
+        late_answers_are_unknown,
+    ),
+)
