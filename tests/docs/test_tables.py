@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 from uuid import UUID
@@ -13,6 +14,7 @@ import pytest
 
 from otpcore import ByRecipient, Engine, Sent, results
 from otpcore.contract import CheckVerdict, CodeOwner, FailureKind
+from otpcore.engine.breaking import RECENT, RULES, UNKNOWNS, Rule, Scope
 from otpcore.events import Event
 from otpcore.hookspecs import hookimpl
 from otpcore.model import SendState, SessionStatus
@@ -138,6 +140,34 @@ def test_the_verbs_in_the_table_are_those_of_the_engine_with_its_return_types() 
     assert {name: unions[inspect.signature(method).return_annotation] for name, method in verbs.items()} == OPERATIONS
 
 
+# --- breakers ----------------------------------------------------------------------------------
+
+SCOPES = {Scope.PROVIDER: "everywhere", Scope.CHANNEL: "channel", Scope.REGION: "channel and region"}
+
+
+def breaker_rows(rules: Mapping[FailureKind, Rule]) -> list[tuple[str, ...]]:
+    """The table of the failures that open a breaker, as it should be."""
+    by_rate = f"{UNKNOWNS} of the last {RECENT}"
+    return [
+        (f"`{kind.value}`", "at once" if rule.at_once else by_rate, f"{rule.opens_s:g} s", SCOPES[rule.scope])
+        for kind, rule in rules.items()
+    ]
+
+
+def told_breakers() -> list[tuple[str, ...]]:
+    """The same, as it is."""
+    return [row for row in rows(read(CONCEPTS / "availability.md"), 4) if row[0].startswith("`")]
+
+
+def test_the_table_of_breakers_is_what_they_are() -> None:
+    assert told_breakers() == breaker_rows(RULES)
+
+
+def test_a_breaker_that_opens_for_longer_than_the_page_says_is_noticed() -> None:
+    kind = FailureKind.TRANSIENT
+    assert told_breakers() != breaker_rows({**RULES, kind: dataclasses.replace(RULES[kind], opens_s=6.0)})
+
+
 # --- events ----------------------------------------------------------------------------------
 
 
@@ -198,6 +228,7 @@ def told_by_every_operation() -> list[Event]:
         engine.unlock(recipient)
     for recipient in ("no number", magic(FailureKind.INVALID_RECIPIENT), magic(FailureKind.TIMEOUT)):
         engine.start(recipient)
+    engine.start(magic(FailureKind.QUOTA_EXHAUSTED))
     engine.check(service.start(magic(CheckVerdict.UNKNOWN)), wrong)
     other = "+12025550124"
     for _ in range(2):

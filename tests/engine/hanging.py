@@ -175,7 +175,7 @@ def checks_amid_hung_sends(
     """
     world = Hanging(colour, store, owner=owner)
     try:
-        tokens = []
+        tokens: list[tuple[Any, str]] = []
         for n in range(checks):
             sent = world.call("start", phone(n), purpose="payment")
             assert isinstance(sent, Sent)

@@ -37,35 +37,38 @@ class World:
         self.now = 1000.0
         self.breakers = Breakers(lambda: self.now)
 
-    def said(self, answer: Any, provider: str = "a", *, took: float = 0.0, **where: str) -> Sequence[Change]:
+    def said(
+        self, answer: Any, provider: str = "a", *, took: float = 0.0, channel: str = "sms", region: str = "CM"
+    ) -> Sequence[Change]:
         """The provider answers to a send."""
-        at = {"channel": "sms", "region": "CM", **where}
         if isinstance(answer, FailureKind):
             answer = Failure(answer, SendEffect.UNKNOWN if answer in BY_RATE else SendEffect.NOT_SENT)
         began = self.now - took
-        return self.breakers.heard(provider, at["channel"], at["region"], answer, began=began, timeout_s=TIMEOUT_S)
+        return self.breakers.heard(provider, channel, region, answer, began=began, timeout_s=TIMEOUT_S)
 
     def checked(self, verdict: CheckVerdict, provider: str = "a") -> Sequence[Change]:
         """The provider answers to a check."""
         return self.breakers.checked(provider, CheckAnswer(verdict), began=self.now, timeout_s=TIMEOUT_S)
 
-    def order(self, *route: str, probes: list[Probe] | None = None, **where: str) -> tuple[str, ...]:
+    def order(
+        self, *route: str, probes: list[Probe] | None = None, channel: str = "sms", region: str = "CM"
+    ) -> tuple[str, ...]:
         """A route of a start that ends at once, unless its probes are asked for."""
-        at, lent = {"channel": "sms", "region": "CM", **where}, probes if probes is not None else []
-        ordered = tuple(self.breakers.order(route or ("a", "b", "c"), at["channel"], at["region"], lent))
+        lent = probes if probes is not None else []
+        ordered = tuple(self.breakers.order(route or ("a", "b", "c"), channel, region, lent))
         if probes is None:
             self.breakers.release(lent)
         return ordered
 
-    def is_open(self, **where: str) -> bool:
+    def is_open(self, *, channel: str = "sms", region: str = "CM") -> bool:
         """Whether "a" is spared."""
-        return self.order(**where)[0] != "a"
+        return self.order(channel=channel, region=region)[0] != "a"
 
-    def opened(self, kind: FailureKind, **where: str) -> None:
+    def opened(self, kind: FailureKind) -> None:
         """Open "a" by this kind."""
         for _ in range(1 if RULES[kind].at_once else UNKNOWNS):
-            self.said(kind, **where)
-        assert self.is_open(**where)
+            self.said(kind)
+        assert self.is_open()
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import logging
 import multiprocessing
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -53,7 +54,7 @@ class Scene:
         plugins = Plugins()
         plugins.register(self, name="listener")
         make = AsyncFakeProvider if colour == "awaiting" else FakeProvider
-        self.a = make(owner=owner, script=lambda _: self.order.pop(0) if self.order else None)
+        self.a: Any = make(owner=owner, script=lambda _: self.order.pop(0) if self.order else None)
         self.b = make(owner=owner)
         kind: Any = Engine if colour == "blocking" else AsyncEngine
         given = {"pepper": PEPPER, "plugins": plugins, "clock": lambda: self.wall, **given}
@@ -182,6 +183,18 @@ def test_a_failure_that_is_none_is_an_unknown_outcome(answer: Any) -> None:
     assert (made.kind, made.effect) == (FailureKind.INTERNAL, SendEffect.UNKNOWN)
 
 
+class Places:
+    """Whoever enters waits for what is left of the deadline, or finds nothing. For both colours."""
+
+    def __init__(self, left: Any) -> None:
+        self.left = left
+
+    def enter(self, *_: Any) -> Any:
+        if self.left is None:
+            raise NotStarted
+        return self.left
+
+
 # --- bounds ------------------------------------------------------------------------------------
 
 
@@ -248,9 +261,11 @@ def test_the_provider_is_given_what_is_left_of_the_deadline(colour: str) -> None
     async def noted(request: SendRequest) -> None:
         note(request)
 
-    scene.a.before_send = noted if colour == "awaiting" else note  # type: ignore[assignment]  # of its colour
+    scene.a.before_send = noted if colour == "awaiting" else note
     scene.start()
-    assert asked == [4.0]
+    scene.engine._driver._bounds = Places(nullcontext(1.5))
+    scene.start()
+    assert asked == [4.0, 1.5]
 
 
 @colours
@@ -300,11 +315,7 @@ def test_what_found_no_place_is_no_word_of_the_provider(colour: str) -> None:
     """Its breaker learns nothing of it: a burst is nothing that the provider did."""
     scene = Scene(colour)
 
-    class Full:
-        def enter(self, *_: Any) -> Any:
-            raise NotStarted
-
-    scene.engine._driver._bounds = Full()
+    scene.engine._driver._bounds = Places(None)
     for n in range(20):
         refused = scene.call("start", phone(n))
         assert isinstance(refused, Refused)
@@ -341,7 +352,7 @@ def test_a_late_answer_of_a_send_is_the_engines_to_judge(colour: str) -> None:
     async def awaited(_request: SendRequest) -> None:
         await asyncio.Event().wait()
 
-    scene.a.before_send = awaited if colour == "awaiting" else late  # type: ignore[assignment]  # of its colour
+    scene.a.before_send = awaited if colour == "awaiting" else late
     sent = scene.call("start", phone(0))
     latch.set()
     assert isinstance(sent, Sent)

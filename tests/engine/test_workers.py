@@ -16,7 +16,8 @@ from otpcore import Approved, Refusal, Refused, SendState, Sent, Undecided
 from otpcore.contract import CheckAnswer, CheckRequest, CheckVerdict, CodeOwner, SendRequest
 from otpcore.engine import workers
 from otpcore.engine.aio import AsyncEngine
-from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore, NotStarted, Workers, awaited_store
+from otpcore.engine.bounding import NotStarted
+from otpcore.engine.workers import AwaitedProvider, AwaitedStore, DirectStore, Workers, awaited_store
 from otpcore.providers.fake import AsyncFakeProvider, FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import NUMBER, PEPPER, AwaitingStore, DiskLike
