@@ -58,7 +58,7 @@ class AsyncEngine:
         code_owner: who makes the codes; None: the provider where it can.
         plugins: guards, routes and observers to ask and tell.
         timeout_s: deadline of one provider call, more than 0 and at most 10.
-        provider_concurrency: sends that one provider may have under way at once, and checks; 1 or more.
+        provider_concurrency: sends that one provider may have under way at once, and checks; 1 to 10,000.
         clock: gives the time; the machine's own by default.
         entropy: gives random bytes; the operating system's by default.
 

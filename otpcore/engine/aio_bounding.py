@@ -6,12 +6,38 @@ Rules of this file: as for `otpcore.engine.bounding`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager
+from time import monotonic
 
 from otpcore.engine.bounding import REPORTS, Lane, NotStarted, patience
 
 __all__ = ["AsyncBounds"]
+
+
+class _Place:
+    """Held for the length of a call; gives the seconds that are left of its deadline, or raises NotStarted."""
+
+    __slots__ = ("_free", "_timeout_s")
+
+    def __init__(self, free: asyncio.Semaphore, timeout_s: float) -> None:
+        self._free = free
+        self._timeout_s = timeout_s
+
+    async def __aenter__(self) -> float:
+        if not self._free.locked():
+            await self._free.acquire()  # there is a place, so it does not wait
+            return self._timeout_s
+        began = monotonic()
+        try:
+            async with asyncio.timeout(patience(self._timeout_s)):
+                await self._free.acquire()
+        except TimeoutError:
+            raise NotStarted from None
+        return self._timeout_s - (monotonic() - began)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._free.release()
 
 
 class AsyncBounds:
@@ -23,8 +49,7 @@ class AsyncBounds:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._free: dict[tuple[str, Lane], asyncio.Semaphore] = {}
 
-    @asynccontextmanager
-    async def enter(self, provider: str, lane: Lane, timeout_s: float) -> AsyncGenerator[float]:
+    def enter(self, provider: str, lane: Lane, timeout_s: float) -> AbstractAsyncContextManager[float]:
         """Hold a place for the length of a call; gives the seconds that are left of its deadline.
 
         Raises:
@@ -38,19 +63,4 @@ class AsyncBounds:
                 for name in self._providers
                 for each in Lane
             }
-        free = self._free[provider, lane]
-        left = timeout_s
-        if free.locked():
-            began = loop.time()
-            try:
-                async with asyncio.timeout(patience(timeout_s)):
-                    await free.acquire()
-            except TimeoutError:
-                raise NotStarted from None
-            left -= loop.time() - began
-        else:
-            await free.acquire()  # there is a place, so it does not wait
-        try:
-            yield left
-        finally:
-            free.release()
+        return _Place(self._free[provider, lane], timeout_s)

@@ -12,6 +12,7 @@ from typing import Final
 
 from otpcore.codes import Keyring, Keys
 from otpcore.contract import CodeOwner, Durability, StoreCapabilities
+from otpcore.engine.bounding import LARGEST
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
 from otpcore.phone import RegionPolicy
@@ -82,8 +83,8 @@ def make_setup(
         raise ConfigurationError("purposes lists at least one purpose, each of 1 to 64 printable characters.")
     if not 0 < timeout_s <= LONGEST_TIMEOUT_S:
         raise ConfigurationError(f"timeout_s is more than 0 and at most {LONGEST_TIMEOUT_S:g}, not {timeout_s:g}.")
-    if provider_concurrency < 1:
-        raise ConfigurationError(f"provider_concurrency is 1 or more, not {provider_concurrency}.")
+    if not 1 <= provider_concurrency <= LARGEST:
+        raise ConfigurationError(f"provider_concurrency is 1 to {LARGEST}, not {provider_concurrency}.")
     peppers = (*previous_peppers, pepper)
     if len(set(peppers)) < len(peppers):
         raise PepperError("A pepper is either in force or being rotated out: one is listed twice.")

@@ -199,9 +199,10 @@ class Places:
 
 
 @pytest.mark.parametrize("engine", [Engine, AsyncEngine])
-def test_a_bound_is_one_or_more(engine: Any) -> None:
-    with pytest.raises(ConfigurationError, match="provider_concurrency is 1 or more, not 0"):
-        engine(MemoryStore(), FakeProvider(), provider_concurrency=0)
+@pytest.mark.parametrize("bound", [-1, 0, 10_001])
+def test_a_bound_that_cannot_be_is_refused(engine: Any, bound: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"provider_concurrency is 1 to 10000, not {bound}"):
+        engine(MemoryStore(), FakeProvider(), provider_concurrency=bound)
 
 
 def no_more_than_the_bound() -> None:
