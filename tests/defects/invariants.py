@@ -102,13 +102,13 @@ def is_lost(answer: object) -> bool:
 def lost_sends_are_repeated(plant: Planter) -> None:
     perform, awaited = vars(driving.Driver)["_perform"], vars(awaiting.AsyncDriver)["_perform"]
 
-    def planted(driver: Any, effect: Any) -> Any:
-        answer = perform(driver, effect)
-        return perform(driver, effect) if is_lost(answer) else answer
+    def planted(driver: Any, *given: Any) -> Any:
+        answer = perform(driver, *given)
+        return perform(driver, *given) if is_lost(answer) else answer
 
-    async def planted_awaited(driver: Any, effect: Any) -> Any:
-        answer = await awaited(driver, effect)
-        return await awaited(driver, effect) if is_lost(answer) else answer
+    async def planted_awaited(driver: Any, *given: Any) -> Any:
+        answer = await awaited(driver, *given)
+        return await awaited(driver, *given) if is_lost(answer) else answer
 
     plant.attribute(driving.Driver, "_perform", planted)
     plant.attribute(awaiting.AsyncDriver, "_perform", planted_awaited)
