@@ -14,6 +14,7 @@ from otpcore.codes import Keyring, Keys
 from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
+from otpcore.messages import Templates
 from otpcore.phone import RegionPolicy
 from otpcore.policy import LONGEST_LIFETIME, Profile
 from otpcore.ports import (
@@ -60,6 +61,8 @@ def make_setup(
     code_owner: CodeOwner | None,
     timeout_s: float,
     plugged: bool,
+    templates: Templates,
+    brand: str,
 ) -> Setup:
     """Check and freeze the configuration of an engine.
 
@@ -86,6 +89,7 @@ def make_setup(
         raise PepperError("A pepper is either in force or being rotated out: one is listed twice.")
     terms = {name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()}
     _refuse_shared(terms)
+    templates.check(brand, profile.code_digits)
     return Setup(
         tenant=tenant,
         keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in peppers[:-1])),
@@ -95,6 +99,8 @@ def make_setup(
         destinations=destinations,
         timeout_s=timeout_s,
         plugged=plugged,
+        templates=templates,
+        brand=brand,
     )
 
 
