@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from otpcore.errors import ConfigurationError
 from otpcore.messages import Template, Templates
@@ -34,8 +34,9 @@ def load_templates(path: Path) -> Templates:
         raise ConfigurationError(f"OTPCORE_TEMPLATES: {path} is no TOML: {error}.") from None
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"OTPCORE_TEMPLATES: {path} cannot be read ({type(error).__name__}).") from None
-    tables = found.get("template")
-    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
+    given: object = found.get("template")
+    tables = cast("list[object]", given) if isinstance(given, list) else []
+    if not tables or not all(isinstance(each, dict) for each in tables):
         raise ConfigurationError(f"OTPCORE_TEMPLATES: {path} has no tables [[template]].")
     if unknown := sorted(found.keys() - {"template", "default_locale"}):
         raise ConfigurationError(
@@ -45,7 +46,7 @@ def load_templates(path: Path) -> Templates:
     if default is not None and not isinstance(default, str):
         raise ConfigurationError(f"OTPCORE_TEMPLATES: default_locale in {path} is a text.")
     try:
-        templates = tuple(_template(place, each) for place, each in enumerate(tables, 1))
+        templates = tuple(_template(place, each) for place, each in enumerate(cast("list[dict[str, Any]]", tables), 1))
         return Templates(templates, default or templates[0].locale)
     except ConfigurationError as error:
         raise ConfigurationError(f"OTPCORE_TEMPLATES: {error}") from None
@@ -60,9 +61,9 @@ def _template(place: int, table: dict[str, Any]) -> Template:
         raise ConfigurationError(f"{label}: {missing[0]} is needed.")
     if wrong := sorted(each for each in _TEXTS & table.keys() if not isinstance(table[each], str)):
         raise ConfigurationError(f"{label}: {wrong[0]} is a text.")
-    segments, dlt = table.get("max_segments", 1), table.get("dlt", {})
-    if type(segments) is not int:
+    dlt: object = table.get("dlt", {})
+    if type(table.get("max_segments", 1)) is not int:
         raise ConfigurationError(f"{label}: max_segments is a whole number.")
-    if not isinstance(dlt, dict) or not all(isinstance(each, str) for each in dlt.values()):
+    if not isinstance(dlt, dict) or not all(isinstance(each, str) for each in cast("dict[str, object]", dlt).values()):
         raise ConfigurationError(f"{label}: dlt is a table of texts.")
     return Template(**table)

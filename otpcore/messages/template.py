@@ -72,6 +72,7 @@ class Template:
             an SMS, and the whole has at most 140 bytes. Not together with `webotp_domain`: each wants to be last.
         dlt: the ids that India's registers gave: "entity_id", "template_id".
         max_segments: SMS that it may take with the longest values, 1 to 10. Counts for "sms" and any channel.
+        parts, subject_parts: what was parsed: literal texts, and the places between them.
 
     Raises:
         ConfigurationError: naming the template and the rule; the text is not quoted.
@@ -88,15 +89,15 @@ class Template:
     dlt: Mapping[str, str] = field(default_factory=lambda: NO_EXTRA)
     max_segments: int = 1
 
-    _text: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _subject: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    subject_parts: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Parse it, or refuse it."""
         if (rule := self._broken()) is not None:
             raise ConfigurationError(f"Template {self.label}: {rule}.")
-        object.__setattr__(self, "_text", tuple(_PARTS.split(self.text)))
-        object.__setattr__(self, "_subject", tuple(_PARTS.split(self.subject or "")))
+        object.__setattr__(self, "parts", tuple(_PARTS.split(self.text)))
+        object.__setattr__(self, "subject_parts", tuple(_PARTS.split(self.subject or "")))
         object.__setattr__(self, "dlt", MappingProxyType(dict(self.dlt)))
         self.check()
 
@@ -109,7 +110,7 @@ class Template:
     @property
     def branded(self) -> bool:
         """Whether it names the brand."""
-        return "{brand}" in self._text or "{brand}" in self._subject
+        return "{brand}" in self.parts or "{brand}" in self.subject_parts
 
     @property
     def is_sms(self) -> bool:
@@ -239,12 +240,12 @@ def render(template: Template, code: str, minutes: int, brand: str = "", *, chan
     if not (4 <= len(code) <= LONGEST_CODE and code.isascii() and code.isdigit()):  # noqa: PLR2004  # said in the text
         raise UsageError("A code has 4 to 10 ASCII digits.")
     values = {"{code}": code, "{minutes}": str(max(1, minutes)), "{brand}": brand}
-    text = _joined(template._text, values)  # noqa: SLF001  # what this module parsed
+    text = _joined(template.parts, values)
     if channel == SMS and template.webotp_domain is not None:
         text = f"{text}\n@{template.webotp_domain} #{code}"
     elif channel == SMS and template.app_hash is not None:
         text = f"{text}\n{template.app_hash}"
-    subject = _joined(template._subject, values) if channel == EMAIL else None  # noqa: SLF001  # as above
+    subject = _joined(template.subject_parts, values) if channel == EMAIL else None
     return MessageText(
         text=text,
         segments=size_of(text).segments,

@@ -19,7 +19,8 @@ DEFAULTS = [pytest.param(each, id=f"{each.locale}-{each.branded}") for each in D
 
 
 def made(text: str = "Your code is {code}", **given: Any) -> Template:
-    return Template(**{"name": "test", "locale": "en", "text": text, **given})
+    whole: dict[str, Any] = {"name": "test", "locale": "en", "text": text, **given}
+    return Template(**whole)
 
 
 def hostile_texts_are_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -105,11 +106,11 @@ def test_settings_make_the_catalogue(file: Path) -> None:
 
 
 def test_an_engine_from_settings_says_what_they_say(file: Path) -> None:
-    given = {"store": "memory", "provider": "fake", "code_owner": CodeOwner.CORE}
-    vendor = {"owner": CodeOwner.CORE}
+    given: dict[str, Any] = {"store": "memory", "provider": "fake", "code_owner": CodeOwner.CORE, "plugins": ()}
+    given["provider_settings"] = {"owner": CodeOwner.CORE}
     with pytest.raises(ConfigurationError, match="OTPCORE_BRAND"):
-        open_engine(plugins=(), provider_settings=vendor, templates=file, **given)
-    with open_engine(plugins=(), provider_settings=vendor, templates=file, brand="Shop", **given) as engine:
+        open_engine(templates=file, **given)
+    with open_engine(templates=file, brand="Shop", **given) as engine:
         engine.start("+12025550123")
-        left = engine._providers["fake"].outbox[0]
-    assert left.text == f"Shop : votre code est {left.code}, pour {10 if ' 10 ' in left.text else 9} min."
+        left = engine._providers["fake"].outbox[0]  # pyright: ignore[reportPrivateUsage]  # what settings built
+    assert left.text == f"Shop : votre code est {left.code}, pour 10 min."
