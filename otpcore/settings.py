@@ -31,9 +31,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.errors import ConfigurationError, PepperError
+from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.pepper_file import MAKE_PEPPER, load_or_create_pepper, pepper_bytes
 from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES, Profile, profile_named
+from otpcore.template_file import load_templates
 
 __all__ = [
     "Settings",
@@ -124,6 +126,10 @@ class Settings(BaseSettings):
     allow_regions: Names | None = Field(default=None, description="the only regions served; unset: all but 001")
     deny_regions: Names = Field(default=(), description="regions that are never served")
     provider_timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one provider call may take")
+    brand: str = Field(default="", description="name of the service in messages")
+    templates: Path | None = Field(default=None, description="TOML file of messages; unset: the built-in ones")
+    webotp_domain: str | None = Field(default=None, description="host whose pages may fill in the code of an SMS")
+    app_hash: str | None = Field(default=None, description="11 characters by which an Android app finds its SMS")
     data_dir: Path = Field(default_factory=data_folder, description="where a made pepper is kept by default")
 
     @field_validator("profile")
@@ -156,6 +162,11 @@ class Settings(BaseSettings):
         """Which regions are served."""
         allowed = None if self.allow_regions is None else frozenset(self.allow_regions)
         return RegionPolicy(allow_regions=allowed, deny_regions=frozenset(self.deny_regions))
+
+    def catalogue(self) -> Templates:
+        """The messages for codes of the core; `ConfigurationError` names the template and the rule."""
+        found = DEFAULT_TEMPLATES if self.templates is None else load_templates(self.templates.expanduser())
+        return found.ending(webotp_domain=self.webotp_domain, app_hash=self.app_hash)
 
     def previous(self) -> tuple[bytes, ...]:
         """The peppers that are being rotated out, oldest first."""

@@ -72,6 +72,8 @@ class Parts:
             "destinations": self.settings.destinations(),
             "code_owner": self.settings.code_owner,
             "timeout_s": self.settings.provider_timeout_s,
+            "templates": self.settings.catalogue(),
+            "brand": self.settings.brand,
         }
 
     def pepper(self, store: Store | AsyncStore) -> bytes | None:

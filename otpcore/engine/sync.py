@@ -18,6 +18,7 @@ from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.combining import combined
 from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
+from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.phone import PhoneNumber, RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Provider, Store
@@ -54,6 +55,8 @@ class Engine:
         destinations: which regions and line types are served.
         code_owner: who makes the codes; None: the provider where it can.
         plugins: guards, routes and observers to ask and tell.
+        templates: words of the codes of the core, see `otpcore.messages`.
+        brand: the name in them, as people know the service; "" for none.
         timeout_s: deadline of one provider call, more than 0 and at most 10.
         provider_concurrency: sends that one provider may have under way at once, and checks; 1 to 10,000.
         clock: gives the time; the machine's own by default.
@@ -77,6 +80,8 @@ class Engine:
         destinations: RegionPolicy | None = None,
         code_owner: CodeOwner | None = None,
         plugins: Plugins | None = None,
+        templates: Templates = DEFAULT_TEMPLATES,
+        brand: str = "",
         timeout_s: float = 8.0,
         provider_concurrency: int = CONCURRENCY,
         clock: Clock = answers.wall_clock,
@@ -99,6 +104,8 @@ class Engine:
             timeout_s=timeout_s,
             provider_concurrency=provider_concurrency,
             plugged=plugins is not None,
+            templates=templates,
+            brand=brand,
         )
         self._driver = Driver(
             self._setup, combined(store), self._providers, plugins=plugins, clock=clock, limit=provider_concurrency
@@ -128,7 +135,7 @@ class Engine:
             purpose: one of the engine's.
             channel: one that a provider serves: "sms", "call", …
             region: ISO 3166-1 alpha-2, for a national number.
-            locale: BCP 47, for the provider.
+            locale: BCP 47, of the message; one that is not known, or is no tag, is the default.
             source: the end user's address or device; kept as a pseudonym. One source can use only its share
                 of a recipient's limits; without it there is no such protection.
             idempotency_key: random, at least 128 bits (a UUID does). The same call with the same key within
@@ -145,25 +152,20 @@ class Engine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: nothing was sent; after CommitUnknown a step of the ladder may be taken.
         """
-        return self._driver.run(
-            "start",
-            flows.start(
-                self._setup,
-                self._draw(),
-                recipient,
-                purpose=purpose,
-                channel=channel,
-                region=region,
-                locale=locale,
-                source=source,
-                idempotency_key=idempotency_key,
-                by_recipient=by_recipient,
-                extra=extra,
-            ),
+        flow = flows.start(
+            self._setup,
+            self._draw(),
             recipient,
-            purpose,
-            region,
+            purpose=purpose,
+            channel=channel,
+            region=region,
+            locale=locale,
+            source=source,
+            idempotency_key=idempotency_key,
+            by_recipient=by_recipient,
+            extra=extra,
         )
+        return self._driver.run("start", flow, recipient, purpose, region)
 
     def resend(
         self,
@@ -199,22 +201,19 @@ class Engine:
             UsageError: an unknown purpose, an idempotency key that is too short.
             StoreError: as for `start`.
         """
-        return self._driver.run(
-            "resend",
-            flows.resend(
-                self._setup,
-                self._draw(),
-                session,
-                recipient,
-                channel=channel,
-                region=region,
-                locale=locale,
-                source=source,
-                idempotency_key=idempotency_key,
-                extra=extra,
-            ),
+        flow = flows.resend(
+            self._setup,
+            self._draw(),
             session,
+            recipient,
+            channel=channel,
+            region=region,
+            locale=locale,
+            source=source,
+            idempotency_key=idempotency_key,
+            extra=extra,
         )
+        return self._driver.run("resend", flow, session)
 
     def check(
         self,

@@ -15,6 +15,7 @@ from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.engine.bounding import LARGEST
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
+from otpcore.messages import Templates
 from otpcore.phone import RegionPolicy
 from otpcore.policy import LONGEST_LIFETIME, Profile
 from otpcore.ports import (
@@ -62,6 +63,8 @@ def make_setup(
     timeout_s: float,
     provider_concurrency: int,
     plugged: bool,
+    templates: Templates,
+    brand: str,
 ) -> Setup:
     """Check and freeze the configuration of an engine.
 
@@ -90,6 +93,7 @@ def make_setup(
         raise PepperError("A pepper is either in force or being rotated out: one is listed twice.")
     terms = {name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()}
     _refuse_shared(terms)
+    templates.check(brand, profile.code_digits)
     return Setup(
         tenant=tenant,
         keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in peppers[:-1])),
@@ -99,6 +103,8 @@ def make_setup(
         destinations=destinations,
         timeout_s=timeout_s,
         plugged=plugged,
+        templates=templates,
+        brand=brand,
     )
 
 

@@ -21,8 +21,10 @@ from otpcore.flows.repeating import remember, repeated
 from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate, next_of, view, window
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
+from otpcore.flows.wording import worded
 from otpcore.ledger import checks_left, left_open, reserve, settle_send
 from otpcore.machine import SendEvent
+from otpcore.messages import language_tag
 from otpcore.model import Code, RecipientRecord, SendState, Session, SessionStatus
 from otpcore.policy import Locked, NotYet, decide_send
 from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
@@ -67,9 +69,10 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
             handle=_live_handle(setup, terms, seen, outcome.session),
             expires_at=outcome.session.expires_at,
             timeout_s=setup.timeout_s,
-            locale=wish.locale,
+            locale=language_tag(wish.locale),
             extra=wish.extra,
             source=wish.source,
+            message=worded(setup, wish, outcome.code, now=seen.now, ends=outcome.session.expires_at),
         ),
     )
     return (yield from _settle(setup, entropy, wish, outcome, answer, seen))

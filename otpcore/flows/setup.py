@@ -18,6 +18,7 @@ from otpcore.effects import Effect
 from otpcore.errors import UnknownPurpose
 from otpcore.events import Event
 from otpcore.ledger import next_actions
+from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.model import RecipientRecord, Session
 from otpcore.phone import RegionPolicy
 from otpcore.policy import NotYet, Profile
@@ -74,6 +75,8 @@ class Setup:
         destinations: which regions and line types are served.
         timeout_s: deadline of one provider call, at most 10 s.
         plugged: there are plugins, whose guards and routes are asked.
+        templates: words of the codes of the core.
+        brand: the name in them; "" for none.
         tenant_id: the tenant's digest.
         lease: after this long nobody settles a send or a claim any more.
         code_lengths: shortest and longest code that any session here can have.
@@ -88,6 +91,8 @@ class Setup:
     destinations: RegionPolicy = field(default_factory=RegionPolicy)
     timeout_s: float = 8.0
     plugged: bool = True
+    templates: Templates = DEFAULT_TEMPLATES
+    brand: str = ""
 
     tenant_id: str = field(init=False)
     lease: timedelta = field(init=False)

@@ -51,23 +51,36 @@ class ConsoleProvider:
         return CAPABILITIES
 
     def send(self, request: SendRequest) -> Accepted | Failure:
-        """Show the code, the channel, the purpose and the last digits of the number.
+        """Show the code, the channel, the purpose, the last digits of the number, and the message.
 
-        The lines of one message are written together; control characters are escaped, so that a
-        purpose cannot forge a line.
+        The lines of one message are written together, each marked as one of it; control characters are escaped, so
+        that a purpose cannot forge a line.
         """
         if request.code is None:
             return Failure(FailureKind.INTERNAL, SendEffect.NOT_SENT, "the console only delivers codes of the core")
         shown = [request.channel, request.purpose, request.code]
         channel, purpose, code = (text.encode("unicode_escape").decode() for text in shown)
+        words = "".join(f"    | {_shown(line)}\n" for line in _lines(request))
         stream = self._stream or sys.stderr
         with self._lock:
-            stream.write(f"{BANNER}\n    {channel} to {mask(request.recipient)} for {purpose}: code {code}\n")
+            stream.write(f"{BANNER}\n    {channel} to {mask(request.recipient)} for {purpose}: code {code}\n{words}")
             stream.flush()
         return Accepted(handle=None)
 
     def close(self) -> None:
         """See `Provider.close`; the stream stays open."""
+
+
+def _lines(request: SendRequest) -> list[str]:
+    message = request.message
+    if message is None:
+        return []
+    return [*([f"Subject: {message.subject}"] if message.subject else []), *message.text.split("\n")]
+
+
+def _shown(line: str) -> str:
+    """The line with whatever is not printable escaped; letters of any script stay."""
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in line)
 
 
 class ConsoleSettings(BaseModel):

@@ -75,6 +75,7 @@ class Message:
         channel, send_id, purpose: of the request.
         handle: of the verification; of the message for a core-owned code.
         at: when, on the fake's clock.
+        text: whole; None where the request had no words.
     """
 
     recipient: str = field(repr=False)
@@ -84,6 +85,7 @@ class Message:
     purpose: str
     handle: str
     at: datetime
+    text: str | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -291,7 +293,8 @@ class Exchange:
                 )
             live.sends += 1
             code, handle = live.code, live.handle
-        message = Message(request.recipient, code, request.channel, request.send_id, request.purpose, handle, now)
+        text = request.message.text if request.message is not None else None
+        message = Message(request.recipient, code, request.channel, request.send_id, request.purpose, handle, now, text)
         self._outbox.append(message)
         return lost or Accepted(handle, native=message)
 

@@ -11,7 +11,7 @@ PACKAGES = [ROOT / "otpcore", *sorted(path.parent for path in ROOT.glob("plugins
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
 PURE = ("errors", "receipts", "model", "results", "policy", "codes", "phone", "machine", "effects")
-PURE_PACKAGES = ("contract", "ledger", "flows", "ports")
+PURE_PACKAGES = ("contract", "messages", "ledger", "flows", "ports")
 PURE_MODULES = [
     *(ROOT / "otpcore" / f"{name}.py" for name in PURE),
     *sorted(path for name in PURE_PACKAGES for path in (ROOT / "otpcore" / name).glob("*.py")),

@@ -13,7 +13,7 @@ ALLOWED = frozenset(
     {
         *("__future__", "collections", "contextlib", "dataclasses", "enum", "functools", "inspect", "itertools"),
         *("operator", "types", "typing", "typing_extensions"),
-        *("base64", "binascii", "hashlib", "hmac", "json", "math", "re", "struct"),
+        *("base64", "binascii", "hashlib", "hmac", "json", "math", "re", "struct", "unicodedata"),
         *("datetime", "decimal", "msgspec", "phonenumbers"),
     }
 )

@@ -11,10 +11,21 @@ import time
 
 import pytest
 
-from tests.defects import breakers, histories, invariants, legacy, planted, receipts, reviews, traps, twilio
+from tests.defects import (
+    breakers,
+    histories,
+    invariants,
+    legacy,
+    messages,
+    planted,
+    receipts,
+    reviews,
+    traps,
+    twilio,
+)
 from tests.defects.planting import Defect, Planter
 
-LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio, legacy, breakers)
+LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio, legacy, breakers, messages)
 ALL = tuple(defect for each in LISTS for defect in each.DEFECTS)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from otpcore.ports import Accepted, Checks, CodeOwner, Failure, Provider, SendEffect, SendRequest
+from otpcore.ports import Accepted, Checks, CodeOwner, Failure, MessageText, Provider, SendEffect, SendRequest
 from otpcore.providers.console import BANNER, ConsoleProvider
 
 REQUEST = SendRequest(
@@ -35,6 +35,17 @@ def test_the_code_goes_to_standard_error_under_a_loud_line(
     assert shown.err.splitlines() == [BANNER, "    sms to …23 for login: code 918273"]
     assert "DEVELOPMENT ONLY" in shown.err
     assert (shown.out, caplog.text) == ("", "")
+
+
+def test_the_message_is_shown_line_by_line() -> None:
+    stream = io.StringIO()
+    text = "رمز 918273\n@example.com #918273\x1b[2J\r\u202e"
+    ConsoleProvider(stream).send(replace(REQUEST, message=MessageText(text, 1, "default", "ar", subject="Code")))
+    assert stream.getvalue().splitlines()[2:] == [
+        "    | Subject: Code",
+        "    | رمز 918273",
+        "    | @example.com #918273\\x1b[2J\\r\\u202e",
+    ]
 
 
 def test_a_purpose_cannot_forge_a_line() -> None:

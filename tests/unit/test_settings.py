@@ -60,6 +60,10 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
         "ALLOW_REGIONS": "CM,JM",
         "DENY_REGIONS": "US",
         "PROVIDER_TIMEOUT_S": "2.5",
+        "BRAND": "Shop",
+        "TEMPLATES": "~/templates.toml",
+        "WEBOTP_DOMAIN": "example.com",
+        "APP_HASH": "FA+9qCX9VSu",
         "DATA_DIR": "~/otp",
     }
     assert {name.lower() for name in said} == set(Settings.model_fields)
