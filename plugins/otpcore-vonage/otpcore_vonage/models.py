@@ -1,22 +1,26 @@
-"""The SDK's models of a new request.
+"""The SDK's client of Verify, and its models of a new request.
 
 Rule of this file: it imports the SDK, and is itself imported at the first send.
 """
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from vonage_verify import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # carries no types
     ChannelType,
     EmailChannel,
     SmsChannel,
+    Verify,
     VerifyRequest,
     VoiceChannel,
     WhatsappChannel,
 )
 
-__all__ = ["verify_request"]
+if TYPE_CHECKING:
+    from otpcore_vonage.transport import DeadlineHttpClient
+
+__all__ = ["client_over", "verify_request"]
 
 _MODELS: Final[dict[str, Any]] = {
     "sms": SmsChannel,
@@ -24,6 +28,11 @@ _MODELS: Final[dict[str, Any]] = {
     "whatsapp": WhatsappChannel,
     "email": EmailChannel,
 }
+
+
+def client_over(transport: DeadlineHttpClient) -> Any:
+    """The SDK's client of Verify over a transport of ours."""
+    return Verify(transport)
 
 
 def verify_request(fields: dict[str, Any]) -> Any:

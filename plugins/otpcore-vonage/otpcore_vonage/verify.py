@@ -92,14 +92,11 @@ class VonageProvider:
         """The `vonage_verify.Verify`, made at first use; its calls keep the deadline of the settings."""
         with self._lock:
             if self._client is None:
-                from vonage_verify import (  # type: ignore[import-untyped]  # noqa: PLC0415  # no types; brings the SDK
-                    Verify,  # pyright: ignore[reportMissingTypeStubs]
-                )
-
-                from otpcore_vonage.transport import DeadlineHttpClient  # noqa: PLC0415  # brings the SDK
+                from otpcore_vonage.models import client_over  # noqa: PLC0415  # brings the SDK
+                from otpcore_vonage.transport import DeadlineHttpClient  # noqa: PLC0415  # as above
 
                 self._transport = DeadlineHttpClient(self._credentials, self._origin, self._settings.timeout_s)
-                self._client = Verify(self._transport)
+                self._client = client_over(self._transport)
             return self._client
 
     def send(self, request: SendRequest) -> Accepted | Failure:
