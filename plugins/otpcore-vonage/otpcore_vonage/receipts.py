@@ -140,7 +140,7 @@ def _claims(token: str, secret: str) -> Mapping[str, object]:
 def _events(body: Mapping[str, object], digest: str) -> Sequence[DeliveryEvent]:
     """Vonage repeats what it believes unheard: the same body, so an event's identity is the body's digest."""
     kind, handle = body.get("type"), body.get("request_id")
-    if kind not in {"event", "summary"}:
+    if not isinstance(kind, str) or kind not in {"event", "summary"}:
         return ()
     if not isinstance(handle, str) or not REQUEST_ID.fullmatch(handle):
         raise ReceiptRefused("a callback of Verify names no verification")

@@ -127,8 +127,10 @@ def test_a_stranger_is_adopted_only_where_the_account_is_ours_alone(
 def test_only_what_looks_like_an_id_is_adopted(
     vonage: FakeVonage, provider_of: MakeProvider, a_send: MakeSend, named: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = 409, {"type": "x#conflict", "title": "Conflict", "request_id": named}
-    monkeypatch.setattr(vonage, "answer", lambda *_: answer)
+    def answer(*_: object) -> tuple[int, dict[str, Any]]:
+        return 409, {"type": "x#conflict", "title": "Conflict", "request_id": named}
+
+    monkeypatch.setattr(vonage, "answer", answer)
     refused = provider_of(vonage.origin).send(a_send())
     vonage.exchanges.clear()  # no answer of Vonage's, so not to be held against its description
     assert isinstance(refused, Failure)
@@ -152,7 +154,11 @@ def test_the_double_that_adopts_for_the_core_too_is_found_out(
 ) -> None:
     """Red: with the owner mixed up, the core would wait for a code that nobody has."""
     provider_of(vonage.origin).send(a_send())
-    monkeypatch.setattr(translate, "owner_of", lambda _: CodeOwner.PROVIDER)
+
+    def mixed_up(_: object) -> CodeOwner:
+        return CodeOwner.PROVIDER
+
+    monkeypatch.setattr(translate, "owner_of", mixed_up)
     ours = provider_of(vonage.origin, custom_code_enabled=True)
     assert isinstance(ours.send(a_send(code="918273")), Accepted)
     assert vonage.messages[-1].code != "918273"

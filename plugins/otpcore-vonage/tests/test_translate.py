@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from otpcore.ports import CheckRequest, CheckVerdict, Failure, FailureKind, FailureScope, SendEffect, SendRequest
+from otpcore.ports import (
+    CheckAnswer,
+    CheckRequest,
+    CheckVerdict,
+    Failure,
+    FailureKind,
+    FailureScope,
+    SendEffect,
+    SendRequest,
+)
 from otpcore_vonage import VonageProvider, VonageSettings, translate
 from otpcore_vonage.attempt import Attempt
 from otpcore_vonage.error_table import CHECKS, PROBLEMS, SENDS
@@ -195,12 +204,13 @@ def mutated(draw: random.Random) -> tuple[int, bytes]:
 def is_literal(status: int, body: bytes) -> bool:
     """Whether an answer says in so many words that this verification is completed."""
     try:
-        found = json.loads(body)
+        found: Any = json.loads(body)
     except ValueError:
         return False
     if not isinstance(found, dict) or not 200 <= status < 300:
         return False
-    return found.get("status") == "completed" and str(found.get("request_id")).lower() == HANDLE
+    said: dict[str, Any] = found
+    return said.get("status") == "completed" and str(said.get("request_id")).lower() == HANDLE
 
 
 def test_of_ten_thousand_answers_only_the_literal_success_approves() -> None:
@@ -221,7 +231,7 @@ def test_a_double_that_reads_loosely_is_found_out(monkeypatch: pytest.MonkeyPatc
     def loose(_: object, request: CheckRequest, attempt: Attempt) -> Any:
         said = str((attempt.document or {}).get("status")).strip().lower()
         verdict = CheckVerdict.APPROVED if said == "completed" else CheckVerdict.UNKNOWN
-        return translate.CheckAnswer(verdict, request.handle)
+        return CheckAnswer(verdict, request.handle)
 
     monkeypatch.setattr(translate, "check_answer", loose)
     with pytest.raises(AssertionError):

@@ -20,7 +20,6 @@ from vonage_http_client import (  # type: ignore[import-untyped]  # pyright: ign
     HttpRequestError,
 )
 from vonage_verify import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # carries no types
-    SmsChannel,
     Verify,
     VerifyRequest,
 )
@@ -43,6 +42,11 @@ def sdks_own(vonage: FakeVonage, pem: str) -> Any:
     return Verify(HttpClient(auth, HttpClientOptions(api_host=vonage.origin.partition("://")[2])))
 
 
+def asked(**more: str) -> Any:
+    """The SDK's model of a request, as its documentation shows it."""
+    return VerifyRequest.model_validate({"brand": "ACME", "workflow": [{"channel": "sms", "to": PHONE[1:]}], **more})
+
+
 @pytest.mark.parametrize("fault", ["stall", "cut", "close", 429, 500, 503, 307])
 def test_a_send_is_one_request_whatever_happens_to_it(
     vonage: FakeVonage, provider_of: MakeProvider, a_send: MakeSend, fault: Any
@@ -60,7 +64,7 @@ def test_a_send_is_one_request_whatever_happens_to_it(
 def test_the_sdk_left_alone_sends_ten_times(vonage: FakeVonage, pem: str) -> None:
     """Red: the server ends the connection without an answer, ten messages may be on their way."""
     vonage.faults += [Fault("close", processed=True)] * 20
-    request = VerifyRequest(brand="ACME", workflow=[SmsChannel(to=PHONE[1:])])
+    request = asked()
     with pytest.raises(SdkConnectionError):
         sdks_own(vonage, pem).start_verification(request)
     assert len(vonage.exchanges) == 10
@@ -72,7 +76,7 @@ def test_the_sdk_left_alone_logs_the_code_and_the_number(
 ) -> None:
     """Red: the canaries are seen where they are shown, the body at DEBUG and that of a refusal at WARNING."""
     vonage.faults.append(Fault(422))
-    request = VerifyRequest(brand="ACME", workflow=[SmsChannel(to=PHONE[1:])], code="918273")
+    request = asked(code="918273")
     with caplog.at_level(logging.DEBUG), pytest.raises(HttpRequestError):
         sdks_own(vonage, pem).start_verification(request)
     levels = {record.levelname for record in caplog.records if "918273" in record.getMessage()}
@@ -183,7 +187,8 @@ import os, sys
 from datetime import UTC, datetime
 from otpcore.ports import SendRequest
 from otpcore_vonage import VonageProvider, VonageSettings
-p = VonageProvider(VonageSettings(application_id=sys.argv[2], private_key=sys.argv[3], brand="ACME", origin=sys.argv[1]))
+s = VonageSettings(application_id=sys.argv[2], private_key=sys.argv[3], brand="ACME", origin=sys.argv[1])
+p = VonageProvider(s)
 def send(to):
     p.send(SendRequest("s1", to, "sms", "login", None, None, datetime.now(UTC), 5.0))
 send("+12025550100")
