@@ -209,7 +209,7 @@ def is_literal(status: int, body: bytes) -> bool:
         return False
     if not isinstance(found, dict) or not 200 <= status < 300:
         return False
-    said: dict[str, Any] = found
+    said: dict[str, Any] = found  # pyright: ignore[reportUnknownVariableType]  # JSON
     return said.get("status") == "completed" and str(said.get("request_id")).lower() == HANDLE
 
 
