@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from otpcore import Approved, CodeOwner, Engine, Refused, SendState, Sent, Wait
+from otpcore import Approved, CodeOwner, Ended, Engine, Refused, SendState, Sent, SessionStatus, Wait
 from otpcore.errors import ConfigurationError
 from otpcore.policy import TWILIO
 from otpcore.ports import Accepted, Failure, FailureKind, FailureScope, SendEffect, SendRequest
@@ -73,6 +74,23 @@ def test_what_another_purpose_cancelled_after_a_lost_answer_is_not_taken_over(de
     waiting = here.start(PHONE, purpose="login")
     assert isinstance(waiting, Wait)
     assert waiting.reason is WaitReason.OTHER_PURPOSE
+
+
+def test_what_another_purpose_has_is_not_taken_over_though_the_clocks_are_apart(
+    desk: Desks, vonage: FakeVonage
+) -> None:
+    ahead = [0.0]
+
+    def clock() -> datetime:
+        return datetime.fromtimestamp(vonage.now() + ahead[0], UTC)
+
+    here = desk(engine={"purposes": ("login", "payment"), "clock": clock})
+    here.start(PHONE, purpose="payment")
+    ahead[0] = 400.0  # the core takes the verification for over, and Vonage does not
+    answer = here.start(PHONE, purpose="login")
+    assert vonage.exchanges[-1].status == 409
+    assert isinstance(answer, Ended), "Vonage named the payment's, which opens no login"
+    assert answer.status is SessionStatus.FAILED
 
 
 def test_two_tenants_never_share_an_account(vonage: FakeVonage, provider_of: MakeProvider) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from datetime import UTC, datetime
 from typing import ClassVar
 
 import jwt
@@ -34,6 +35,8 @@ class TestVonage(ProviderContract):
     colours: ClassVar[tuple[Colour, ...]] = ("blocking",)
     handle: ClassVar[str] = "c11236f4-00bf-4b89-84ba-88b25df97315"
     success_value: ClassVar[object] = "completed"
+    own_words: ClassVar[bool] = True
+    """Vonage writes its own words around a code of the core."""
 
     def make(self, origin: str) -> VonageProvider:
         return VonageProvider(settings_for(origin))
@@ -60,7 +63,7 @@ class TestVonage(ProviderContract):
             "type": "event",
             "channel": "sms",
             "status": WORDS[state],
-            "triggered_at": "2026-11-22T12:00:00.000Z",
+            "triggered_at": datetime.now(UTC).isoformat(),
             "client_ref": self.recipient[1:],
         }
         body = json.dumps(event).encode().ljust(size)
