@@ -10,19 +10,18 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
 from functools import partial
-from operator import methodcaller
 from pathlib import Path
 from typing import Any
 
 import pytest
-import redis
 
-from otpcore.results import Approved, Ended, Sent, Wait
+from otpcore.ledger import clock as record_clock
+from otpcore.results import Approved, Wait
 from otpcore.stores.memory import MemoryStore
 from tests.places import KINDS, Place
-from tests.storms.arena import Arena, arena_for, checking, phone, starting, token_of
+from tests.storms import bodies_time as bodies
+from tests.storms.arena import Arena, arena_for, checking, starting
 
-JUMPS = [timedelta(seconds=sign * each) for each in (1, 3600, 86_400) for sign in (1, -1)]
 FLOWS = [pytest.param(1, 24, id="small"), pytest.param(50, 2000, id="full", marks=pytest.mark.nightly)]
 """Days, and flows of a day."""
 
@@ -47,36 +46,13 @@ def arena_at(place_of: Callable[[str], Place]) -> Iterator[Make]:
 @each_kind
 def test_a_code_lives_to_the_millisecond(arena_at: Make, kind: str) -> None:
     """V8: at t-1 ms it is right; at t and at t+1 ms it is over, and stays so."""
-    arena, _ = arena_at(kind)
-    for number, (early_ms, outcome) in enumerate([(-1, Approved), (0, Ended), (1, Ended)]):
-        sent = arena.started(phone(number))
-        code = arena.right_code(phone(number))
-        began = arena.clock.now
-        arena.clock.advance(arena.profile.code_lifetime + timedelta(milliseconds=early_ms))
-        assert isinstance(arena.run(checking(token_of(sent), code)), outcome)
-        arena.clock.now = began
-        assert not isinstance(arena.run(checking(token_of(sent), code)), Approved)
+    bodies.codes_live_to_the_millisecond(arena_at(kind)[0])
 
 
 @each_kind
 def test_a_jump_of_the_clock_revives_nothing_and_lengthens_no_wait(arena_at: Make, kind: str) -> None:
     """D8."""
-    arena, _ = arena_at(kind)
-    step = arena.profile.ladder[0]
-    for number, jump in enumerate(JUMPS):
-        used, waiting = phone(2 * number), phone(2 * number + 1)
-        token, code = token_of(arena.started(used)), arena.right_code(used)
-        assert isinstance(arena.run(checking(token, code)), Approved)
-        arena.started(waiting)
-        arena.clock.advance(jump)
-        assert not isinstance(arena.run(checking(token, code)), Approved)
-        told = arena.start(waiting)
-        assert isinstance(told, Wait | Sent)
-        if isinstance(told, Wait):
-            assert told.retry_after_s <= step.total_seconds()
-        assert len(arena.messages(waiting)) <= 1 + (jump > timedelta(0))
-        arena.clock.advance(-jump)
-        assert not isinstance(arena.run(checking(token, code)), Approved)
+    bodies.jumps_revive_nothing(arena_at(kind)[0])
 
 
 @each_kind
@@ -84,30 +60,24 @@ def test_a_jump_of_the_clock_revives_nothing_and_lengthens_no_wait(arena_at: Mak
 def test_nothing_is_left_when_nothing_counts_any_more(arena_at: Make, kind: str, days: int, flows: int) -> None:
     """D10: approved, 25 hours later no row is left; begun and left alone, none after 400 days and an hour."""
     arena, place = arena_at(kind)
-    for _ in range(days):
-        for number in range(flows):
-            token = token_of(arena.started(phone(number)))
-            assert isinstance(arena.run(checking(token, arena.right_code(phone(number)))), Approved)
-        assert lasting(place) == 0
-        arena.clock.advance(hours=25)
-        swept(arena)
-        assert arena.records() == []
-    for number in range(flows):
-        token = token_of(arena.started(phone(number)))
-        match number % 3:
-            case 0:
-                arena.run(checking(token, arena.wrong_code(phone(number))))
-            case 1:
-                arena.run(methodcaller("cancel", token))
-            case _:
-                pass
-    assert lasting(place) == 0
-    arena.clock.advance(hours=25)
-    swept(arena)
-    assert len(arena.records()) == flows, "an unfinished ladder counts for 400 days"
-    arena.clock.advance(days=400)
-    swept(arena)
-    assert arena.run(lambda _engine: arena.store.scan("", 10)) == []
+    bodies.nothing_is_left(arena, days=days, flows=flows, lasting=partial(bodies.endless_keys, place))
+
+
+@pytest.mark.parametrize("kind", ["memory-threads", "memory-tasks"])
+def test_two_approvals_of_one_code_are_caught(place_of: Callable[[str], Place], kind: str) -> None:
+    """T1, of V8."""
+    store, _, colour = kind.partition("-")
+    with arena_for(place_of(store), colour, naive=True) as arena, pytest.raises(AssertionError):
+        bodies.codes_live_to_the_millisecond(arena, parties=32)
+
+
+def test_an_instant_that_stays_where_a_wrong_clock_put_it_is_caught(
+    arena_at: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """T1, of D8."""
+    monkeypatch.setattr(record_clock, "CLOCK_TOLERANCE", timedelta(days=1000))
+    with pytest.raises(AssertionError, match="waits of"):
+        bodies.jumps_revive_nothing(arena_at("memory-threads")[0])
 
 
 def test_a_store_that_sweeps_nothing_is_caught(arena_at: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,22 +89,6 @@ def test_a_store_that_sweeps_nothing_is_caught(arena_at: Make, monkeypatch: pyte
     monkeypatch.setattr(MemoryStore, "sweep", nothing)
     with pytest.raises(AssertionError):
         test_nothing_is_left_when_nothing_counts_any_more(arena_at, "memory-threads", 1, 3)
-
-
-def swept(arena: Arena) -> None:
-    arena.run(lambda _engine: arena.store.sweep(arena.clock.now, limit=10**6))
-
-
-def lasting(place: Place) -> int:
-    """Keys of Redis without a lifetime."""
-    if place.store != "redis":
-        return 0
-    kind: Any = redis.Redis  # whose methods have no types
-    client: Any = kind.from_url(place.address)
-    with client:
-        keys = list(client.scan_iter(f"{place.own}*"))
-        assert keys
-        return sum(client.ttl(key) == -1 for key in keys)
 
 
 @each_kind

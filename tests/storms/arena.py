@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from operator import methodcaller
 from typing import Any, Final, Self, TypeAlias, TypeVar, cast
 
 from otpcore.conformance.yielding import AsyncYieldingStore, YieldingStore
@@ -42,6 +43,7 @@ __all__ = [
     "TaskArena",
     "ThreadArena",
     "arena_for",
+    "cancelling",
     "checking",
     "keys_of",
     "outcomes_of",
@@ -54,7 +56,7 @@ __all__ = [
 
 T = TypeVar("T")
 Call: TypeAlias = Callable[[Any], Any]
-"""Given the engine of either colour; returns a result, or an awaitable of one."""
+"""Given the engine of either colour; returns a result, or an awaitable of one. Those made here can be pickled."""
 
 PEPPER: Final = b"storm pepper of thirty-two bytes" * 2
 
@@ -86,12 +88,14 @@ class Arena(ABC):
         owner: CodeOwner = CodeOwner.CORE,
         profile: Profile = DEFAULT,
         script: Script | None = None,
+        tenant: str = "default",
+        seed: int = 7,
     ) -> None:
         self.clock = MovedClock()
         self.entropy: Callable[[int], bytes] = os.urandom
         self.store = store
         self.profile = profile
-        self.exchange = Exchange(owner=owner, script=script, clock=self.clock, seed=7)
+        self.exchange = Exchange(owner=owner, script=script, clock=self.clock, seed=seed)
         self.settings: dict[str, Any] = {
             "pepper": PEPPER,
             "profile": profile,
@@ -100,6 +104,7 @@ class Arena(ABC):
             "destinations": RegionPolicy(),
             "timeout_s": 8.0,
             "entropy": self._draw,
+            "tenant": tenant,
         }
 
     def _draw(self, size: int) -> bytes:
@@ -123,10 +128,18 @@ class Arena(ABC):
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def on_store(self, name: str, *given: Any, **named: Any) -> Any:
+        """One call of the store."""
+        return self.run(lambda _engine: getattr(self.store, name)(*given, **named))
+
     def records(self) -> list[RecipientRecord]:
         """Of every recipient, in the order of their keys."""
-        page = self.run(lambda _engine: self.store.scan("", 10**6))
+        page = self.on_store("scan", "", 10**6)
         return [RecipientRecord.decode(found.data) for key, found in page if "/r/" in key]
+
+    def sweep(self) -> None:
+        """Drop what is over by the clock."""
+        self.on_store("sweep", self.clock.now, limit=10**6)
 
     # --- what bodies say often ---------------------------------------------------------------
 
@@ -253,17 +266,22 @@ def yielding(store: Any) -> Any:
 
 def starting(number: str, **asked: Any) -> Call:
     """A start."""
-    return lambda engine: engine.start(number, **asked)
+    return methodcaller("start", number, **asked)
 
 
 def resending(token: str, number: str, **asked: Any) -> Call:
     """A resend."""
-    return lambda engine: engine.resend(token, number, **asked)
+    return methodcaller("resend", token, number, **asked)
 
 
 def checking(token: str, code: str, **asked: Any) -> Call:
     """A check."""
-    return lambda engine: engine.check(token, code, **asked)
+    return methodcaller("check", token, code, **asked)
+
+
+def cancelling(token: str) -> Call:
+    """A cancel."""
+    return methodcaller("cancel", token)
 
 
 def keys_of(engine: Any) -> str:
