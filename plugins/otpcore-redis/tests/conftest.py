@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.redis_groups import Cluster, Watched
 from tests.redis_servers import Proxy, Server
-from tests.redis_stores import COLOURS
+from tests.redis_stores import COLOURS, Both
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +51,13 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def proxy(server: Server) -> Iterator[Proxy]:
     with Proxy(server.port) as made:
         yield made
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[..., Both]]:
+    """Opens stores, which are closed after the test, whatever became of it."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *given, **named: stack.enter_context(Both(*given, **named))
 
 
 @pytest.fixture(params=COLOURS)

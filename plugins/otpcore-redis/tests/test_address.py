@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
-from otpcore.errors import ConfigurationError
-from otpcore_redis import RedisSettings
+from otpcore.errors import ConfigurationError, StoreUnavailable
+from otpcore_redis import RedisSettings, primary, settings
 from otpcore_redis.address import Address, address
 from otpcore_redis.settings import build, build_async
 from tests.redis_groups import SERVICE
+from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Server, free_port, needed
 from tests.redis_stores import Both
 
@@ -116,3 +119,52 @@ def test_sentinels_and_primary_are_spoken_to_by_tls(by_tls: str, colour: str) ->
     with Both(colour, by_tls) as store:
         assert isinstance(store.put(colour, b"1"), str)
         assert store("load", colour).data == b"1"
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(by_tls: str, colour: str) -> None:
+    with Both(colour, by_tls.partition("?")[0]) as store, pytest.raises(StoreUnavailable):
+        store("load", colour)
+
+
+def in_clear(*_given: object, **_named: object) -> dict[str, object]:
+    """The defect: the sentinels are spoken to without TLS."""
+    return {}
+
+
+class InClear(primary.PrimaryConnection):
+    """The defect: the primary is spoken to without TLS."""
+
+    def __init__(self, **terms: Any) -> None:
+        super().__init__(**{word: value for word, value in terms.items() if not word.startswith("ssl_")})
+
+
+def unchecked(context: ssl.SSLContext, *given: Any, **named: Any) -> Any:
+    """The defect: whoever answers is believed."""
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return wrap_socket(context, *given, **named)
+
+
+wrap_socket = ssl.SSLContext.wrap_socket
+
+PLANTED = [
+    Planted("sentinels in clear", settings, "_asking", in_clear, test_sentinels_and_primary_are_spoken_to_by_tls),
+    Planted(
+        "primary in clear",
+        primary,
+        "PrimarySSLConnection",
+        InClear,
+        test_sentinels_and_primary_are_spoken_to_by_tls,
+    ),
+    Planted(
+        "not checked",
+        ssl.SSLContext,
+        "wrap_socket",
+        unchecked,
+        test_a_certificate_that_nobody_vouches_for_is_refused,
+    ),
+]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.sentence)
+def test_a_planted_defect_is_caught(planted: Planted, request: pytest.FixtureRequest) -> None:
+    assert is_red(planted, request, colour="blocking")

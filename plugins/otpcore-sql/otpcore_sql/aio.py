@@ -105,7 +105,7 @@ class AsyncSQLStore:
             raise StoreUnavailable(CLOSED)
         if not self._ready:
             await self._prepare()
-        timeout_s = self._dialect.timeout_s
+        timeout_s, prepare = self._dialect.timeout_s, self._dialect.prepare
         async with self._within(self._room, ALL_TAKEN):
             connection, sound, clashes = await self._connection(), True, 0
             step: Any = flow.send
@@ -120,7 +120,7 @@ class AsyncSQLStore:
                     try:
                         if not sound:
                             raise StoreUnavailable(NOT_ASKED)  # noqa: TRY301 # the flow hears of it as of any other
-                        given = await awaited_exchange(connection, statement, params, timeout_s)
+                        given = await awaited_exchange(connection, statement, params, timeout_s, prepare=prepare)
                         step = flow.send
                     except StoreError as error:
                         sound = sound and not isinstance(error, CommitUnknown)

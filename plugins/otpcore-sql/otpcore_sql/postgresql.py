@@ -80,6 +80,7 @@ class PostgreSQL:
     Attributes:
         connecting: what psycopg is given.
         timeout_s: for an answer.
+        prepare: whether a connection prepares its statements on the server.
 
     Raises:
         ConfigurationError: the URL has a word that libpq does not know.
@@ -98,10 +99,11 @@ class PostgreSQL:
             **given,
             "autocommit": True,
             "connect_timeout": math.ceil(settings.timeout_s),
-            "prepare_threshold": None,  # nothing stays on the server, which may be another one behind a PgBouncer
+            "prepare_threshold": None,  # of psycopg's cursors; what is prepared here, `wire` does
         }
         self.prefix = settings.prefix
         self.timeout_s = settings.timeout_s
+        self.prepare = settings.prepare
         self.capabilities = StoreCapabilities(durability=Durability.DISK, multi_process=True, shared=True, batch=True)
 
         def ready(template: str, types: Sequence[int], results: Sequence[int] = ()) -> Statement:
@@ -153,7 +155,7 @@ class PostgreSQL:
 
     def perform(self, connection: Any, statement: Statement, params: Sequence[Any]) -> Answer:
         """See `Dialect.perform`."""
-        return wire.exchange(connection, statement, params, self.timeout_s)
+        return wire.exchange(connection, statement, params, self.timeout_s, prepare=self.prepare)
 
     def after_fork(self) -> None:
         """Nothing but the pool is the parent's."""

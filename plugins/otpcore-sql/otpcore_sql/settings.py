@@ -37,6 +37,10 @@ class SQLSettings(BaseModel):
         default="full", description="of SQLite alone: `normal` survives the process and not the machine's power loss"
     )
 
+    prepare: bool = Field(
+        default=True, description="of PostgreSQL alone: each connection prepares its statements on the server"
+    )
+
     @property
     def path(self) -> Path | None:
         """SQLite's file: a pepper that is made on this machine lies beside it."""

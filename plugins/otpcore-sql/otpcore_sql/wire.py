@@ -1,8 +1,9 @@
 """PostgreSQL's wire, under the cursors of psycopg: one statement out, one answer in, within a time.
 
 A cursor of psycopg costs as much again as the server does for a row by its key, and has no timeout of its own. So the
-statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text. They are
-never prepared on the server: that holds behind a PgBouncer in transaction mode too.
+statements of the store are given to libpq as psycopg wraps it (`psycopg.pq`), parameters beside the text. A connection
+prepares each on the server when it first asks it, on the same trip; where the server turns out not to have it any more,
+as behind a PgBouncer that shares connections, nothing was applied, and this connection goes on without.
 
 Rules of this file: no SQL; what the server's errors mean is decided here. A statement that may have reached the server
 is never called unapplied, but where the server says so itself.
@@ -11,9 +12,11 @@ is never called unapplied, but where the server says so itself.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import select
 import struct
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -53,10 +56,19 @@ ENDED: Final = frozenset({b"FATAL", b"PANIC"})
 and 53100), recovery may find the commit, and apply it."""
 
 
+FORGOTTEN: Final = frozenset({"26000", "42P05", "0A000"})
+"""A prepared statement is not there, is there already, or answers in another form than it did: not applied."""
+
+
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement and how its parameters go over the wire; results come in binary."""
+    """A statement and how its parameters go over the wire; results come in binary.
 
+    Attributes:
+        name: under which it is prepared: the same for whoever has the same text.
+    """
+
+    name: bytes
     text: bytes
     types: tuple[int, ...]
     formats: tuple[int, ...]
@@ -67,7 +79,8 @@ def statement(text: str, types: Sequence[int], results: Sequence[int] = ()) -> S
     """A statement with parameters of these types, `-TYPE` for an array, and columns of these types."""
     oids = tuple(ARRAYS[-each] if each < 0 else each for each in types)
     formats = tuple(0 if each in (TEXT, INT8) else 1 for each in types)
-    return Statement(text.encode(), oids, formats, tuple(results))
+    name = b"otpcore_" + hashlib.sha256(f"{oids} {text}".encode()).hexdigest()[:24].encode()
+    return Statement(name, text.encode(), oids, formats, tuple(results))
 
 
 def array(kind: int, items: Sequence[Any]) -> bytes:
@@ -96,28 +109,30 @@ def is_stale(connection: Any) -> bool:
     return bool(pgconn.status != pq.ConnStatus.OK)
 
 
-def exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float) -> Answer:
+def exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float, *, prepare: bool) -> Answer:
     """Send one statement and read its answer.
 
     Raises:
         Clash, StoreFull, StoreUnavailable, CommitUnknown: see `Dialect.perform`.
     """
     pgconn = connection.pgconn
+    turn = _Turn(connection, asked, params, prepare=prepare)
     until = time.monotonic() + timeout_s
     try:
-        _send(pgconn, asked, params)
-        poll = select.poll()
-        poll.register(pgconn.socket, select.POLLIN)
-        while pgconn.flush():
-            poll.modify(pgconn.socket, select.POLLIN | select.POLLOUT)
-            _ready(poll, until)
-            pgconn.consume_input()
-            poll.modify(pgconn.socket, select.POLLIN)
-        results: list[Any] = []
-        while not _complete(pgconn, results):
-            _ready(poll, until)
-            pgconn.consume_input()
-        return _answer(pgconn, asked, results)
+        while True:
+            turn.send()
+            poll = select.poll()
+            poll.register(pgconn.socket, select.POLLIN)
+            while pgconn.flush():
+                poll.modify(pgconn.socket, select.POLLIN | select.POLLOUT)
+                _ready(poll, until)
+                pgconn.consume_input()
+                poll.modify(pgconn.socket, select.POLLIN)
+            while not turn.is_complete():
+                _ready(poll, until)
+                pgconn.consume_input()
+            if not turn.was_forgotten():
+                return _answer(pgconn, asked, turn.results)
     except (psycopg.Error, OSError) as error:
         raise unanswered(error) from error
 
@@ -128,24 +143,35 @@ def _ready(poll: select.poll, until: float) -> None:
         raise TimeoutError
 
 
-async def awaited_exchange(connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float) -> Answer:
+async def awaited_exchange(
+    connection: Any, asked: Statement, params: Sequence[Any], timeout_s: float, *, prepare: bool
+) -> Answer:
     """`exchange`, awaited."""
     pgconn = connection.pgconn
+    turn = _Turn(connection, asked, params, prepare=prepare)
     loop = asyncio.get_running_loop()
+    until = loop.time() + timeout_s
+    try:
+        while True:
+            await _carried(pgconn, turn, loop, until)
+            if not turn.was_forgotten():
+                return _answer(pgconn, asked, turn.results)
+    except (psycopg.Error, OSError) as error:
+        raise unanswered(error) from error
+
+
+async def _carried(pgconn: Any, turn: _Turn, loop: asyncio.AbstractEventLoop, until: float) -> None:
+    """Send, and take what comes, until all of it has come."""
     fd = -1
     ready: asyncio.Future[None] = loop.create_future()
-    timer = loop.call_later(timeout_s, _settle, ready, TimeoutError())
+    timer = loop.call_at(until, _settle, ready, TimeoutError())
     try:
-        _send(pgconn, asked, params)
+        turn.send()
         fd = pgconn.socket
-        results: list[Any] = []
-        loop.add_reader(fd, _heard, pgconn, ready, results)
+        loop.add_reader(fd, _heard, pgconn, ready, turn)
         if pgconn.flush():
             loop.add_writer(fd, _write, pgconn, ready, loop)
         await ready
-        return _answer(pgconn, asked, results)
-    except (psycopg.Error, OSError) as error:
-        raise unanswered(error) from error
     finally:
         timer.cancel()
         if fd >= 0:
@@ -162,10 +188,10 @@ def _settle(ready: asyncio.Future[None], error: Exception | None) -> None:
         ready.set_exception(error)
 
 
-def _heard(pgconn: Any, ready: asyncio.Future[None], results: list[Any]) -> None:
+def _heard(pgconn: Any, ready: asyncio.Future[None], turn: _Turn) -> None:
     try:
         pgconn.consume_input()
-        if _complete(pgconn, results):
+        if turn.is_complete():
             _settle(ready, None)
     except psycopg.Error as error:
         _settle(ready, error)
@@ -179,21 +205,71 @@ def _write(pgconn: Any, ready: asyncio.Future[None], loop: asyncio.AbstractEvent
         _settle(ready, error)
 
 
-def _send(pgconn: Any, asked: Statement, params: Sequence[Any]) -> None:
-    given = [
-        value.encode() if type(value) is str else b"%d" % value if type(value) is int else value for value in params
-    ]
-    pgconn.send_query_params(asked.text, given, asked.types, asked.formats, 1)
+_PREPARED: weakref.WeakKeyDictionary[Any, set[bytes] | None] = weakref.WeakKeyDictionary()
+"""By connection: the names of what it has prepared, or None where that does not hold."""
 
 
-def _complete(pgconn: Any, results: list[Any]) -> bool:
-    """Take the results that have come; whether that was the last."""
-    while not pgconn.is_busy():
-        result = pgconn.get_result()
-        if result is None:
-            return True
-        results.append(result)
-    return False
+class _Turn:
+    """One statement on its way: as it is, prepared and asked, or asked by its name.
+
+    Attributes:
+        results: of the statement, in the order in which they came; an error of its preparation is among them.
+    """
+
+    def __init__(self, connection: Any, asked: Statement, params: Sequence[Any], *, prepare: bool) -> None:
+        self._connection = connection
+        self._pgconn = connection.pgconn
+        self._asked = asked
+        self._given = [
+            value.encode() if type(value) is str else b"%d" % value if type(value) is int else value for value in params
+        ]
+        self._names: set[bytes] | None = _PREPARED.setdefault(connection, set()) if prepare else None
+        self._prepares = False
+        self.results: list[Any] = []
+
+    def send(self) -> None:
+        """Hand it to libpq; a preparation goes ahead of the statement, and one Sync ends both."""
+        pgconn, asked = self._pgconn, self._asked
+        self._prepares = self._names is not None and asked.name not in self._names
+        self.results = []
+        if self._names is None:
+            pgconn.send_query_params(asked.text, self._given, asked.types, asked.formats, 1)
+            return
+        if self._prepares:
+            pgconn.enter_pipeline_mode()
+            pgconn.send_prepare(asked.name, asked.text, asked.types)
+        pgconn.send_query_prepared(asked.name, self._given, asked.formats, 1)
+        if self._prepares:
+            pgconn.pipeline_sync()
+
+    def is_complete(self) -> bool:
+        """Take the results that have come; whether that was the last."""
+        pgconn = self._pgconn
+        while not pgconn.is_busy():
+            result = pgconn.get_result()
+            if result is None:
+                if not self._prepares or pgconn.status != pq.ConnStatus.OK:
+                    return True
+            elif result.status == pq.ExecStatus.PIPELINE_SYNC:
+                pgconn.exit_pipeline_mode()
+                self._note()
+                return True
+            else:
+                self.results.append(result)
+        return False
+
+    def _note(self) -> None:
+        """It is prepared, whatever the statement said."""
+        if self._names is not None and self.results[0].status == pq.ExecStatus.COMMAND_OK:
+            self._names.add(self._asked.name)
+            del self.results[0]
+
+    def was_forgotten(self) -> bool:
+        """Whether it has to be asked as it is, for what was prepared does not hold on this connection."""
+        if self._names is None or not any(_code(result) in FORGOTTEN for result in self.results):
+            return False
+        self._names = _PREPARED[self._connection] = None
+        return True
 
 
 def _answer(pgconn: Any, asked: Statement, results: list[Any]) -> Answer:
@@ -222,7 +298,7 @@ def _value(kind: int, value: Any) -> Any:
 
 def _refusal(pgconn: Any, found: Any) -> StoreError:
     """What the server's error says of the statement."""
-    code = (found.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode("ascii", "replace")
+    code = _code(found)
     said = (found.error_field(pq.DiagnosticField.MESSAGE_PRIMARY) or b"").decode("utf-8", "replace")
     ended = found.error_field(pq.DiagnosticField.SEVERITY_NONLOCALIZED) in ENDED
     if ended or pgconn.status != pq.ConnStatus.OK or not code or code.startswith(GONE):
@@ -232,6 +308,11 @@ def _refusal(pgconn: Any, found: Any) -> StoreError:
     if code in FULL:
         return _caused(StoreFull(f"PostgreSQL has no room left ({code})."), said)
     return _caused(StoreUnavailable(f"PostgreSQL refused a statement ({code})."), said)
+
+
+def _code(found: Any) -> str:
+    """The SQLSTATE of a result; empty where it is no error of the server's."""
+    return (found.error_field(pq.DiagnosticField.SQLSTATE) or b"").decode("ascii", "replace")
 
 
 def _caused(error: StoreError, said: str) -> StoreError:

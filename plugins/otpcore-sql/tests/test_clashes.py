@@ -127,10 +127,10 @@ def test_who_is_refused_for_others_again_and_again_pauses_and_is_told_that_nothi
         pauses.append(clashes)
         return 0.0
 
-    def clash(*_given: Any) -> Any:
+    def clash(*_given: Any, **_named: Any) -> Any:
         raise Clash("others first")
 
-    async def awaited_clash(*_given: Any) -> Any:
+    async def awaited_clash(*_given: Any, **_named: Any) -> Any:
         clash()
 
     monkeypatch.setattr(flows, "pause_s", pause)

@@ -42,21 +42,29 @@ class Connected:
     status = pq.ConnStatus.OK
 
 
-@pytest.mark.parametrize(
-    ("severity", "code", "meaning"),
-    [
-        ("ERROR", "53100", StoreFull),
-        ("ERROR", "58030", StoreUnavailable),
-        ("ERROR", "25006", StoreUnavailable),
-        ("ERROR", "40001", Clash),
-        ("ERROR", "57P01", CommitUnknown),
-        ("FATAL", "57P01", CommitUnknown),
-        ("FATAL", "25P03", CommitUnknown),
-        ("PANIC", "53100", CommitUnknown),
-        ("PANIC", "58030", CommitUnknown),
-        ("PANIC", "40001", CommitUnknown),
-    ],
-)
+MEANINGS = [
+    ("ERROR", "53100", StoreFull),
+    ("ERROR", "58030", StoreUnavailable),
+    ("ERROR", "25006", StoreUnavailable),
+    ("ERROR", "40001", Clash),
+    ("ERROR", "57P01", CommitUnknown),
+    ("FATAL", "57P01", CommitUnknown),
+    ("FATAL", "25P03", CommitUnknown),
+    ("PANIC", "53100", CommitUnknown),
+    ("PANIC", "58030", CommitUnknown),
+    ("PANIC", "40001", CommitUnknown),
+]
+
+CONFUSED: dict[str, Any] = {
+    "SERIALIZATION": frozenset[str](),
+    "FULL": frozenset[str](),
+    "GONE": "none",
+    "ENDED": frozenset({b"FEHLER", b"PANIK"}),
+}
+"""What `wire` would confuse: a rule of it, and what is in its place. The last one reads the translated word."""
+
+
+@pytest.mark.parametrize(("severity", "code", "meaning"), MEANINGS)
 def test_a_server_or_a_session_that_ends_with_the_error_leaves_the_commit_unknown(
     severity: str, code: str, meaning: type[StoreError]
 ) -> None:
@@ -64,3 +72,16 @@ def test_a_server_or_a_session_that_ends_with_the_error_leaves_the_commit_unknow
     with pytest.raises(StoreError) as refused:
         answer(Connected(), ASKED, [Refused(severity, code)])
     assert type(refused.value) is meaning
+
+
+@pytest.mark.parametrize("rule", CONFUSED)
+def test_each_rule_of_it_is_needed(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T1: without one, some error is told as another."""
+    monkeypatch.setattr(wire, rule, CONFUSED[rule])
+    red = 0
+    for meant in MEANINGS:
+        try:
+            test_a_server_or_a_session_that_ends_with_the_error_leaves_the_commit_unknown(*meant)
+        except AssertionError:
+            red += 1
+    assert red
