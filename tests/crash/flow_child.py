@@ -33,7 +33,7 @@ from tests.crash.flow_torn import CORE_POINTS, World, tries_stay_spent
 from tests.crash.flow_torn import POINTS as CHECK_POINTS
 from tests.crash.log_child import die_before_call
 from tests.crash.openers import OPENERS
-from tests.places import Place
+from tests.places import COLOURS, Place
 from tests.storms.arena import PEPPER, MovedClock, keys_of, phone
 from tests.storms.bodies_checks import most_in_a_day
 from tests.storms.sent_log import LoggedProvider, append, read_log
@@ -84,7 +84,12 @@ def in_fork(action: Callable[[], object]) -> bool:
 def attempt(
     at_place: Place, log: str, colour: str, at: datetime, numbers: Sequence[str], point: str = "", mutant: str = ""
 ) -> None:
-    """Start each number once, and write down what was confirmed; killed at `point` if one is given."""
+    """Start each number once, and write down what was confirmed; killed at `point` if one is given.
+
+    The colour `turns` is one or the other, by the second of `at`.
+    """
+    if colour == "turns":
+        colour = COLOURS[int(at.timestamp()) % 2]
     clock = MovedClock()
     clock.now = at
     deaths = Deaths(

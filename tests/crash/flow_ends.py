@@ -20,7 +20,7 @@ from otpcore.model import SessionStatus
 from otpcore.results import Approved, NotFound, Sent, Status, Wait
 from tests.crash.deadly import Deaths, deadly, die
 from tests.crash.vendor import Vendor
-from tests.places import Place
+from tests.places import COLOURS, Place
 from tests.storms.arena import PEPPER, MovedClock, phone, token_of
 from tests.storms.sent_log import LoggedProvider, read_log
 
@@ -80,6 +80,7 @@ class _Scene:
         self._owner = owner
         self._mutant = mutant
         self._store = place.open()
+        self._deaths = 0
 
     def close(self) -> None:
         self._store.close()
@@ -95,6 +96,7 @@ class _Scene:
         token, first = token_of(sent), code_of(path, number)
         clock.advance(seconds=120)
         asked = {"resend": (token, number), "check": (token, first), "cancel": (token,), "forget": (number,)}
+        self._deaths += 1
         call = partial(self._call, point, path, settings, asked[self._flow])
         assert not self._in_fork(call), f"nothing happened at: {point}"
         before = point == "before commit 1"
@@ -134,9 +136,10 @@ class _Scene:
             after=int(number) if place == "after commit" else 0,
             lazy=self._mutant == "send-then-count",
         )
-        store = deadly(self._place.opened(self._colour), deaths)
+        colour = COLOURS[self._deaths % 2] if self._colour == "turns" else self._colour
+        store = deadly(self._place.opened(colour), deaths)
         provider = self._provider(path, settings["clock"], point)
-        if self._colour == "tasks":
+        if colour == "tasks":
 
             async def run() -> None:
                 await getattr(AsyncEngine(store, provider, **settings), self._flow)(*asked)

@@ -64,8 +64,8 @@ def unswept() -> None:
 
     for kind in (TinyDBStore, SQLStore, RedisStore):
         setattr(kind, "sweep", nothing)  # noqa: B010  # a type checker would refuse the defect
-    for kind in (AsyncSQLStore, AsyncRedisStore):
-        setattr(kind, "sweep", awaited)  # noqa: B010  # likewise
+    for other in (AsyncSQLStore, AsyncRedisStore):
+        setattr(other, "sweep", awaited)  # noqa: B010  # likewise
 
 
 DEFECTS: Final = ("naive", "stopped clocks", "unshifted", "double refund", "unswept")
