@@ -200,19 +200,19 @@ def event(
     *,
     at: datetime,
     key: str = "",
-    number: str = "",
+    address: str = "",
     session: Session | None = None,
     purpose: str = "",
     **detail: str,
 ) -> Event:
-    """A fact for audit log and plugins: pseudonym and last two digits, never a code or a number."""
+    """A fact for audit log and plugins: pseudonym and last two characters, never a code or an address."""
     return Event(
         name=name,
         at=at,
         tenant=setup.tenant,
         purpose=session.purpose if session is not None else purpose,
         recipient_key=key,
-        recipient_tail=mask(number) if number else "",
+        recipient_tail=mask(address) if address else "",
         session=session.id if session is not None else "",
         detail=detail,
     )
