@@ -6,7 +6,7 @@
 Both have `address`, what a provider is given; `identity`, what the record is kept under, together with the `kind`; and
 `region` and `line_type`, "" for a mailbox.
 
-Rules of this file: which kind a text is of, and which channel reaches it; how it is read is in `phone` and `mailbox`.
+Rules of this file: which kind a text is of, and which channel reaches it; how it is read is in `phone` and `mail`.
 Pure, as they are.
 """
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from otpcore.mailbox import EMAIL, MailAddress, canonicalise_address
+from otpcore.mail import EMAIL, MailAddress, canonicalise_address
 from otpcore.phone import PhoneNumber, RegionPolicy, canonicalise, decide_destination
 
 __all__ = ["Recipient", "canonical", "decide_recipient", "wrong_kind"]

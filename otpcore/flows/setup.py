@@ -30,7 +30,7 @@ T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
 """Yields effects, is sent their results, returns a `T`."""
 
-_DIGITS: Final = re.compile(r"\d{4,}")
+_SECRETS: Final = re.compile(r"\d{4,}|.*@.*")
 
 LEASE_MARGIN: Final = timedelta(seconds=5)
 """Beyond the deadline of a provider call, for the commit that settles it."""
@@ -121,7 +121,7 @@ class Setup:
         """
         if purpose not in self.purposes:
             known = ", ".join(sorted(self.purposes))
-            shown = _DIGITS.sub("…", purpose[:40])  # a caller may have swapped the arguments
+            shown = _SECRETS.sub("…", purpose[:40])  # a caller may have swapped the arguments
             raise UnknownPurpose(f"Purpose {shown!r} is not one of this engine's: {known}.")
 
     def source(self, source: str | None) -> str:
