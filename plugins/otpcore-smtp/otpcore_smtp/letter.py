@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email import message_from_bytes
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.policy import SMTP, default
+from email.policy import SMTP, EmailPolicy, default
 from typing import Final
 
 from otpcore.ports import Failure, FailureKind, SendEffect, SendRequest
@@ -22,8 +22,9 @@ from otpcore_smtp.settings import ADDRESS, SmtpSettings
 
 __all__ = ["Letter", "compose"]
 
-POLICY: Final = SMTP.clone(cte_type="7bit")
-"""CRLF, and nothing that needs a server with 8BITMIME."""
+POLICIES: Final = (SMTP.clone(cte_type="7bit"), SMTP.clone(cte_type="7bit", max_line_length=998))
+"""CRLF, and nothing that needs a server with 8BITMIME. Lines as short as they should be, else as long as they may be
+(RFC 5322, section 2.1.1): the library cannot fold a long word of a subject so that it comes back."""
 
 HANDLE: Final = 100
 """Most characters of a handle (`otpcore.ports.Accepted`)."""
@@ -72,16 +73,18 @@ def compose(request: SendRequest, settings: SmtpSettings) -> Letter | Failure:
     if _NO_SUBJECT.search(subject) or _NO_TEXT.search(text):
         return _not_sent(FailureKind.CONTENT_REJECTED, "subject or text holds control characters")
     identity = f"{_left_part(request.send_id)}@{settings.sender_domain}"
-    made = _message(settings, request.recipient, subject, text, identity)
-    body = made.as_bytes()
-    if not _reads_as(body, settings, request.recipient, subject, text):
-        return _not_sent(FailureKind.CONTENT_REJECTED, "subject or text cannot be written as a message")
     handle = identity if len(identity) <= HANDLE else identity.partition("@")[0]
-    return Letter(settings.sender, request.recipient, _LEADING_DOT.sub(b"..", body), handle)
+    for policy in POLICIES:
+        body = _message(policy, settings, request.recipient, subject, text, identity).as_bytes()
+        if _reads_as(body, settings, request.recipient, subject, text):
+            return Letter(settings.sender, request.recipient, _LEADING_DOT.sub(b"..", body), handle)
+    return _not_sent(FailureKind.CONTENT_REJECTED, "subject or text cannot be written as a message")
 
 
-def _message(settings: SmtpSettings, recipient: str, subject: str, text: str, identity: str) -> EmailMessage:
-    made = EmailMessage(policy=POLICY)
+def _message(
+    policy: EmailPolicy, settings: SmtpSettings, recipient: str, subject: str, text: str, identity: str
+) -> EmailMessage:
+    made = EmailMessage(policy=policy)
     made["From"] = Address(settings.sender_name, addr_spec=settings.sender)
     made["To"] = Address(addr_spec=recipient)
     made["Subject"] = subject

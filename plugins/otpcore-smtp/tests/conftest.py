@@ -34,7 +34,7 @@ def driven(colour: Colour) -> Iterator[Callable[..., Driven]]:
 
         def make(port: int, **given: Any) -> Driven:
             terms: dict[str, Any] = {"host": "127.0.0.1", "port": port, "sender": "codes@shop.example", **given}
-            settings = SmtpSettings(**{"security": "none", **terms})
+            settings = SmtpSettings.model_validate({"security": "none", **terms})
             provider = SmtpProvider(settings) if colour == "blocking" else AsyncSmtpProvider(settings)
             return stack.enter_context(Driven(provider, colour, 20.0, lambda: None))
 
