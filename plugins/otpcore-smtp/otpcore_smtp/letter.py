@@ -82,7 +82,7 @@ def compose(request: SendRequest, settings: SmtpSettings) -> Letter | Failure:
 
 
 def _message(
-    policy: EmailPolicy, settings: SmtpSettings, recipient: str, subject: str, text: str, identity: str
+    policy: EmailPolicy[EmailMessage], settings: SmtpSettings, recipient: str, subject: str, text: str, identity: str
 ) -> EmailMessage:
     made = EmailMessage(policy=policy)
     made["From"] = Address(settings.sender_name, addr_spec=settings.sender)

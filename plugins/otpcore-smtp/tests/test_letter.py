@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -52,7 +53,7 @@ plain_text = st.lists(
 
 def request(text: str, subject: str | None, **changed: str) -> SendRequest:
     message = MessageText(text, 1, "login", "en", subject)
-    asked: dict[str, str] = {"send_id": "AbC-1", "recipient": "jo@example.org", "channel": "email", **changed}
+    asked: dict[str, Any] = {"send_id": "AbC-1", "recipient": "jo@example.org", "channel": "email", **changed}
     now = datetime.now(UTC)
     return SendRequest(
         **asked, purpose="login", code="918273", handle=None, expires_at=now, timeout_s=1.0, message=message
@@ -155,6 +156,9 @@ def test_what_is_no_mail_is_refused_before_anything_is_opened(
 
 
 def test_a_header_that_is_concatenated_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unread(*_: object) -> bool:
+        return True
+
     def concatenated(*given: object) -> object:
         _, _, recipient, subject, text, identity = given
 
@@ -168,7 +172,7 @@ def test_a_header_that_is_concatenated_would_be_seen(monkeypatch: pytest.MonkeyP
     import otpcore_smtp.letter as module
 
     monkeypatch.setattr(module, "_message", concatenated)
-    monkeypatch.setattr(module, "_reads_as", lambda *given: True)
+    monkeypatch.setattr(module, "_reads_as", unread)
     monkeypatch.setattr(module, "_NO_SUBJECT", re.compile(r"(?!)"))
     with pytest.raises(AssertionError):
         says_what_was_meant("918273", "Code\r\nBcc: jill@example.org")
