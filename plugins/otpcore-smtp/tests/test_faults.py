@@ -59,30 +59,30 @@ def test_a_server_that_hangs_up(driven: Make, ask: Ask, step: str) -> None:
 
 @pytest.mark.parametrize("step", STEPS)
 def test_a_server_that_falls_silent(driven: Make, ask: Ask, step: str) -> None:
+    """Whether it heard the dot decides: on a busy machine a deadline may pass before."""
     with ScriptedServer(stall=step) as server:
-        answer = driven(server.port).send(ask(text_for(step), timeout_s=1.5))
+        answer = driven(server.port).send(ask(text_for(step), timeout_s=2.0))
     told_rightly(answer, server)
     assert isinstance(answer, Failure)
-    expected = (
-        (FailureKind.TIMEOUT, SendEffect.UNKNOWN) if step == "dot" else (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
-    )
-    assert (answer.kind, answer.effect) == expected
+    unknown, known = (FailureKind.TIMEOUT, SendEffect.UNKNOWN), (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+    assert (answer.kind, answer.effect) == (unknown if server.taken else known)
+    assert step == "dot" or not server.taken
 
 
 @pytest.mark.parametrize("step", [step for step in STEPS if step != "body"])
 def test_a_server_whose_answer_never_ends(driven: Make, ask: Ask, step: str) -> None:
     """Each byte comes in time, and all of them together do not: one deadline is for the whole call."""
     with ScriptedServer(drip=step) as server:
-        answer = driven(server.port).send(ask("Your code is 918273\n", timeout_s=1.5))
+        answer = driven(server.port).send(ask("Your code is 918273\n", timeout_s=2.0))
     told_rightly(answer, server)
     assert isinstance(answer, Failure)
-    assert answer.effect is (SendEffect.UNKNOWN if step == "dot" else SendEffect.NOT_SENT)
+    assert answer.effect is (SendEffect.UNKNOWN if server.taken else SendEffect.NOT_SENT)
 
 
 @pytest.mark.parametrize("said", [b"what?", b"999 no", b"354 more", b"2", b"", b"\xff\xfe", b"250-" + b"x" * 100_000])
 def test_an_answer_to_the_end_that_makes_no_sense_is_unknown(driven: Make, ask: Ask, said: bytes) -> None:
     with ScriptedServer(says={"dot": said}) as server:
-        answer = driven(server.port).send(ask("Your code is 918273\n", timeout_s=1.5))
+        answer = driven(server.port).send(ask("Your code is 918273\n"))
     told_rightly(answer, server)
     assert isinstance(answer, Failure), answer
     assert answer.effect is SendEffect.UNKNOWN
@@ -132,7 +132,7 @@ class Repeating(SmtpProvider):
 def test_a_planted_defect_is_seen(ask: Ask, defect: type[SmtpProvider], fault: Fault) -> None:
     with ScriptedServer(**fault) as server:
         provider = defect(_settings(server.port))
-        answer = provider.send(ask("Your code is 918273\n", timeout_s=1.0))
+        answer = provider.send(ask("Your code is 918273\n", timeout_s=4.0))
     with pytest.raises(AssertionError):
         told_rightly(answer, server)
 

@@ -105,7 +105,7 @@ def test_what_a_server_refuses_was_not_sent_and_is_named(
 def test_a_message_that_was_taken_without_a_word_is_unknown(driven: Make, ask: Ask) -> None:
     with MailServer() as server:
         server.inbox.held.clear()
-        answer = driven(server.port).send(ask(timeout_s=0.6))
+        answer = driven(server.port).send(ask(timeout_s=3.0))
         server.inbox.held.set()
     assert isinstance(answer, Failure), answer
     assert (answer.kind, answer.effect) == (K.TIMEOUT, SendEffect.UNKNOWN)
