@@ -37,6 +37,8 @@ MODULES: Final = (
     "otpcore.errors",
     "otpcore.model",
     "otpcore.phone",
+    "otpcore.mail",
+    "otpcore.recipients",
     "otpcore.settings",
     "otpcore.contract",
     "otpcore.receipts",

@@ -4,7 +4,9 @@
     ├── ConfigurationError          a setting or a combination that cannot be accepted
     │   └── PepperError             no pepper, a short one, or one that the record was not made with
     ├── UsageError (ValueError)     a call that the calling program should not have made
-    │   ├── InvalidNumber           not plainly a phone number
+    │   ├── InvalidRecipient        nobody that a code can be sent to
+    │   │   ├── InvalidNumber       not plainly a phone number
+    │   │   └── InvalidAddress      not plainly an e-mail address
     │   ├── UnknownPurpose          a purpose that the engine was not configured with
     │   └── InvalidIdempotencyKey   fewer than 128 random bits, or unprintable
     ├── StoreError
@@ -20,7 +22,7 @@
     └── ColourError                 a blocking engine was given something that only awaits
 
 Rules of this file: the docstring of a class is its default message; no message ever holds a code or a
-full phone number; nothing here imports anything of the package.
+full phone number or e-mail address; nothing here imports anything of the package.
 """
 
 from __future__ import annotations
@@ -33,8 +35,10 @@ __all__ = [
     "ColourError",
     "CommitUnknown",
     "ConfigurationError",
+    "InvalidAddress",
     "InvalidIdempotencyKey",
     "InvalidNumber",
+    "InvalidRecipient",
     "OtpcoreError",
     "PepperError",
     "PluginError",
@@ -72,8 +76,16 @@ class UsageError(OtpcoreError, ValueError):
     """The call cannot be right, whatever the state of the world."""
 
 
-class InvalidNumber(UsageError):
+class InvalidRecipient(UsageError):
+    """The text is plainly neither a phone number nor an e-mail address."""
+
+
+class InvalidNumber(InvalidRecipient):
     """The text is not plainly a phone number; give it in E.164 (+…), or nationally with its region."""
+
+
+class InvalidAddress(InvalidRecipient):
+    """The text is not plainly an e-mail address; give name@domain and nothing else."""
 
 
 class UnknownPurpose(UsageError):

@@ -2,7 +2,7 @@
 
 `otpcore.hookspecs` re-exports all of them beside the specifications; plugin authors import from there.
 
-Rules of this file: frozen values only. None holds a code or a full number.
+Rules of this file: frozen values only. None holds a code, a full number or an address.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ class SendIntent:
 
     Attributes:
         tenant, purpose, channel: as given to the engine.
-        recipient_key: the keyed pseudonym, not the number.
-        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none.
-        line_type: as `otpcore.phone.LineType`.
+        recipient_key: the keyed pseudonym, not the number or address.
+        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none; "" of an e-mail address.
+        line_type: as `otpcore.phone.LineType`; "" of an e-mail address.
         source: pseudonym of the end user's address or device, where the application gave one.
     """
 
@@ -68,7 +68,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, told after it was committed. Holds no code and no full number.
+    """Something that happened, told after it was committed. Holds no code and no full number or address.
 
     Attributes:
         name: an operation and its result ("start.sent", "check.wrong") or the class of the error that it raised
@@ -78,7 +78,7 @@ class Event:
         at: when, aware UTC.
         tenant, purpose: as given to the engine; purpose is "" where the event has none.
         recipient_key: the keyed pseudonym.
-        recipient_tail: "…" and the last two digits of the number, "" where it was not known.
+        recipient_tail: "…" and the last two characters of the number or address, "" where it was not known.
         session: the session's nonce, "" where the event has none.
         detail: further facts, text to text.
     """

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from otpcore.contract import mask
 from otpcore.errors import ConfigurationError, InvalidNumber
@@ -116,6 +116,8 @@ class PhoneNumber:
     region: str
     line_type: LineType
 
+    kind: ClassVar[str] = "phone"
+
     def __post_init__(self) -> None:
         """Refuse what `canonicalise` would not have made: another spelling is another budget.
 
@@ -124,6 +126,16 @@ class PhoneNumber:
         """
         if _E164.fullmatch(self.e164) is None:
             raise InvalidNumber(f"A PhoneNumber is in E.164, which {mask(self.e164)} is not; use canonicalise().")
+
+    @property
+    def address(self) -> str:
+        """What a provider is given: `e164`."""
+        return self.e164
+
+    @property
+    def identity(self) -> str:
+        """What the recipient's record is kept under: `e164`."""
+        return self.e164
 
     def __repr__(self) -> str:
         return f"PhoneNumber({mask(self.e164)}, region={self.region!r}, line_type={self.line_type.value!r})"

@@ -62,7 +62,7 @@ class ByRecipient:
     """Addresses the live session of a recipient and purpose, where the server keeps no token.
 
     Attributes:
-        number: E.164, or national together with `region`.
+        number: E.164, or national together with `region`; or an e-mail address.
         purpose: one of the engine's.
         region: ISO 3166-1 alpha-2, for a national number.
     """

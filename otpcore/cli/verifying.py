@@ -31,13 +31,17 @@ def _capitals(region: str | None) -> str | None:
     return None if region is None else region.upper()
 
 
-Number = Annotated[str, typer.Argument(help="E.164 (+…), or national together with --region.", show_default=False)]
+Number = Annotated[
+    str,
+    typer.Argument(help="E.164 (+…), or national together with --region; or an e-mail address.", show_default=False),
+]
 Purpose = Annotated[str, typer.Option(help="What is being confirmed, one of OTPCORE_PURPOSES.")]
 Region = Annotated[
     str | None, typer.Option(help="Of a national number, two letters (CM).", metavar="XX", callback=_capitals)
 ]
 Recipient = Annotated[
-    str | None, typer.Option(help="Address the session by its number, where it has no token.", metavar="NUMBER")
+    str | None,
+    typer.Option(help="Address the session by its number or e-mail address, where it has no token.", metavar="NUMBER"),
 ]
 Source = Annotated[str | None, typer.Option(help="The end user's address or device; kept as a pseudonym.")]
 
@@ -46,7 +50,7 @@ def start(
     context: typer.Context,
     number: Number,
     purpose: Purpose = "login",
-    channel: Annotated[str, typer.Option(help="One that the provider serves.")] = "sms",
+    channel: Annotated[str, typer.Option(help="One that the provider serves; email for an address.")] = "sms",
     region: Region = None,
     locale: Annotated[str | None, typer.Option(help="BCP 47, for the provider.")] = None,
     source: Source = None,
@@ -94,7 +98,7 @@ def resend(
     by_recipient: Annotated[bool, typer.Option("--by-recipient", help="The session has no token.")] = False,
     as_json: AsJson = False,
 ) -> int:
-    """Send a code once more. The number is needed again: it is not kept."""
+    """Send a code once more. The number or address is needed again: it is not kept."""
     shell = shell_of(context)
     session = ByRecipient(number, purpose, region) if by_recipient else ask_token(token_file)
     result = _ask(shell, lambda engine: engine.resend(session, number, channel=channel, region=region, source=source))
@@ -108,7 +112,8 @@ def check(
     purpose: Purpose = "login",
     region: Region = None,
     number: Annotated[
-        str | None, typer.Option(help="With a token: the number, where the answer asks for it.", metavar="NUMBER")
+        str | None,
+        typer.Option(help="With a token: the number or address, where the answer asks for it.", metavar="NUMBER"),
     ] = None,
     source: Source = None,
     *,
@@ -154,7 +159,7 @@ def cancel(
 
 
 def forget(context: typer.Context, number: Number, region: Region = None, *, as_json: AsJson = False) -> int:
-    """Erase the sessions of a number. The pseudonymous limits stay until their windows end."""
+    """Erase the sessions of a number or address. The pseudonymous limits stay until their windows end."""
     shell = shell_of(context)
     return _tell(shell, _ask(shell, lambda engine: engine.forget(number, region=region)), as_json=as_json)
 

@@ -205,7 +205,7 @@ class SendRequest:
         locale: BCP 47, or None for the provider's default.
         extra: provider-specific parameters, by the provider's documented names.
         source: pseudonym of where the request came from, for limits of the provider's own; "" when not told.
-        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none; "" when not told.
+        region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none; "" of an address or untold.
         message: what to deliver for a code of the core; None where the provider makes the words.
     """
 

@@ -22,10 +22,11 @@ from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.terms import make_setup, named
 from otpcore.engine.workers import awaited_provider, awaited_store
 from otpcore.messages import DEFAULT_TEMPLATES, Templates
-from otpcore.phone import PhoneNumber, RegionPolicy
+from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import AsyncProvider, AsyncStore, Clock, Provider, Store
 from otpcore.receipts import InboundRequest
+from otpcore.recipients import Recipient
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -115,7 +116,7 @@ class AsyncEngine:
 
     async def start(
         self,
-        recipient: str | PhoneNumber,
+        recipient: str | Recipient,
         *,
         purpose: str = "login",
         channel: str = "sms",
@@ -132,10 +133,9 @@ class AsyncEngine:
         only when the provider says that it did not send.
 
         Args:
-            recipient: E.164, or national together with `region`; or a `PhoneNumber` that was canonicalised before.
-                What is not plainly a number is refused.
+            recipient: E.164, or national with `region`; for "email" an address; or what was canonicalised before.
             purpose: one of the engine's.
-            channel: one that a provider serves: "sms", "call", …
+            channel: one that a provider serves: "sms", "call", …; "email" for an address and for nothing else.
             region: ISO 3166-1 alpha-2, for a national number.
             locale: BCP 47, of the message; one that is not known, or is no tag, is the default.
             source: the end user's address or device; kept as a pseudonym. One source can use only its share
@@ -172,7 +172,7 @@ class AsyncEngine:
     async def resend(
         self,
         session: str | ByRecipient,
-        recipient: str | PhoneNumber | None = None,
+        recipient: str | Recipient | None = None,
         *,
         channel: str | None = None,
         region: str | None = None,
@@ -188,7 +188,7 @@ class AsyncEngine:
 
         Args:
             session: the token, or `ByRecipient`.
-            recipient: the number again, with a token: it is not kept after a call, and must be the session's.
+            recipient: the number or address again, with a token: it is not kept, and must be the session's.
             channel: another channel than the last one.
             region: as for `start`.
             locale: as for `start`.
@@ -222,7 +222,7 @@ class AsyncEngine:
         session: str | ByRecipient,
         code: str,
         *,
-        recipient: str | PhoneNumber | None = None,
+        recipient: str | Recipient | None = None,
         region: str | None = None,
         source: str | None = None,
         extra: Mapping[str, str] = NO_EXTRA,
@@ -235,7 +235,7 @@ class AsyncEngine:
         Args:
             session: the token, or `ByRecipient`.
             code: as the person typed it; nothing is stripped or repaired.
-            recipient: the number, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
+            recipient: the number or address, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
             region: as for `start`.
             source: as for `start`.
             extra: as for `start`, for a code of the provider's own (Twilio: the payment that it confirms).
@@ -259,7 +259,7 @@ class AsyncEngine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Ended` with the status that the session has now, `Refused` when it is not a number, or `NotFound`.
+            `Ended` with the status that the session has now, `Refused` when it is not a recipient, or `NotFound`.
 
         Raises:
             UsageError: an unknown purpose.
@@ -274,7 +274,7 @@ class AsyncEngine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Status`, `Refused` when it is not a number, or `NotFound`.
+            `Status`, `Refused` when it is not a recipient, or `NotFound`.
 
         Raises:
             UsageError: an unknown purpose.
@@ -282,7 +282,7 @@ class AsyncEngine:
         """
         return await self._driver.run("status", flows.status(self._setup, self._draw(), session), session)
 
-    async def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
+    async def forget(self, recipient: str | Recipient, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
 
         Args:
@@ -290,7 +290,7 @@ class AsyncEngine:
             region: as for `start`.
 
         Returns:
-            `Forgotten`, or `Refused` when it is not a number.
+            `Forgotten`, or `Refused` when it is not a recipient.
 
         Raises:
             StoreError: the sessions may still be there.
@@ -298,7 +298,7 @@ class AsyncEngine:
         flow = flows.forget(self._setup, self._draw(), recipient, region=region)
         return await self._driver.run("forget", flow, recipient, "", region)
 
-    async def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
+    async def unlock(self, recipient: str | Recipient, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
 
         Args:
@@ -306,7 +306,7 @@ class AsyncEngine:
             region: as for `start`.
 
         Returns:
-            `Unlocked`, or `Refused` when it is not a number.
+            `Unlocked`, or `Refused` when it is not a recipient.
 
         Raises:
             StoreError: the lock may still be there.

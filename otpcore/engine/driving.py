@@ -33,8 +33,8 @@ from otpcore.engine.bounding import Bounds, Lane, NotStarted
 from otpcore.engine.breaking import Breakers, Change, Probe
 from otpcore.errors import OtpcoreError
 from otpcore.flows import Flow, Setup, claim_scopes, failed
-from otpcore.phone import PhoneNumber
 from otpcore.ports import Cancels, Checks, Clock, ReconcilesCheck, Store, TakesFeedback
+from otpcore.recipients import Recipient
 from otpcore.results import ByRecipient
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class Driver:
         self,
         operation: str,
         flow: Flow[T],
-        about: str | PhoneNumber | ByRecipient,
+        about: str | Recipient | ByRecipient,
         purpose: str = "",
         region: str | None = None,
     ) -> T:
@@ -92,7 +92,7 @@ class Driver:
         Args:
             operation: its name.
             flow: what it does.
-            about: the token, the recipient or the number that it was called with; "" where there is none.
+            about: the token or the recipient that it was called with; "" where there is none.
             purpose: as it was called with.
             region: as it was called with.
         """

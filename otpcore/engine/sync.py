@@ -19,10 +19,11 @@ from otpcore.engine.combining import combined
 from otpcore.engine.driving import Driver
 from otpcore.engine.terms import make_setup, named, refuse_awaiting
 from otpcore.messages import DEFAULT_TEMPLATES, Templates
-from otpcore.phone import PhoneNumber, RegionPolicy
+from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Provider, Store
 from otpcore.receipts import InboundRequest
+from otpcore.recipients import Recipient
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -113,7 +114,7 @@ class Engine:
 
     def start(
         self,
-        recipient: str | PhoneNumber,
+        recipient: str | Recipient,
         *,
         purpose: str = "login",
         channel: str = "sms",
@@ -130,10 +131,9 @@ class Engine:
         only when the provider says that it did not send.
 
         Args:
-            recipient: E.164, or national together with `region`; or a `PhoneNumber` that was canonicalised before.
-                What is not plainly a number is refused.
+            recipient: E.164, or national with `region`; for "email" an address; or what was canonicalised before.
             purpose: one of the engine's.
-            channel: one that a provider serves: "sms", "call", …
+            channel: one that a provider serves: "sms", "call", …; "email" for an address and for nothing else.
             region: ISO 3166-1 alpha-2, for a national number.
             locale: BCP 47, of the message; one that is not known, or is no tag, is the default.
             source: the end user's address or device; kept as a pseudonym. One source can use only its share
@@ -170,7 +170,7 @@ class Engine:
     def resend(
         self,
         session: str | ByRecipient,
-        recipient: str | PhoneNumber | None = None,
+        recipient: str | Recipient | None = None,
         *,
         channel: str | None = None,
         region: str | None = None,
@@ -186,7 +186,7 @@ class Engine:
 
         Args:
             session: the token, or `ByRecipient`.
-            recipient: the number again, with a token: it is not kept after a call, and must be the session's.
+            recipient: the number or address again, with a token: it is not kept, and must be the session's.
             channel: another channel than the last one.
             region: as for `start`.
             locale: as for `start`.
@@ -220,7 +220,7 @@ class Engine:
         session: str | ByRecipient,
         code: str,
         *,
-        recipient: str | PhoneNumber | None = None,
+        recipient: str | Recipient | None = None,
         region: str | None = None,
         source: str | None = None,
         extra: Mapping[str, str] = NO_EXTRA,
@@ -233,7 +233,7 @@ class Engine:
         Args:
             session: the token, or `ByRecipient`.
             code: as the person typed it; nothing is stripped or repaired.
-            recipient: the number, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
+            recipient: the number or address, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
             region: as for `start`.
             source: as for `start`.
             extra: as for `start`, for a code of the provider's own (Twilio: the payment that it confirms).
@@ -257,7 +257,7 @@ class Engine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Ended` with the status that the session has now, `Refused` when it is not a number, or `NotFound`.
+            `Ended` with the status that the session has now, `Refused` when it is not a recipient, or `NotFound`.
 
         Raises:
             UsageError: an unknown purpose.
@@ -272,7 +272,7 @@ class Engine:
             session: the token, or `ByRecipient`.
 
         Returns:
-            `Status`, `Refused` when it is not a number, or `NotFound`.
+            `Status`, `Refused` when it is not a recipient, or `NotFound`.
 
         Raises:
             UsageError: an unknown purpose.
@@ -280,7 +280,7 @@ class Engine:
         """
         return self._driver.run("status", flows.status(self._setup, self._draw(), session), session)
 
-    def forget(self, recipient: str | PhoneNumber, *, region: str | None = None) -> ForgetResult:
+    def forget(self, recipient: str | Recipient, *, region: str | None = None) -> ForgetResult:
         """Erase a recipient's sessions, live or ended; the pseudonymous limits stay until their windows end.
 
         Args:
@@ -288,7 +288,7 @@ class Engine:
             region: as for `start`.
 
         Returns:
-            `Forgotten`, or `Refused` when it is not a number.
+            `Forgotten`, or `Refused` when it is not a recipient.
 
         Raises:
             StoreError: the sessions may still be there.
@@ -296,7 +296,7 @@ class Engine:
         flow = flows.forget(self._setup, self._draw(), recipient, region=region)
         return self._driver.run("forget", flow, recipient, "", region)
 
-    def unlock(self, recipient: str | PhoneNumber, *, region: str | None = None) -> UnlockResult:
+    def unlock(self, recipient: str | Recipient, *, region: str | None = None) -> UnlockResult:
         """Lift a lock that failed checks have set: an operator's command, audited. Ladder and daily cap stay.
 
         Args:
@@ -304,7 +304,7 @@ class Engine:
             region: as for `start`.
 
         Returns:
-            `Unlocked`, or `Refused` when it is not a number.
+            `Unlocked`, or `Refused` when it is not a recipient.
 
         Raises:
             StoreError: the lock may still be there.

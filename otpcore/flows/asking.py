@@ -35,7 +35,7 @@ class Claimed(msgspec.Struct, frozen=True):
     """A try is spent; the provider has to be asked."""
 
     session: Session
-    number: str | None
+    recipient: str | None
 
 
 def ask(
@@ -50,8 +50,8 @@ def ask(
     """Ask the provider about a claimed try, settle it, and say what became of it."""
     session = claimed.session
     terms = setup.providers[session.provider]
-    number = None if session.handle else claimed.number
-    request = CheckRequest(session.handle or None, number, code, setup.timeout_s, extra)
+    recipient = None if session.handle else claimed.recipient
+    request = CheckRequest(session.handle or None, recipient, code, setup.timeout_s, extra)
     answer: CheckAnswer = yield CheckCode(terms.name, request)
     reconciled = False
     if (

@@ -18,18 +18,18 @@ from msgspec.structs import replace
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, is_code, matches
 from otpcore.contract import NO_EXTRA, CodeOwner
-from otpcore.errors import InvalidNumber
+from otpcore.errors import InvalidRecipient
 from otpcore.flows.asking import Claimed, ask, locked_facts, told
-from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
+from otpcore.flows.finding import find_session, following_of, parse_token, tell
 from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, next_of
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
 from otpcore.ledger import approve, checks_left, claim, end
 from otpcore.machine import SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
-from otpcore.phone import PhoneNumber
 from otpcore.policy import decide_check
 from otpcore.receipts import Outcome
+from otpcore.recipients import Recipient, canonical
 from otpcore.results import (
     Approved,
     ByRecipient,
@@ -54,7 +54,7 @@ def check(
     session: str | ByRecipient,
     code: str,
     *,
-    recipient: str | PhoneNumber | None = None,
+    recipient: str | Recipient | None = None,
     region: str | None = None,
     source: str | None = None,
     extra: Mapping[str, str] = NO_EXTRA,
@@ -71,26 +71,27 @@ def check(
         digits = f"{shortest}" if shortest == longest else f"{shortest} to {longest}"
         refused = Refused(Refusal.INVALID_CODE, detail=f"A code is {digits} ASCII digits and nothing else.")
         return (yield from tell(setup, "check", refused, purpose=purpose))
-    if token is None and purpose == "":
-        _compare(setup, None, None, "", code)  # the work of a check, for a session that cannot be
-        return (yield from tell(setup, "check", NotFound()))
-    number: str | None = None
-    if recipient is not None:
+    given: Recipient | None = None
+    if recipient is not None and (token is not None or purpose):
         try:
-            number = canonical(recipient, region).e164
-        except InvalidNumber as error:
+            given = canonical(recipient, region)
+        except InvalidRecipient as error:
             return (yield from tell(setup, "check", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
     if token is not None:
         known = yield from load(token.key)
-        holder = find_session(known.record, token) if number is not None else None
-        if number is not None and holder and not (yield from _is_of(setup, token, known, number)):
+        holder = find_session(known.record, token) if given is not None else None
+        if given is not None and holder and not (yield from _is_of(setup, token, known, given)):
             following = yield from following_of(setup, known, holder)
-            refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another number.")
+            refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another recipient.")
             return (yield from tell(setup, "check", refused, key=token.key))
-    else:
-        known = yield from locate(setup, number or "")
+    elif given is not None:
+        known = yield from locate(setup, given)
         if known.version is None:
             known = yield from load(known.key)
+    else:
+        _compare(setup, None, None, "", code)  # the work of a check, for a session that cannot be
+        return (yield from tell(setup, "check", NotFound()))
+    address = given.address if given is not None else None
     from_ = setup.source(source)
     alive: Session | None = None  # as it was before it ended, with its handle
 
@@ -99,7 +100,7 @@ def check(
         if setup.reports:
             before = _session(record, token, purpose)
             alive = before if before is not None and before.is_live else alive
-        return _try(setup, entropy, token, purpose, code, from_, number, key, record, now)
+        return _try(setup, entropy, token, purpose, code, from_, address, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     found = None if isinstance(outcome, NotFound) else _session(seen.record, token, purpose)
@@ -120,10 +121,10 @@ def _session(record: RecipientRecord, token: Token | None, purpose: str) -> Sess
     return find_session(record, None, purpose) if token is None else record.session(token.session)
 
 
-def _is_of(setup: Setup, token: Token, known: Snapshot, number: str) -> Flow[bool]:
-    if token.key in places(setup, number):
+def _is_of(setup: Setup, token: Token, known: Snapshot, given: Recipient) -> Flow[bool]:
+    if token.key in places(setup, given):
         return True
-    found = yield from locate(setup, number)
+    found = yield from locate(setup, given)
     if found.version is None:
         found = yield from load(found.key)
     return found.key == known.key
@@ -159,7 +160,7 @@ def _try(
     purpose: str,
     code: str,
     source: str,
-    number: str | None,
+    recipient: str | None,
     key: str,
     record: RecipientRecord,
     now: datetime,
@@ -170,7 +171,7 @@ def _try(
     right = _compare(setup, session, token, key, code, now)
     if session is None:
         return record, NotFound()
-    if (before := _applied(setup, record, session, token, operation, number, now)) is not None:
+    if (before := _applied(setup, record, session, token, operation, recipient, now)) is not None:
         return record, before
     if not session.is_live or now >= session.expires_at or not checks_left(record, session, profile):
         status = session.status
@@ -189,10 +190,10 @@ def _try(
         if terms is None:
             detail = f"Provider {session.provider!r}, which made this code, is not configured here."
             return record, Refused(Refusal.MISCONFIGURED, next_of(setup, record, session, now=now), detail)
-        if not session.handle and not (number and terms.capabilities.check_by_recipient):
+        if not session.handle and not (recipient and terms.capabilities.check_by_recipient):
             detail = "The answer to the first send was lost: this check needs the recipient."
             return record, Refused(Refusal.RECIPIENT_NEEDED, next_of(setup, record, session, now=now), detail)
-        return claim(record, session, now=now, check=operation, source=source), Claimed(session, number)
+        return claim(record, session, now=now, check=operation, source=source), Claimed(session, recipient)
     if len(code) != profile.code_digits:
         following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.INVALID_CODE, following, f"A code is {profile.code_digits} ASCII digits.")
@@ -211,7 +212,7 @@ def _applied(
     session: Session,
     token: Token | None,
     operation: str,
-    number: str | None,
+    recipient: str | None,
     now: datetime,
 ) -> CheckResult | Claimed | None:
     """What an earlier commit of this operation has decided, when its answer was lost; None: it was not applied."""
@@ -224,5 +225,5 @@ def _applied(
     if mine.state is CheckState.WRONG:  # a code of the core is compared where its try is spent
         return Wrong(following)
     if session.is_live and mine.state is CheckState.CLAIMED:
-        return Claimed(session, number)
+        return Claimed(session, recipient)
     return Undecided(following) if session.is_live else Ended(session.status, following, session.id)

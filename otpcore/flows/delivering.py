@@ -50,11 +50,11 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
         return _reserve(setup, entropy, wish, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
-    number = wish.number.e164
+    address = wish.recipient.address
     if not isinstance(outcome, Reserved):
         return (
             yield from tell(
-                setup, wish.operation, outcome, key=seen.key, number=number, purpose=wish.purpose, now=seen.now
+                setup, wish.operation, outcome, key=seen.key, address=address, purpose=wish.purpose, now=seen.now
             )
         )
     terms = setup.providers.get(outcome.session.provider, wish.terms)
@@ -62,7 +62,7 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
         terms.name,
         SendRequest(
             send_id=entropy.operation,
-            recipient=number,
+            recipient=address,
             channel=wish.channel,
             purpose=wish.purpose,
             code=outcome.code,
@@ -162,7 +162,7 @@ def _renewed(
             proof=proof_of(token.secret) if token is not None else None,
             owner=terms.owner,
             provider=terms.name,
-            region=wish.number.region,
+            region=wish.recipient.region,
             expires_at=expires_at,
         )
     if made is None:
@@ -202,7 +202,9 @@ def _token_and_code(
     secret = entropy.secret
     if wish.idempotency_key is not None:
         keys = setup.keyring.current
-        secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
+        secret = idempotent_secret(
+            keys, tenant=setup.tenant_id, recipient=wish.recipient.identity, key=wish.idempotency_key
+        )
     return Token(key, entropy.nonce, secret), code
 
 
@@ -260,19 +262,19 @@ def _settle(
     now = seen.now if seen.now is not None else reserved.session.expires_at
     session = seen.record.session(nonce) or reserved.session.but(status=SessionStatus.CANCELED)  # or forgotten
     result = _result(setup, reserved, answer, seen.record, session, now=now, written=written, source=wish.source)
-    key, number = seen.key, wish.number.e164
+    key, address = seen.key, wish.recipient.address
 
     def facts() -> tuple[Event, ...]:
         about = {"provider": terms.name, "channel": wish.channel}
         if isinstance(answer, Failure):
             about |= {"kind": answer.kind.value, "provider_code": answer.provider_code or ""}
         name = f"send.{happened.name.lower()}"
-        sent = event(setup, name, at=now, key=key, number=number, session=session, **about)
+        sent = event(setup, name, at=now, key=key, address=address, session=session, **about)
         if not refunded:
             return (sent,)
-        return sent, event(setup, "refund", at=now, key=key, number=number, session=session, send=entropy.operation)
+        return sent, event(setup, "refund", at=now, key=key, address=address, session=session, send=entropy.operation)
 
-    told = tell(setup, wish.operation, result, key=key, number=number, session=session, facts=facts, now=now)
+    told = tell(setup, wish.operation, result, key=key, address=address, session=session, facts=facts, now=now)
     return (yield from told)
 
 

@@ -11,9 +11,9 @@ from datetime import datetime
 from otpcore.codes import Entropy, Token
 from otpcore.contract import CodeOwner
 from otpcore.effects import CancelCode
-from otpcore.errors import InvalidNumber, StoreError
+from otpcore.errors import InvalidRecipient, StoreError
 from otpcore.events import Event
-from otpcore.flows.finding import canonical, find_session, parse_token, tell
+from otpcore.flows.finding import find_session, parse_token, tell
 from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, transact
@@ -22,8 +22,8 @@ from otpcore.ledger import forget as forgotten
 from otpcore.ledger import unlock as unlocked
 from otpcore.machine import SessionEvent
 from otpcore.model import RecipientRecord, Session
-from otpcore.phone import PhoneNumber
 from otpcore.receipts import Outcome
+from otpcore.recipients import Recipient, canonical
 from otpcore.results import (
     ByRecipient,
     CancelResult,
@@ -111,10 +111,10 @@ def status(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[S
 
 
 def forget(
-    setup: Setup, entropy: Entropy, recipient: str | PhoneNumber, *, region: str | None = None
+    setup: Setup, entropy: Entropy, recipient: str | Recipient, *, region: str | None = None
 ) -> Flow[ForgetResult]:
     """Erase a recipient's sessions; see `Engine.forget`."""
-    known = yield from _of_number(setup, recipient, region)
+    known = yield from _of(setup, recipient, region)
     if isinstance(known, Refused):
         return (yield from tell(setup, "forget", known))
 
@@ -141,10 +141,10 @@ def forget(
 
 
 def unlock(
-    setup: Setup, entropy: Entropy, recipient: str | PhoneNumber, *, region: str | None = None
+    setup: Setup, entropy: Entropy, recipient: str | Recipient, *, region: str | None = None
 ) -> Flow[UnlockResult]:
     """Lift a lock that failures have set; see `Engine.unlock`."""
-    known = yield from _of_number(setup, recipient, region)
+    known = yield from _of(setup, recipient, region)
     if isinstance(known, Refused):
         return (yield from tell(setup, "unlock", known))
 
@@ -162,16 +162,16 @@ def _address(setup: Setup, session: str | ByRecipient) -> Flow[tuple[Token | Non
     """The record that a token or a recipient leads to."""
     if isinstance(session, ByRecipient):
         setup.check_purpose(session.purpose)
-        known = yield from _of_number(setup, session.number, session.region)
+        known = yield from _of(setup, session.number, session.region)
         return known if isinstance(known, Refused) else (None, session.purpose, known)
     token = parse_token(setup, session)
     return NotFound() if token is None else (token, "", (yield from load(token.key)))
 
 
-def _of_number(setup: Setup, recipient: str | PhoneNumber, region: str | None) -> Flow[Snapshot | Refused]:
+def _of(setup: Setup, recipient: str | Recipient, region: str | None) -> Flow[Snapshot | Refused]:
     try:
-        number = canonical(recipient, region)
-    except InvalidNumber as error:
+        found = canonical(recipient, region)
+    except InvalidRecipient as error:
         return Refused(Refusal.INVALID_RECIPIENT, detail=str(error))
-    known = yield from locate(setup, number.e164)
+    known = yield from locate(setup, found)
     return known if known.version is not None else (yield from load(known.key))

@@ -11,13 +11,13 @@ from typing import TypeVar
 
 from otpcore.codes import PROOF, Token, matches, proof_of
 from otpcore.effects import ReadClock, Tell
-from otpcore.errors import InvalidNumber
+from otpcore.errors import InvalidRecipient
 from otpcore.events import Event
 from otpcore.flows.setup import Flow, Setup, event, next_of
 from otpcore.flows.transact import Snapshot, places
 from otpcore.ledger import catch_up
 from otpcore.model import RecipientRecord, Session
-from otpcore.phone import PhoneNumber, canonicalise
+from otpcore.recipients import Recipient, canonical
 from otpcore.results import (
     Approved,
     ByRecipient,
@@ -36,19 +36,10 @@ from otpcore.results import (
     Wait,
 )
 
-__all__ = ["canonical", "failed", "find_session", "following_of", "parse_token", "tell"]
+__all__ = ["failed", "find_session", "following_of", "parse_token", "tell"]
 
 AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult | ReceiptResult
 Result = TypeVar("Result", bound=AnyResult)
-
-
-def canonical(recipient: str | PhoneNumber, region: str | None) -> PhoneNumber:
-    """The number that was given, canonicalised once.
-
-    Raises:
-        InvalidNumber: it is not plainly one.
-    """
-    return recipient if isinstance(recipient, PhoneNumber) else canonicalise(recipient, region=region)
 
 
 def parse_token(setup: Setup, text: object) -> Token | None:
@@ -83,7 +74,7 @@ def tell(
     result: Result,
     *,
     key: str = "",
-    number: str = "",
+    address: str = "",
     purpose: str = "",
     session: Session | None = None,
     facts: Callable[[], tuple[Event, ...]] | None = None,
@@ -98,7 +89,7 @@ def tell(
     def events() -> tuple[Event, ...]:
         name = f"{operation}.{type(result).__name__.lower()}"
         detail = _detail(result)
-        told = event(setup, name, at=at, key=key, number=number, purpose=purpose, session=session, **detail)
+        told = event(setup, name, at=at, key=key, address=address, purpose=purpose, session=session, **detail)
         return (told, *facts()) if facts is not None else (told,)
 
     yield Tell(events)
@@ -109,7 +100,7 @@ def failed(
     setup: Setup,
     operation: str,
     error: BaseException,
-    about: str | PhoneNumber | ByRecipient,
+    about: str | Recipient | ByRecipient,
     purpose: str = "",
     region: str | None = None,
 ) -> Flow[None]:
@@ -119,34 +110,34 @@ def failed(
         setup: of the engine.
         operation: its name.
         error: what it raised.
-        about: the token, the recipient or the number that it was called with.
+        about: the token or the recipient that it was called with.
         purpose: as it was called with.
         region: as it was called with.
     """
     at: datetime = yield ReadClock()
 
     def events() -> tuple[Event, ...]:
-        key, number = _place(setup, about, region)
+        key, address = _place(setup, about, region)
         asked = about.purpose if isinstance(about, ByRecipient) else purpose
-        known = asked if asked in tuple(setup.purposes) else ""  # what else was given may be a number, or no text
+        known = asked if asked in tuple(setup.purposes) else ""  # what else was given may be an address, or no text
         name = f"{operation}.{type(error).__name__.lower()}"
-        return (event(setup, name, at=at, key=key, number=number, purpose=known),)
+        return (event(setup, name, at=at, key=key, address=address, purpose=known),)
 
     yield Tell(events)
 
 
-def _place(setup: Setup, about: str | PhoneNumber | ByRecipient, region: str | None) -> tuple[str, str]:
-    """The pseudonym and the number of whom a call was about; "" for what was not told."""
+def _place(setup: Setup, about: str | Recipient | ByRecipient, region: str | None) -> tuple[str, str]:
+    """The pseudonym and the address of whom a call was about; "" for what was not told."""
     if isinstance(about, ByRecipient):
         return _place(setup, about.number, about.region)
     token = parse_token(setup, about)
     if token is not None:
         return token.key, ""
     try:
-        number = canonical(about, region).e164
-    except InvalidNumber:
+        found = canonical(about, region)
+    except InvalidRecipient:
         return "", ""
-    return places(setup, number)[-1], number
+    return places(setup, found)[-1], found.address
 
 
 def _detail(result: AnyResult) -> dict[str, str]:

@@ -16,15 +16,16 @@ from typing import Final
 from otpcore.codes import Entropy, digest_of
 from otpcore.contract import CodeOwner
 from otpcore.effects import ReadReceipt, Tell
-from otpcore.errors import InvalidNumber, ReceiptRefused, UsageError
+from otpcore.errors import InvalidRecipient, ReceiptRefused, UsageError
 from otpcore.events import Event
-from otpcore.flows.finding import canonical, tell
+from otpcore.flows.finding import tell
 from otpcore.flows.setup import Flow, Setup, event
 from otpcore.flows.transact import load, locate, transact
 from otpcore.ledger import receive
 from otpcore.machine import SendEvent
 from otpcore.model import RecipientRecord, Send, SendState, Session
 from otpcore.receipts import DeliveryEvent, DeliveryState, InboundRequest, Received
+from otpcore.recipients import canonical
 from otpcore.results import ReceiptResult, Refusal, Refused
 
 __all__ = ["receipt"]
@@ -87,11 +88,11 @@ def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -
     if happened is None or told.recipient is None or not told.handle:
         return Fate.IGNORED
     try:
-        number = canonical(told.recipient, None).e164
-    except InvalidNumber:
+        recipient = canonical(told.recipient)
+    except InvalidRecipient:
         return Fate.IGNORED
     digest = digest_of("receipt", provider, told.id)
-    known = yield from locate(setup, number)
+    known = yield from locate(setup, recipient)
     if known.version is None:
         known = yield from load(known.key)
 
@@ -113,7 +114,11 @@ def _apply(setup: Setup, entropy: Entropy, provider: str, told: DeliveryEvent) -
     def facts() -> tuple[Event, ...]:
         about = {"provider": provider, "state": told.state.value, "provider_code": told.provider_code or ""}
         name, at = f"send.{happened.value}", seen.now or session.expires_at
-        return (event(setup, name, at=at, key=seen.key, number=number, session=session, receipt=told.id, **about),)
+        return (
+            event(
+                setup, name, at=at, key=seen.key, address=recipient.address, session=session, receipt=told.id, **about
+            ),
+        )
 
     yield Tell(facts)
     return Fate.APPLIED

@@ -76,7 +76,9 @@ def _token_again(setup: Setup, wish: Wish, key: str, session: Session) -> Token 
     for keys in setup.keyring:
         if wish.idempotency_key is None or session.proof is None:
             return None
-        secret = idempotent_secret(keys, tenant=setup.tenant_id, recipient=wish.number.e164, key=wish.idempotency_key)
+        secret = idempotent_secret(
+            keys, tenant=setup.tenant_id, recipient=wish.recipient.identity, key=wish.idempotency_key
+        )
         if matches(proof_of(secret), session.proof[:PROOF]):
             return Token(key, session.id, secret)
     return None

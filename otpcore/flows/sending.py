@@ -15,16 +15,16 @@ from msgspec import structs
 from otpcore.codes import Entropy, check_idempotency_key
 from otpcore.contract import NO_EXTRA
 from otpcore.effects import AskGuards, ChooseRoute, ReadClock
-from otpcore.errors import InvalidNumber
+from otpcore.errors import InvalidRecipient
 from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
-from otpcore.flows.finding import canonical, find_session, following_of, parse_token, tell
+from otpcore.flows.finding import find_session, following_of, parse_token, tell
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import Snapshot, load, locate, make_way, places
 from otpcore.flows.wish import Wish
 from otpcore.model import Session
-from otpcore.phone import PhoneNumber, decide_destination
+from otpcore.recipients import Recipient, canonical, decide_recipient, wrong_kind
 from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
 
 __all__ = ["resend", "start"]
@@ -35,7 +35,7 @@ Stopped = TypeVar("Stopped", Refused, Wait, Refused | Wait)
 def start(
     setup: Setup,
     entropy: Entropy,
-    recipient: str | PhoneNumber,
+    recipient: str | Recipient,
     *,
     purpose: str = "login",
     channel: str = "sms",
@@ -51,13 +51,16 @@ def start(
     if idempotency_key is not None:
         check_idempotency_key(idempotency_key)
     try:
-        number = canonical(recipient, region)
-    except InvalidNumber as error:
+        to = canonical(recipient, region)
+    except InvalidRecipient as error:
         refused = Refused(Refusal.INVALID_RECIPIENT, detail=str(error))
         return (yield from tell(setup, "start", refused, purpose=purpose))
-    known = yield from locate(setup, number.e164)
+    if (unfit := wrong_kind(to, channel)) is not None:
+        refused = Refused(Refusal.INVALID_RECIPIENT, detail=unfit)
+        return (yield from tell(setup, "start", refused, purpose=purpose))
+    known = yield from locate(setup, to)
     candidates = [name for name, terms in setup.providers.items() if channel in terms.capabilities.channels]
-    hopeless = _no_way(setup, number, channel, candidates)
+    hopeless = _no_way(setup, to, channel, candidates)
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
     route: Sequence[str] = candidates
@@ -65,14 +68,14 @@ def start(
         known = yield from load(known.key)
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
     if setup.plugged and not unguarded:
-        intent = _intent(setup, number, purpose, channel, known.key, source)
+        intent = _intent(setup, to, purpose, channel, known.key, source)
         held = yield from _held(intent)
         if held is not None:
             return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
         route = yield ChooseRoute(intent, candidates)
     wish = Wish(
         operation="start",
-        number=number,
+        recipient=to,
         purpose=purpose,
         channel=channel,
         locale=locale,
@@ -84,7 +87,7 @@ def start(
         terms=setup.providers[route[0]],
         unguarded=unguarded,
     )
-    known = yield from make_way(setup, entropy, number.e164, known)
+    known = yield from make_way(setup, entropy, to, known)
     return (yield from deliver(setup, entropy, wish, known))
 
 
@@ -92,7 +95,7 @@ def resend(
     setup: Setup,
     entropy: Entropy,
     session: str | ByRecipient,
-    recipient: str | PhoneNumber | None = None,
+    recipient: str | Recipient | None = None,
     *,
     channel: str | None = None,
     region: str | None = None,
@@ -113,22 +116,22 @@ def resend(
         if token is None:
             return (yield from tell(setup, "resend", NotFound()))
     if recipient is None:
-        detail = "A resend needs the number again: it is not kept after a call."
+        detail = "A resend needs the recipient again: it is not kept after a call."
         return (yield from tell(setup, "resend", Refused(Refusal.RECIPIENT_NEEDED, detail=detail)))
     try:
-        number = canonical(recipient, region)
-    except InvalidNumber as error:
+        to = canonical(recipient, region)
+    except InvalidRecipient as error:
         return (yield from tell(setup, "resend", Refused(Refusal.INVALID_RECIPIENT, detail=str(error))))
-    known = yield from locate(setup, number.e164)
+    known = yield from locate(setup, to)
     if known.version is None:
         known = yield from load(known.key)
-    if token is not None and token.key not in (known.key, *places(setup, number.e164)):
+    if token is not None and token.key not in (known.key, *places(setup, to)):
         theirs = yield from load(token.key)
         holder = find_session(theirs.record, token)
         if holder is None:  # who does not hold the session learns nothing of it
             return (yield from tell(setup, "resend", NotFound()))
         following = yield from following_of(setup, theirs, holder)
-        refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another number.")
+        refused = Refused(Refusal.RECIPIENT_MISMATCH, following, "This session was started for another recipient.")
         return (yield from tell(setup, "resend", refused, key=token.key))
     found = find_session(known.record, token, purpose)
     if found is None:
@@ -136,19 +139,19 @@ def resend(
     channel = channel or found.channel
     terms = setup.providers.get(found.provider)
     serves = [terms.name] if terms is not None and channel in terms.capabilities.channels else []
-    hopeless = _no_way(setup, number, channel, serves) if found.is_live else None
+    hopeless = _no_way(setup, to, channel, serves) if found.is_live else None
     if hopeless is not None:
         hopeless = yield from _followed(setup, known, found, hopeless)
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
     if setup.plugged and found.is_live and not unguarded:
-        held = yield from _held(_intent(setup, number, found.purpose, channel, known.key, source))
+        held = yield from _held(_intent(setup, to, found.purpose, channel, known.key, source))
         if held is not None:
             held = yield from _followed(setup, known, found, held)
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
     wish = Wish(
         operation="resend",
-        number=number,
+        recipient=to,
         purpose=found.purpose,
         channel=channel,
         locale=locale,
@@ -174,11 +177,13 @@ def _followed(setup: Setup, known: Snapshot, session: Session, answer: Stopped) 
 # --- before the record -----------------------------------------------------------------------
 
 
-def _no_way(setup: Setup, number: PhoneNumber, channel: str, candidates: list[str]) -> Refused | None:
-    """What no wait will change: the destination, or a channel that nobody serves."""
-    denied = decide_destination(number, policy=setup.destinations)
+def _no_way(setup: Setup, to: Recipient, channel: str, candidates: list[str]) -> Refused | None:
+    """What no wait will change: the destination, or a channel that nobody serves, or that cannot reach it."""
+    denied = decide_recipient(to, policy=setup.destinations)
     if denied is not None:
         return Refused(Refusal.DESTINATION_DENIED, detail=denied)
+    if (unfit := wrong_kind(to, channel)) is not None:
+        return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=unfit)
     if not candidates:
         served = sorted({each for terms in setup.providers.values() for each in terms.capabilities.channels})
         detail = f"No provider here serves channel {channel[:20]!r}; there are {', '.join(served)}."
@@ -186,14 +191,14 @@ def _no_way(setup: Setup, number: PhoneNumber, channel: str, candidates: list[st
     return None
 
 
-def _intent(setup: Setup, number: PhoneNumber, purpose: str, channel: str, key: str, source: str | None) -> SendIntent:
+def _intent(setup: Setup, to: Recipient, purpose: str, channel: str, key: str, source: str | None) -> SendIntent:
     return SendIntent(
         tenant=setup.tenant,
         purpose=purpose,
         channel=channel,
         recipient_key=key,
-        region=number.region,
-        line_type=number.line_type.value,
+        region=to.region,
+        line_type=str(to.line_type),
         source=setup.source(source) or None,
     )
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
 """Yields effects, is sent their results, returns a `T`."""
 
-_DIGITS: Final = re.compile(r"\d{4,}")
+_SECRETS: Final = re.compile(r"\d{4,}|.*@.*")
 
 LEASE_MARGIN: Final = timedelta(seconds=5)
 """Beyond the deadline of a provider call, for the commit that settles it."""
@@ -121,7 +121,7 @@ class Setup:
         """
         if purpose not in self.purposes:
             known = ", ".join(sorted(self.purposes))
-            shown = _DIGITS.sub("…", purpose[:40])  # a caller may have swapped the arguments
+            shown = _SECRETS.sub("…", purpose[:40])  # a caller may have swapped the arguments
             raise UnknownPurpose(f"Purpose {shown!r} is not one of this engine's: {known}.")
 
     def source(self, source: str | None) -> str:
@@ -200,19 +200,19 @@ def event(
     *,
     at: datetime,
     key: str = "",
-    number: str = "",
+    address: str = "",
     session: Session | None = None,
     purpose: str = "",
     **detail: str,
 ) -> Event:
-    """A fact for audit log and plugins: pseudonym and last two digits, never a code or a number."""
+    """A fact for audit log and plugins: pseudonym and last two characters, never a code or an address."""
     return Event(
         name=name,
         at=at,
         tenant=setup.tenant,
         purpose=session.purpose if session is not None else purpose,
         recipient_key=key,
-        recipient_tail=mask(number) if number else "",
+        recipient_tail=mask(address) if address else "",
         session=session.id if session is not None else "",
         detail=detail,
     )

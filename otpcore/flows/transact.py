@@ -18,11 +18,11 @@ from otpcore.errors import Busy, CommitUnknown, StoreUnavailable
 from otpcore.flows.setup import Flow, Setup
 from otpcore.ledger import catch_up, gc_at, tidy
 from otpcore.model import SCHEMA, RecipientRecord
+from otpcore.recipients import Recipient
 
 __all__ = ["ATTEMPTS", "EMPTY", "PAUSE_S", "Snapshot", "load", "locate", "make_way", "places", "transact"]
 
 T = TypeVar("T")
-KIND: Final = "phone"
 
 ATTEMPTS: Final = 64
 """A commit loses only against one that spent budget; a record's budget for a day is smaller than this."""
@@ -153,12 +153,12 @@ def _pause(entropy: Entropy, attempt: int) -> float:
     return longest * (entropy.jitter[attempt % len(entropy.jitter)] + 1) / 256
 
 
-def places(setup: Setup, recipient: str) -> tuple[str, ...]:
+def places(setup: Setup, recipient: Recipient) -> tuple[str, ...]:
     """Where the recipient's record may be under each pepper in force, oldest first, the current one last."""
-    return tuple([record_key(keys, setup.tenant_id, KIND, recipient) for keys in setup.keyring])
+    return tuple([record_key(keys, setup.tenant_id, recipient.kind, recipient.identity) for keys in setup.keyring])
 
 
-def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
+def locate(setup: Setup, recipient: Recipient) -> Flow[Snapshot]:
     """Where the recipient's record is, or is to be made; nothing is read unless a pepper is being rotated.
 
     While an old pepper lives, a record under its pseudonym is used where it is.
@@ -171,7 +171,7 @@ def locate(setup: Setup, recipient: str) -> Flow[Snapshot]:
     return Snapshot(current, EMPTY, None)
 
 
-def make_way(setup: Setup, entropy: Entropy, recipient: str, known: Snapshot) -> Flow[Snapshot]:
+def make_way(setup: Setup, entropy: Entropy, recipient: Recipient, known: Snapshot) -> Flow[Snapshot]:
     """Before a record is made while a pepper is being rotated: every old place is made to lead to the new one.
 
     So two engines that start with different peppers still meet in one budget.

@@ -11,7 +11,7 @@ import msgspec
 
 from otpcore.codes import Token
 from otpcore.flows.setup import ProviderTerms
-from otpcore.phone import PhoneNumber
+from otpcore.recipients import Recipient
 
 __all__ = ["Wish"]
 
@@ -21,7 +21,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         operation: "start" or "resend".
-        number, purpose, channel, locale, extra, source, idempotency_key: of the call.
+        recipient, purpose, channel, locale, extra, source, idempotency_key: of the call.
         token: of the session to renew; None for a new one, or one addressed by its recipient.
         by_recipient: the session is addressed by its recipient.
         terms: the provider that is to send.
@@ -29,7 +29,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     operation: str
-    number: PhoneNumber
+    recipient: Recipient
     purpose: str
     channel: str
     locale: str | None

@@ -100,7 +100,7 @@ class Desk(Engine):
 
     def pseudonyms(self, number: PhoneNumber) -> tuple[str, ...]:
         """What stands for the number in records, under each pepper in force, the current one last."""
-        return places(self._setup, number.e164)
+        return places(self._setup, number)
 
     # --- resend records ------------------------------------------------------------------------
 

@@ -46,7 +46,7 @@ __all__ = ["MAGIC_NUMBERS", "Exchange", "Message", "Outcome", "Script", "system_
 
 MAX_SENDS = 5
 MAX_CHECKS = 5
-CHANNELS = frozenset({"sms", "call", "whatsapp"})
+CHANNELS = frozenset({"sms", "call", "whatsapp", "email"})
 
 Outcome = Failure | FailureKind | CheckAnswer | CheckVerdict | Exception
 """What a script may order. A kind or a verdict stands for the plain value of it; an exception is raised;

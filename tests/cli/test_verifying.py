@@ -210,3 +210,22 @@ def test_a_store_that_cannot_be_opened_is_trouble(
     monkeypatch.setenv("OTPCORE_TINYDB_PATH", str(tmp_path / "a file" / "below" / "codes.otpdb"))
     ran = otpcore("start", NUMBER)
     assert (ran.code, ran.out, ran.err.count("\n")) == (Exit.TROUBLE, "", 1)
+
+
+def test_an_address_is_verified_like_a_number(otpcore: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "Jo.Doe@example.org"
+    refused = otpcore("start", address)
+    assert refused.code is Exit.USAGE
+    assert 'channel "email"' in refused.out
+    started = otpcore("start", address, "--channel", "email", "--json")
+    assert started.json["session"]["channel"] == "email"
+    assert otpcore("start", "jo.doe@EXAMPLE.org", "--channel", "email").code is Exit.WAIT
+    monkeypatch.setenv("OTPCORE_TOKEN", started.json["token"])
+    assert otpcore("resend", address).code is Exit.WAIT
+    assert otpcore("check", "--number", address, stdin=other_than(started.sent_code)).code is Exit.NO
+    assert otpcore("unlock", address).code is Exit.OK
+    told = [otpcore("check", stdin=started.sent_code), otpcore("forget", address)]
+    assert [each.code for each in told] == [Exit.OK, Exit.OK]
+    alone = otpcore("start", "jill@example.org", "--channel", "email", "--by-recipient", "--json")
+    assert otpcore("status", "--recipient", "JILL@example.org").code is Exit.OK
+    assert otpcore("check", "--recipient", "jill@example.org", stdin=alone.sent_code).code is Exit.OK

@@ -1,4 +1,4 @@
-"""Every channel through the engine, or as far as the core goes: it knows recipients by number alone."""
+"""Every channel through the engine."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from urllib.parse import parse_qsl
 import pytest
 import requests
 
-from otpcore import Approved, Refused, Sent, Undecided
-from otpcore.ports import Accepted, CheckRequest, CheckVerdict
+from otpcore import Approved, ByRecipient, Refused, Sent, Undecided, Wait
 from otpcore.results import Refusal, Wrong
 from otpcore_twilio.emulator import Emulator, Options, serve
 
@@ -76,19 +75,28 @@ def test_a_carrier_that_does_not_confirm_the_number_is_a_wrong_try(desk: Desks) 
     assert answer.next.checks_left == 4
 
 
-def test_an_address_is_served_by_the_provider_and_not_yet_by_the_core(
-    desk: Desks, emulator: Emulator, a_send: Callable[..., Any]
-) -> None:
+def test_a_code_goes_out_to_an_address(desk: Desks, emulator: Emulator) -> None:
     here = desk(channels=ALL)
-    for to in (EMAIL, PHONE):
-        refused = here.start(to, channel="email")
-        assert isinstance(refused, Refused)
-        assert refused.kind is Refusal.INVALID_RECIPIENT
+    refused = here.start(PHONE, channel="email")
+    assert isinstance(refused, Refused)
+    assert refused.kind is Refusal.INVALID_RECIPIENT
     assert emulator.inbox() == ()
-    sent = here.run(lambda: here.provider.send(a_send(EMAIL, channel="email")))
-    assert isinstance(sent, Accepted)
-    checked = here.run(lambda: here.provider.check(CheckRequest(sent.handle, None, here.codes(EMAIL)[0], 5.0)))
-    assert checked.verdict is CheckVerdict.APPROVED
+    sent = here.start(EMAIL, channel="email")
+    assert isinstance(sent, Sent)
+    assert [(message.to, message.channel) for message in emulator.inbox()] == [(EMAIL, "email")]
+    assert isinstance(here.start("Ann@Example.com", channel="email"), Wait)
+    emulator.clock.advance(150)
+    assert isinstance(here.resend(sent.session.token, EMAIL), Sent)
+    first, second = here.codes(EMAIL)
+    assert first == second, "Twilio sends its own code again"
+    assert isinstance(here.check(sent.session.token, f"{(int(first) + 1) % 10**6:06}"), Wrong)
+    assert isinstance(here.check(sent.session.token, first), Approved)
+
+
+def test_a_session_of_an_address_needs_no_token(desk: Desks) -> None:
+    here = desk(channels=ALL)
+    assert isinstance(here.start(EMAIL, channel="email", by_recipient=True), Sent)
+    assert isinstance(here.check(ByRecipient("ann@EXAMPLE.com"), here.codes(EMAIL)[0]), Approved)
 
 
 def test_a_channel_that_is_not_declared_is_refused_by_the_core(desk: Desks, emulator: Emulator) -> None:
