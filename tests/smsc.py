@@ -275,12 +275,12 @@ class Smsc:
     async def _close(self) -> None:
         assert self._server is not None
         self._server.close()
-        for peer in list(self.peers):
-            peer.writer.transport.abort()
-        others = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in others:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:  # a client may just have come
+            for peer in list(self.peers):
+                peer.writer.transport.abort()
+            await asyncio.wait(others, return_when=asyncio.FIRST_COMPLETED)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = Peer(self, reader, writer)
