@@ -286,7 +286,9 @@ def test_no_more_than_the_smsc_takes_a_second_are_written(line_with: MakeLine, s
     assert len(smsc.submits) == 1
 
 
-@pytest.mark.parametrize("recipient", ["12025550123", "+", "+0123456789", "+1202555012\0", "+１２０２５５５０１２３", ""])
+@pytest.mark.parametrize(
+    "recipient", ["12025550123", "+", "+0123456789", "+1202555012\0", "+１２０２５５５０１２３", ""]
+)
 def test_what_is_no_number_goes_nowhere(line: Line, smsc: Smsc, recipient: str) -> None:
     answer = line.send(request_of(recipient=recipient))
     assert isinstance(answer, Failure)
