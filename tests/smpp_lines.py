@@ -59,9 +59,10 @@ class Line:
     Args:
         colour: "blocking" or "awaited".
         settings: of the provider.
+        make: the awaited provider; the plugin's own by default.
     """
 
-    def __init__(self, colour: str, settings: SmppSettings) -> None:
+    def __init__(self, colour: str, settings: SmppSettings, make: Callable[..., Any] = AsyncSmppProvider) -> None:
         self.colour = colour
         self._pool = ThreadPoolExecutor(64)
         self.provider: Any
@@ -72,7 +73,7 @@ class Line:
             self.loop = asyncio.new_event_loop()
             self._thread = threading.Thread(target=self.loop.run_forever)
             self._thread.start()
-            self.provider = AsyncSmppProvider(settings)
+            self.provider = make(settings)
 
     def begin(self, request: SendRequest) -> Future[Any]:
         if self.loop is None:

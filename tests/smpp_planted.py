@@ -10,9 +10,8 @@ import contextlib
 import logging
 from typing import Any
 
-from aiosmpplib import ESME, NPI, TON, PhoneNumber, SubmitSm, SubmitSmResp
+from aiosmpplib import ESME, NPI, TON, PhoneNumber, SmppMessage, SubmitSm, SubmitSmResp
 from aiosmpplib.hook import AbstractHook
-from aiosmpplib.protocol import SmppMessage
 
 from otpcore.ports import Accepted, CodeOwner, Failure, FailureKind, ProviderCapabilities, SendEffect, SendRequest
 from otpcore_smpp import SmppSettings
@@ -32,7 +31,22 @@ class _Hook(AbstractHook):
         if isinstance(smpp_message, SubmitSmResp) and smpp_message.log_id in self.waiting:
             self.waiting[smpp_message.log_id].set_result(smpp_message)
 
-    async def send_error(self, smpp_message: SmppMessage, error: Exception, client_id: str) -> None: ...
+    async def send_error(self, smpp_message: SmppMessage, error: Exception, client_id: str) -> None:
+        if isinstance(smpp_message, SubmitSm):
+            self.waiting[smpp_message.log_id].set_exception(error)
+
+
+class _Esme(ESME):
+    """Keeps its connections, which it does not close itself."""
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self.opened: list[asyncio.StreamWriter] = []
+
+    async def connect(self) -> None:
+        await super().connect()
+        if self._writer is not None:
+            self.opened.append(self._writer)
 
 
 class LibraryProvider:
@@ -44,7 +58,7 @@ class LibraryProvider:
     def __init__(self, settings: SmppSettings, handler: logging.Handler | None = None, **options: Any) -> None:
         self.capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
         self._hook = _Hook()
-        self.esme = ESME(
+        self.esme = _Esme(
             settings.host,
             settings.port,
             settings.system_id,
@@ -77,5 +91,7 @@ class LibraryProvider:
     async def close(self) -> None:
         if self.running is not None:
             self.running.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, OSError):
                 await self.running
+        for writer in self.esme.opened:
+            writer.transport.abort()

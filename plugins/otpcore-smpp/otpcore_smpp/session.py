@@ -109,7 +109,8 @@ class Session:
     def __post_init__(self) -> None:
         self._window = asyncio.Semaphore(self.settings.window)
         self._receipts: asyncio.Queue[tuple[int, bytes]] = asyncio.Queue(RECEIPTS_WAITING)
-        self.writer.transport.set_write_buffer_limits(0)
+        self._plain = self.writer.transport
+        self._plain.set_write_buffer_limits(0)
 
     @classmethod
     async def open(cls, settings: SmppSettings, tls: ssl.SSLContext | None, delivered: Delivered) -> Session:
@@ -126,10 +127,12 @@ class Session:
             TimeoutError: it took longer than `connect_s`.
         """
         async with asyncio.timeout(settings.connect_s):
-            name = None if tls is None else settings.tls_name or settings.host
-            reader, writer = await asyncio.open_connection(settings.host, settings.port, ssl=tls, server_hostname=name)
+            reader, writer = await asyncio.open_connection(settings.host, settings.port)
             try:
                 session = cls(settings, delivered, reader, writer)
+                if tls is not None:
+                    await writer.start_tls(tls, server_hostname=settings.tls_name or settings.host)
+                    writer.transport.set_write_buffer_limits(1, 0)  # of 0, TLS would never say that it may go on
                 await session._bind()
             except BaseException:
                 writer.transport.abort()
@@ -198,8 +201,13 @@ class Session:
 
     def _keep_nothing(self) -> None:
         """Nobody waits for this message any more: where octets of it are still here, they go nowhere."""
-        if self.writer.transport.get_write_buffer_size():
+        if self._unwritten():
             self.writer.transport.abort()
+
+    def _unwritten(self) -> int:
+        """Octets that are still in this process: over TLS there are two places for them."""
+        size = self._plain.get_write_buffer_size()
+        return size if self.writer.transport is self._plain else size + self.writer.transport.get_write_buffer_size()
 
     async def _pace(self, deadline: float) -> None:
         """Wait for this message's place, where the SMSC takes only so many a second."""
@@ -226,12 +234,13 @@ class Session:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             self._end()
+            self.writer.transport.abort()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            self.writer.transport.abort()
             with contextlib.suppress(OSError, TimeoutError):
-                await asyncio.wait_for(self.writer.wait_closed(), GOODBYE_S)
+                async with asyncio.timeout(GOODBYE_S):
+                    await self.writer.wait_closed()
 
     def leave(self) -> None:
         """Unbind and end."""
@@ -253,11 +262,13 @@ class Session:
         """Ask after each quiet while, and at once when a message had no answer."""
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._doubted.wait(), self.settings.enquire_s)
+                async with asyncio.timeout(self.settings.enquire_s):  # 3.11's `wait_for` may swallow a cancellation
+                    await self._doubted.wait()
             self._doubted.clear()
             self._traffic.clear()
             self._answer(Command.ENQUIRE_LINK, self._take_sequence())
-            await asyncio.wait_for(self._traffic.wait(), self.settings.enquire_answer_s)
+            async with asyncio.timeout(self.settings.enquire_answer_s):
+                await self._traffic.wait()
 
     async def _read(self) -> tuple[pdu.Header, bytes]:
         header = pdu.read_header(await self.reader.readexactly(pdu.HEADER_SIZE))
@@ -307,5 +318,5 @@ class Session:
 
     def _answer(self, command: int, sequence: int, body: bytes = b"", status: int = OK) -> None:
         self.writer.write(pdu.pack(command, sequence, body, status))
-        if self.writer.transport.get_write_buffer_size() > UNREAD:
+        if self._unwritten() > UNREAD:
             self.writer.transport.abort()
