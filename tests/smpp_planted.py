@@ -84,6 +84,8 @@ class LibraryProvider:
             response = await asyncio.wait_for(answer, request.timeout_s)
         except TimeoutError:
             return Failure(FailureKind.TIMEOUT, SendEffect.UNKNOWN)
+        except OSError:
+            return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN)
         finally:
             del self._hook.waiting[request.send_id]
         return Accepted(response.message_id)
