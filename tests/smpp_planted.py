@@ -10,8 +10,16 @@ import contextlib
 import logging
 from typing import Any
 
-from aiosmpplib import ESME, NPI, TON, PhoneNumber, SmppMessage, SubmitSm, SubmitSmResp
-from aiosmpplib.hook import AbstractHook
+from aiosmpplib import (  # type: ignore[import-untyped]  # carries no types
+    ESME,
+    NPI,
+    TON,
+    PhoneNumber,
+    SmppMessage,
+    SubmitSm,
+    SubmitSmResp,
+)
+from aiosmpplib.hook import AbstractHook  # type: ignore[import-untyped]  # carries no types
 
 from otpcore.ports import Accepted, CodeOwner, Failure, FailureKind, ProviderCapabilities, SendEffect, SendRequest
 from otpcore_smpp import SmppSettings
@@ -19,7 +27,7 @@ from otpcore_smpp import SmppSettings
 __all__ = ["LibraryProvider"]
 
 
-class _Hook(AbstractHook):
+class _Hook(AbstractHook):  # type: ignore[misc]  # its base carries no types
     """Gives answers to those who wait for them."""
 
     def __init__(self) -> None:
@@ -36,7 +44,7 @@ class _Hook(AbstractHook):
             self.waiting[smpp_message.log_id].set_exception(error)
 
 
-class _Esme(ESME):
+class _Esme(ESME):  # type: ignore[misc]  # its base carries no types
     """Keeps its connections, which it does not close itself."""
 
     def __init__(self, *given: Any, **options: Any) -> None:

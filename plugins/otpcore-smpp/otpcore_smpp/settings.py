@@ -81,7 +81,7 @@ class SmppSettings(BaseModel):
     reconnect_first_s: float = Field(default=1.0, gt=0, le=60, description="seconds to the first try after a loss")
     reconnect_longest_s: float = Field(default=30.0, gt=0, le=600, description="most seconds between two tries")
     statuses: Annotated[Mapping[int, FailureKind], BeforeValidator(_meanings)] = Field(
-        default_factory=dict, description="what statuses of this SMSC mean: 0x401=quota_exhausted,…"
+        default_factory=dict[int, FailureKind], description="what statuses of this SMSC mean: 0x401=quota_exhausted,…"
     )
 
     @model_validator(mode="after")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from aiosmpplib.codec import GSM7BitCodec
+from aiosmpplib.codec import GSM7BitCodec  # type: ignore[import-untyped]  # carries no types
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -30,7 +30,7 @@ def test_the_alphabet_is_the_standards() -> None:
         ("{}[]~^|\\€\f", 0, bytes.fromhex("1b281b291b3c1b3e1b3d1b141b401b2f1b651b0a")),
         ("ΔΦΓΛΩΠΨΣΘΞ", 0, bytes.fromhex("10121314151617181 91a".replace(" ", ""))),
         ("@£$è_é\n", 0, bytes.fromhex("000102041105 0a".replace(" ", ""))),
-        ("Αα", 8, "Αα".encode("utf-16-be")),
+        ("Ж\u0391", 8, "Ж\u0391".encode("utf-16-be")),
         ("ç", 8, b"\0\xe7"),
         ("`", 8, b"\0`"),
         ("code 😀", 8, "code 😀".encode("utf-16-be")),
@@ -61,10 +61,10 @@ def test_half_a_character_is_refused_and_not_shown() -> None:
         ("a" * 161, False),
         ("a" * 158 + "€", True),
         ("a" * 159 + "€", False),
-        ("α" * 70, True),
-        ("α" * 71, False),
-        ("α" * 68 + "😀", True),
-        ("α" * 69 + "😀", False),
+        ("ж" * 70, True),
+        ("ж" * 71, False),
+        ("ж" * 68 + "😀", True),
+        ("ж" * 69 + "😀", False),
     ],
 )
 def test_a_message_holds_so_much(text: str, fits: bool) -> None:

@@ -81,7 +81,8 @@ class House:
 
     def states(self) -> list[str]:
         """Of the sends, as they are in the store."""
-        records = self.store.db.table("records").all()
+        database: Any = self.store.db
+        records: list[dict[str, Any]] = database.table("records").all()
         return [send.get("state", "accepted") for record in records for send in record["sends"]]
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """Why the link is the plugin's own: what aiosmpplib 0.7.4 does where a code must not be late, lost or shown.
 
-Each test states what the library does, and beside it that the plugin does not. When one goes red with a newer library, look
-again whether it can carry the plugin.
+Each test states what the library does, and beside it that the plugin does not. When one goes red with a newer library,
+look again whether it can carry the plugin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aiosmpplib import ESME, PhoneNumber, SubmitSm
+from aiosmpplib import ESME, PhoneNumber, SubmitSm  # type: ignore[import-untyped]  # carries no types
 
 from otpcore.ports import Accepted, Failure, SendEffect
 from otpcore_smpp import AsyncSmppProvider
@@ -53,7 +53,7 @@ def test_a_message_without_a_link_is_sent_when_there_is_one(either: Line, smsc: 
 
 
 def test_a_vendors_own_status_ends_the_link(either: Line, smsc: Smsc) -> None:
-    """0x401 is as good a refusal as any; the library's table has it not, and every message on the link is lost with it."""
+    """0x401 is as good a refusal as any; the library's table has it not, and what waits on the link is lost with it."""
     smsc.scenario = refuse(0x401)
     answer = either.send(request_of(timeout_s=3.0))
     assert isinstance(answer, Failure)
@@ -97,7 +97,7 @@ def test_parts_of_a_message_end_the_sender(smsc: Smsc) -> None:
     """`auto_message_payload=False`: a name is read before it is bound, and nobody hears of it."""
 
     async def use() -> list[BaseException | None]:
-        esme = ESME("127.0.0.1", smsc.port, "otpcore", "s3cr3t", log_handler=logging.NullHandler())
+        esme: Any = ESME("127.0.0.1", smsc.port, "otpcore", "s3cr3t", log_handler=logging.NullHandler())
         esme._bound.set()
         esme._session_state = esme.bind_mode.session_state
         await esme.broker.enqueue(SubmitSm(short_message="x", auto_message_payload=False))

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
-from aiosmpplib.codec import GSM7BitCodec
-from aiosmpplib.protocol import SmppMessage, SubmitSm
+from aiosmpplib.codec import GSM7BitCodec  # type: ignore[import-untyped]  # carries no types
+from aiosmpplib.protocol import SmppMessage, SubmitSm  # type: ignore[import-untyped]  # carries no types
 
 from otpcore.ports import Accepted, Failure, FailureKind, MessageText, SendEffect, SendRequest
 from otpcore_smpp import pdu
@@ -147,7 +147,7 @@ def test_a_long_message_goes_whole_in_the_payload() -> None:
     assert (seen.short, seen.tlvs, seen.esm_class) == (b"", {0x0424: b"a" * 161}, 0)
 
 
-@pytest.mark.parametrize("text", ["a" * 161, "a" * 152 + "€" * 30, "α" * 66 + "😀" * 40])
+@pytest.mark.parametrize("text", ["a" * 161, "a" * 152 + "€" * 30, "ж" * 66 + "😀" * 40])
 def test_a_long_message_may_go_in_numbered_parts(text: str) -> None:
     request = replace(ends_in(minutes=5), message=MessageText(text, 2, "plain", "en"))
     seen = [parse_submit(1, body) for body in bodies_of(request, long_messages="parts")]
