@@ -20,7 +20,7 @@ from otpcore_smpp.session import BindRefused, Delivered, Session
 from otpcore_smpp.settings import SmppSettings
 from otpcore_smpp.statuses import bind_failure
 
-__all__ = ["Link"]
+__all__ = ["CLOSED", "Link"]
 
 log = logging.getLogger("otpcore_smpp")
 

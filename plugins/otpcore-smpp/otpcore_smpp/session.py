@@ -20,7 +20,7 @@ from otpcore_smpp.pdu import Command, PduError
 from otpcore_smpp.settings import SmppSettings
 from otpcore_smpp.statuses import OK, TRY_LATER, UNKNOWN_COMMAND
 
-__all__ = ["BindRefused", "Lost", "Response", "Session", "Unwritten"]
+__all__ = ["DELIVERERS", "BindRefused", "Delivered", "Lost", "Response", "Session", "Unwritten"]
 
 DELIVERERS: Final = 4
 """Receipts handed to the application at one time."""

@@ -130,7 +130,7 @@ def test_octets_that_are_stuck_here_go_nowhere() -> None:
         thread.start()
         given = settings_of(listener.getsockname()[1], window=1000, reconnect_first_s=60, reconnect_longest_s=60)
         with Line("awaited", given) as line:
-            calls = [line.begin(request_of("a" * 60_000, timeout_s=6.0)) for _ in range(40)]
+            calls = [line.begin(request_of("a" * 60_000, timeout_s=9.0)) for _ in range(110)]
             effects = [call.result(30).effect for call in calls]
             thread.join()
             total = 0
@@ -251,7 +251,7 @@ def test_no_code_no_number_and_no_password_is_shown(
         assert smsc.wait_for(lambda: smsc.answered(sequence) == 0x64 and smsc.answered(broken_one) == 0)
         line.send(request_of(f"{CODE}\ud800"))
         line.send(request_of(recipient=PHONE + "\0"))
-    shown += [repr(line.provider), str(line.provider), repr(vars(line.provider)), repr(line.provider._settings)]
+    shown += [repr(line.provider), str(line.provider), f"{vars(line.provider)!r}", repr(line.provider._settings)]
     shown += [f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in caplog.records]
     everything = "\n".join(shown)
     assert "SMPP link" in everything

@@ -265,9 +265,9 @@ def test_a_message_without_an_answer_has_the_link_asked_at_once(line_with: MakeL
 def test_no_more_than_the_window_is_without_an_answer(line_with: MakeLine, smsc: Smsc) -> None:
     line = line_with(window=2)
     smsc.scenario = silence
-    first = [line.begin(request_of(timeout_s=3.0)) for _ in range(2)]
+    first = [line.begin(request_of(timeout_s=9.0)) for _ in range(2)]
     assert smsc.wait_for(lambda: len(smsc.submits) == 2)
-    for call in [line.begin(request_of(timeout_s=0.3)) for _ in range(4)]:
+    for call in [line.begin(request_of(timeout_s=2.0)) for _ in range(4)]:
         answer = call.result(20)
         assert (answer.kind, answer.effect) == (FailureKind.RATE_LIMITED, SendEffect.NOT_SENT)
     assert {call.result(20).effect for call in first} == {SendEffect.UNKNOWN}
