@@ -91,9 +91,12 @@ async def _keep(pool: httpcore.AsyncConnectionPool) -> AsyncGenerator[None]:
         await pool.aclose()
 
 
-class _AsyncBackend(httpcore.AnyIOBackend):
+class _AsyncBackend(httpcore.AsyncNetworkBackend):
+    def __init__(self) -> None:
+        self._backend: Any = httpcore.AnyIOBackend()
+
     async def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await super().connect_tcp(*args, **kwargs))
+        return _AsyncStream(await self._backend.connect_tcp(*args, **kwargs))
 
 
 class _AsyncStream(httpcore.AsyncNetworkStream):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -92,7 +92,7 @@ def quieten() -> None:
 
 
 @contextlib.contextmanager
-def under_way(timeout_s: float) -> Iterator[Attempt]:
+def under_way(timeout_s: float) -> Generator[Attempt]:
     """A call in this thread or task; what ends it without an answer leaves as NoAnswer."""
     attempt = Attempt(timeout_s)
     token = _current.set(attempt)

@@ -264,10 +264,11 @@ def failure(
 
 
 def _pairs(fields: Fields) -> list[tuple[str, str]]:
-    found: Sequence[tuple[object, object]] = [*(fields.items() if isinstance(fields, Mapping) else fields)]
-    if not all(isinstance(name, str) and isinstance(value, str) for name, value in found):
+    found = cast("list[tuple[object, object]]", [*(fields.items() if isinstance(fields, Mapping) else fields)])
+    pairs = [(name, value) for name, value in found if isinstance(name, str) and isinstance(value, str)]
+    if len(pairs) < len(found):
         raise UnfitRequest("names and values of fields are strings")
-    return cast("list[tuple[str, str]]", found)
+    return pairs
 
 
 def _leaves(document: object) -> Iterator[tuple[str, str]]:

@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -256,9 +256,7 @@ class Checks:
         """The same send of a code of the core, with the core's words."""
         subject = "Your code" if request.channel == "email" else None
         words = MessageText(text, -(-len(text) // 67), "kit", "en", subject)
-        return SendRequest(
-            **{name: getattr(request, name) for name in SendRequest.__slots__} | {"code": self.code, "message": words}
-        )
+        return replace(request, code=self.code, message=words)
 
     def check_request(self, timeout_s: float | None = None) -> CheckRequest:
         """A check that the vendor approves."""

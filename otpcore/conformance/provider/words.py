@@ -37,6 +37,7 @@ _SPECIAL = [
     "😀",
     "\u0627",
 ]
+_PATIENT = (HealthCheck.too_slow, HealthCheck.filter_too_much)
 _BREAKS = ["\r\nX-Kit: 1", "\n", "\r", "\x00", "a\x00b", "a\r\n.\r\nb"]
 
 _inline = st.lists(
@@ -99,7 +100,7 @@ class WordsChecks(Checks):
         request = self.send_request_of_the_core(driven)
         plain = self._plain(driven, server, request)
 
-        @settings(deadline=None, database=None, suppress_health_check=[*HealthCheck])
+        @settings(deadline=None, database=None, suppress_health_check=_PATIENT)
         @given(text=_words)
         def arrives(text: str) -> None:
             outcome, read = self._sent(driven, server, self.with_words(request, text))
@@ -122,7 +123,7 @@ class WordsChecks(Checks):
         plain = self._plain(driven, server, replace(request, locale="en", source="s", region="US"))
         values = st.fixed_dictionaries(dict.fromkeys(("purpose", "locale", "source", "region"), _inline | _hostile))
 
-        @settings(deadline=None, database=None, suppress_health_check=[*HealthCheck])
+        @settings(deadline=None, database=None, suppress_health_check=_PATIENT)
         @given(values=values)
         def adds_nothing(values: dict[str, Any]) -> None:
             outcome, read = self._sent(driven, server, replace(request, **values))
@@ -140,7 +141,7 @@ class WordsChecks(Checks):
         request = self.send_request(driven.provider)
         words = request.message.text if request.message else ""
 
-        @settings(deadline=None, database=None, suppress_health_check=[*HealthCheck])
+        @settings(deadline=None, database=None, suppress_health_check=_PATIENT)
         @given(name=st.sampled_from(self.extras) | _inline, value=_hostile)
         def breaks_nothing(name: str, value: str) -> None:
             assume(value not in words)
