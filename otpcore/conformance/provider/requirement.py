@@ -38,7 +38,7 @@ from otpcore.ports import (
     SendRequest,
 )
 
-__all__ = ["REFUSALS", "TEXT", "Checks", "Claim", "Requirement", "needs", "requirements"]
+__all__ = ["REFUSALS", "SEND_ID", "TEXT", "Checks", "Claim", "Requirement", "needs", "requirements"]
 
 REFUSALS = (400, 403, 404, 422, 429)
 SEND_ID = "0198b5a4-4c3e-7000-8000-000000000001"
