@@ -18,6 +18,7 @@ from otpcore.providers.http_attempt import (
     IDLE_S,
     LARGEST_ANSWER,
     NoAnswer,
+    closing,
     current_attempt,
     quieten,
     stream_arguments,
@@ -88,7 +89,8 @@ async def _keep(pool: httpcore.AsyncConnectionPool) -> AsyncGenerator[None]:
     try:
         yield
     finally:
-        await pool.aclose()
+        with closing():
+            await pool.aclose()
 
 
 class _AsyncBackend(httpcore.AsyncNetworkBackend):

@@ -25,6 +25,7 @@ __all__ = [
     "LARGEST_ANSWER",
     "Attempt",
     "NoAnswer",
+    "closing",
     "current_attempt",
     "quieten",
     "stream_arguments",
@@ -100,6 +101,16 @@ def under_way(timeout_s: float) -> Generator[Attempt]:
         yield attempt
     except Exception as error:  # noqa: BLE001  # sockets, TLS, h11 and httpcore each have their own
         raise attempt.lost(error) from None  # the cause may hold what the vendor said
+    finally:
+        _current.reset(token)
+
+
+@contextlib.contextmanager
+def closing() -> Generator[None]:
+    """Connections are being closed, which is nobody's business either."""
+    token = _current.set(Attempt(1.0))
+    try:
+        yield
     finally:
         _current.reset(token)
 

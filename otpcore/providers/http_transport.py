@@ -29,6 +29,7 @@ from otpcore.providers.http_attempt import (
     LARGEST_ANSWER,
     Attempt,
     NoAnswer,
+    closing,
     current_attempt,
     quieten,
     stream_arguments,
@@ -90,7 +91,8 @@ class Wire:
         """Close the connections. A later exchange opens others."""
         pool = self._pools.pop(os.getpid(), None)
         if pool is not None:
-            pool.close()
+            with closing():
+                pool.close()
 
 
 class _Backend(httpcore.NetworkBackend):

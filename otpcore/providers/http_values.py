@@ -142,7 +142,9 @@ class HttpRequest:
         if query:
             target += f"{'&' if '?' in target else '?'}{query}"
         kind, body = self._body()
-        headers = [("Host", place), *(self.headers.items())]
+        if any(name.lower() in OURS for name in self.headers):
+            raise UnfitRequest("a header of the transport's own was given")
+        headers = [("Host", place), *self.headers.items()]
         if self.auth is not None:
             headers.append(("Authorization", _basic(*self.auth)))
         if kind and not any(name.lower() == "content-type" for name in self.headers):
@@ -188,6 +190,17 @@ class HttpResponse:
         if not isinstance(found, dict):
             raise ValueError("the answer is no JSON object")  # noqa: TRY004  # one error for what cannot be read
         return cast("dict[str, Any]", found)
+
+    def said(self, name: str) -> str | None:
+        """The string or number under this name of the body's JSON object; None where there is none, whatever the body.
+
+        For error codes: a refusal stays one when a proxy put its own page in place of the vendor's words.
+        """
+        try:
+            value = self.document.get(name)
+        except (ValueError, RecursionError):
+            return None
+        return str(value) if isinstance(value, str | int) else None
 
     @property
     def is_success(self) -> bool:
@@ -313,7 +326,7 @@ def _basic(name: str, password: str) -> str:
 
 
 def _header(name: str, value: str) -> tuple[bytes, bytes]:
-    if not _TOKEN.fullmatch(name) or (name.lower() in OURS and name != "Host"):
+    if not _TOKEN.fullmatch(name):
         raise UnfitRequest("a header has a name that it cannot have")
     if not value.isascii() or not value.isprintable() or value != value.strip():
         raise UnfitRequest("a header's value is printable ASCII without space at its ends")

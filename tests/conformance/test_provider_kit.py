@@ -177,7 +177,7 @@ class TakesACancelledSendForNotSent(AsyncDouble):
 class ConcatenatesThePurpose(AsyncDouble):
     def form(self, request: SendRequest) -> dict[str, str]:
         self.tag = request.purpose
-        return super().form(request)
+        return super().form(replace(request, purpose="login"))
 
     def body(self, form: dict[str, str]) -> bytes:
         return super().body(form).replace(b"tag=login", f"tag={getattr(self, 'tag', 'login')}".encode())
@@ -222,7 +222,7 @@ QUICK = "not stall and not drip and not another_process and not value and not pa
         (ShowsTheNumber, "no_code_and_no_number_is_shown", QUICK),
         (ApprovesInAnyCase, "only_the_literal_success_approves", QUICK),
         (ApprovesWhateverTheStatus, "only_the_literal_success_approves", QUICK),
-        (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled or once"),
+        (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled_task or once"),
         (ClosesOnce, "closing_twice_is_harmless", QUICK),
         (ChecksOnlyWhereItSent, "a_handle_is_checked_in_another_process", "handle or json or accepted"),
         (CancelsOnlyWhereItSent, "a_handle_is_cancelled_in_another_process", "handle or json or accepted"),
