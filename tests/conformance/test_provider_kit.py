@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from otpcore.conformance.provider import Ending, ProviderContract
+from otpcore.conformance.provider.requirement import requirements
 from otpcore.ports import (
     Accepted,
     CheckAnswer,
@@ -22,6 +24,7 @@ from otpcore.ports import (
     SendRequest,
 )
 from tests.conformance.provider_doubles import CAPABILITIES, HANDLE, AsyncDouble, DoubleContract, red_checks
+from tests.conformance.test_provider_kit_afterwards import BROKEN as broken_messengers
 
 pytest_plugins = ["pytester"]
 
@@ -202,35 +205,35 @@ QUICK = "not stall and not drip and not another_process and not value and not pa
 """Selects the tests that wait for no timeout, start no process and fuzz no requests."""
 
 
-@pytest.mark.parametrize(
-    ("broken", "check", "selected"),
-    [
-        (RefusesRightCodes, "what_the_vendor_accepts_is_accepted_and_what_it_approves_is_approved", QUICK),
-        (RetriesFirstCall, "a_call_is_made_once_on_the_wire", QUICK),
-        (FollowsRedirects, "a_call_is_made_once_on_the_wire", QUICK),
-        (RetriesUsedConnections, "a_call_on_a_used_connection_is_made_once", QUICK),
-        (TakesCutForNotSent, "a_call_without_a_usable_answer_is_unknown", QUICK),
-        (TakesServerErrorForWrong, "a_call_without_a_usable_answer_is_unknown", QUICK),
-        (TakesRefusedConnectionForUnknown, "a_refused_connection_is_not_sent", QUICK),
-        (TakesThrottlingForUnknown, "a_refusal_by_the_vendor_is_not_sent", QUICK),
-        (TakesWrongCredentialsForTransient, "wrong_credentials_are_a_misconfiguration", QUICK),
-        (BoundsEachRead, "a_call_returns_within_its_deadline", "drip-body or stall"),
-        (MakesHandleOfBytes, "a_handle_survives_json", QUICK),
-        (KeepsLifetimeToItself, "what_is_declared_is_implemented", QUICK),
-        (LogsTheCode, "no_code_and_no_number_is_shown", QUICK),
-        (RaisesTheNumber, "no_code_and_no_number_is_shown", QUICK),
-        (ShowsTheNumber, "no_code_and_no_number_is_shown", QUICK),
-        (ApprovesInAnyCase, "only_the_literal_success_approves", QUICK),
-        (ApprovesWhateverTheStatus, "only_the_literal_success_approves", QUICK),
-        (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled_task or once"),
-        (ClosesOnce, "closing_twice_is_harmless", QUICK),
-        (ChecksOnlyWhereItSent, "a_handle_is_checked_in_another_process", "handle or json or accepted"),
-        (CancelsOnlyWhereItSent, "a_handle_is_cancelled_in_another_process", "handle or json or accepted"),
-        (TakesACancelledSendForNotSent, "a_cancelled_send_is_unknown_and_keeps_its_step", "cancelled or once"),
-        (ConcatenatesThePurpose, "no_value_can_add_to_a_request", "value or parameter or json or accepted"),
-        (PutsParametersIntoHeaders, "no_parameter_can_break_a_line", "value or parameter or json or accepted"),
-    ],
-)
+BROKEN = [
+    (RefusesRightCodes, "what_the_vendor_accepts_is_accepted_and_what_it_approves_is_approved", QUICK),
+    (RetriesFirstCall, "a_call_is_made_once_on_the_wire", QUICK),
+    (FollowsRedirects, "a_call_is_made_once_on_the_wire", QUICK),
+    (RetriesUsedConnections, "a_call_on_a_used_connection_is_made_once", QUICK),
+    (TakesCutForNotSent, "a_call_without_a_usable_answer_is_unknown", QUICK),
+    (TakesServerErrorForWrong, "a_call_without_a_usable_answer_is_unknown", QUICK),
+    (TakesRefusedConnectionForUnknown, "a_refused_connection_is_not_sent", QUICK),
+    (TakesThrottlingForUnknown, "a_refusal_by_the_vendor_is_not_sent", QUICK),
+    (TakesWrongCredentialsForTransient, "wrong_credentials_are_a_misconfiguration", QUICK),
+    (BoundsEachRead, "a_call_returns_within_its_deadline", "drip-body or stall"),
+    (MakesHandleOfBytes, "a_handle_survives_json", QUICK),
+    (KeepsLifetimeToItself, "what_is_declared_is_implemented", QUICK),
+    (LogsTheCode, "no_code_and_no_number_is_shown", QUICK),
+    (RaisesTheNumber, "no_code_and_no_number_is_shown", QUICK),
+    (ShowsTheNumber, "no_code_and_no_number_is_shown", QUICK),
+    (ApprovesInAnyCase, "only_the_literal_success_approves", QUICK),
+    (ApprovesWhateverTheStatus, "only_the_literal_success_approves", QUICK),
+    (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled_task or once"),
+    (ClosesOnce, "closing_twice_is_harmless", QUICK),
+    (ChecksOnlyWhereItSent, "a_handle_is_checked_in_another_process", "handle or json or accepted"),
+    (CancelsOnlyWhereItSent, "a_handle_is_cancelled_in_another_process", "handle or json or accepted"),
+    (TakesACancelledSendForNotSent, "a_cancelled_send_is_unknown_and_keeps_its_step", "cancelled or once"),
+    (ConcatenatesThePurpose, "no_value_can_add_to_a_request", "value or parameter or json or accepted"),
+    (PutsParametersIntoHeaders, "no_parameter_can_break_a_line", "value or parameter or json or accepted"),
+]
+
+
+@pytest.mark.parametrize(("broken", "check", "selected"), BROKEN)
 def test_a_broken_provider_fails_exactly_the_check_that_it_breaks(
     broken: type[AsyncDouble], check: str, selected: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -240,3 +243,28 @@ def test_a_broken_provider_fails_exactly_the_check_that_it_breaks(
         "TestBroken", (DoubleContract,), {"awaited": broken, "colours": (colour,), "patience_s": patience_s}
     )
     assert red_checks(contract, selected, pytester, monkeypatch) == {f"test_{check}"}
+
+
+@pytest.mark.parametrize(
+    "scenarios",
+    [
+        {},
+        {**DoubleContract.scenarios, "stall": Ending.UNKNOWN},
+        {**DoubleContract.scenarios, "cut": Ending.ANY},
+        {"stall": Ending.SILENT, "cut": Ending.UNKNOWN, "no": Ending.NOT_SENT},
+        {"stall": Ending.SILENT, "cut": Ending.UNKNOWN, "who": Ending.MISCONFIGURED},
+    ],
+)
+def test_a_vendor_that_does_not_misbehave_proves_nothing(
+    scenarios: dict[str, Ending], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = type("TestBroken", (DoubleContract,), {"scenarios": scenarios, "colours": ("blocking",)})
+    red = red_checks(contract, "can_misbehave or closing", pytester, monkeypatch)
+    assert red == {"test_the_vendor_of_the_tests_can_misbehave"}
+
+
+def test_every_check_has_a_provider_that_fails_it() -> None:
+    """The tables of this module and of the one about receipts and words name each check of the kit."""
+    red = {check for _, check, _ in BROKEN} | {check for _, checks in broken_messengers for check in checks}
+    red |= {"the_vendor_of_the_tests_can_misbehave"}
+    assert {f"test_{check}" for check in red} == {each.name for each in requirements(ProviderContract)}

@@ -243,28 +243,28 @@ FUZZED = "whatever_the_words_hold_the_vendor_reads_them"
 AFTERWARDS = "(outcome or receipt or vendor_says or did_not_sign or tampered or words) and not stall and not drip"
 
 
-@pytest.mark.parametrize(
-    ("broken", "checks"),
-    [
-        (DropsTheLineOfTheBrowser, {VERBATIM}),
-        (CrashesWithoutWords, {WORDLESS}),
-        (ConcatenatesTheWords, {FUZZED}),
-        (TellsAnotherHandle, {ONCE}),
-        (ReportsTwice, {REPORTED, UNANSWERED}),
-        (ReportsNothing, {REPORTED, UNANSWERED}),
-        (AnswersWithTheStatus, {REPORTED, UNANSWERED}),
-        (TakesSilenceForYes, {UNANSWERED}),
-        (MistakesUndelivered, {READ}),
-        (ShowsTheNumberInIds, {READ, ONCE}),
-        (NumbersItsEvents, {REPEATED, TAMPERED, ONCE}),
-        (HearsEachEventOnce, {REPEATED, ONCE}),
-        (TakesUnsigned, {UNSIGNED}),
-        (SignsTheUrlAlone, {TAMPERED}),
-        (ReadsAMegabyte, {LARGE}),
-        (EchoesTheBody, {UNSIGNED, TAMPERED, LARGE}),
-        (EchoesTheSignature, {UNSIGNED, TAMPERED, LARGE}),
-    ],
-)
+BROKEN = [
+    (DropsTheLineOfTheBrowser, {VERBATIM}),
+    (CrashesWithoutWords, {WORDLESS}),
+    (ConcatenatesTheWords, {FUZZED}),
+    (TellsAnotherHandle, {ONCE}),
+    (ReportsTwice, {REPORTED, UNANSWERED}),
+    (ReportsNothing, {REPORTED, UNANSWERED}),
+    (AnswersWithTheStatus, {REPORTED, UNANSWERED}),
+    (TakesSilenceForYes, {UNANSWERED}),
+    (MistakesUndelivered, {READ}),
+    (ShowsTheNumberInIds, {READ, ONCE}),
+    (NumbersItsEvents, {REPEATED, TAMPERED, ONCE}),
+    (HearsEachEventOnce, {REPEATED, ONCE}),
+    (TakesUnsigned, {UNSIGNED}),
+    (SignsTheUrlAlone, {TAMPERED}),
+    (ReadsAMegabyte, {LARGE}),
+    (EchoesTheBody, {UNSIGNED, TAMPERED, LARGE}),
+    (EchoesTheSignature, {UNSIGNED, TAMPERED, LARGE}),
+]
+
+
+@pytest.mark.parametrize(("broken", "checks"), BROKEN)
 def test_a_broken_provider_fails_exactly_the_checks_that_it_breaks(
     broken: type[AsyncMessenger], checks: set[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
