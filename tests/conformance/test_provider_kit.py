@@ -24,7 +24,7 @@ from otpcore.ports import (
     SendRequest,
 )
 from tests.conformance.provider_doubles import CAPABILITIES, HANDLE, AsyncDouble, DoubleContract, red_checks
-from tests.conformance.test_provider_kit_afterwards import BROKEN as broken_messengers
+from tests.conformance.test_provider_kit_afterwards import BROKEN as BROKEN_MESSENGERS
 
 pytest_plugins = ["pytester"]
 
@@ -265,6 +265,6 @@ def test_a_vendor_that_does_not_misbehave_proves_nothing(
 
 def test_every_check_has_a_provider_that_fails_it() -> None:
     """The tables of this module and of the one about receipts and words name each check of the kit."""
-    red = {check for _, check, _ in BROKEN} | {check for _, checks in broken_messengers for check in checks}
+    red = {check for _, check, _ in BROKEN} | {check for _, checks in BROKEN_MESSENGERS for check in checks}
     red |= {"the_vendor_of_the_tests_can_misbehave"}
     assert {f"test_{check}" for check in red} == {each.name for each in requirements(ProviderContract)}
