@@ -10,6 +10,8 @@ from otpcore.ports import AsyncProvider, Provider
 
 __all__ = ["through_workers"]
 
+THREADS = 8
+
 OPTIONAL = ("check", "cancel", "reconcile_check", "report_outcome", "parse_receipt")
 
 
@@ -20,4 +22,4 @@ def through_workers(provider: Provider) -> AsyncProvider:
     """
     lacking = [name for name in OPTIONAL if not callable(getattr(provider, name, None))]
     kind: type[AwaitedProvider] = type("AwaitedProvider", (AwaitedProvider,), dict.fromkeys(lacking))
-    return kind(provider)
+    return kind(provider, THREADS)
