@@ -52,6 +52,7 @@ MODULES: Final = (
     "otpcore.stores.tinydb",
     "otpcore.providers.console",
     "otpcore.providers.fake",
+    "otpcore.providers.http",
 )
 """The public modules, in the order of the index."""
 

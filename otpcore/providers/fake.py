@@ -26,9 +26,11 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore.ports import Outcome as ReportedOutcome
-from otpcore.providers.fake_exchange import MAGIC_NUMBERS, Exchange, Message, Outcome, Script, system_clock
+from otpcore.providers.fake_exchange import Exchange, Message, Script, system_clock
+from otpcore.providers.fake_magic import DELIVERIES, MAGIC_NUMBERS, Outcome, Vanished
 
 __all__ = [
+    "DELIVERIES",
     "MAGIC_NUMBERS",
     "AsyncFakeProvider",
     "Exchange",
@@ -37,6 +39,7 @@ __all__ = [
     "Message",
     "Outcome",
     "Script",
+    "Vanished",
     "otpcore_providers",
 ]
 
@@ -79,6 +82,10 @@ class _Fake:
     def receipt(self, message: Message, state: DeliveryState, *, at: datetime | None = None) -> InboundRequest:
         """What the vendor would POST about one of its messages, signed; without `at` it does not say when."""
         return self.exchange.receipts.of(message.handle, message.recipient, state, at=at)
+
+    def due_receipts(self) -> tuple[InboundRequest, ...]:
+        """What the vendor would POST by now of messages to `DELIVERIES`, oldest first; each is given out once."""
+        return self.exchange.due_receipts()
 
     def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
         """See `ReadsReceipts.parse_receipt`."""

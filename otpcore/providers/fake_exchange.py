@@ -5,9 +5,9 @@ handle and code, the fifth send is the last, the sixth check is not compared, an
 ends the verification and the next send opens a new one. With `owner=CodeOwner.CORE` it only delivers, and each message
 has a handle of its own. In both cases it hears outcomes, and a test orders the receipts that it sends.
 
-What happens to a call is decided in this order: the script, the magic numbers, the behaviour above. A
+What happens to a call is decided in this order: the script, the magic numbers (`fake_magic`), the behaviour above. A
 scripted failure whose effect is UNKNOWN means that the message did leave and only the answer was lost: the
-harder of the two cases.
+harder of the two cases. `Vanished` is the other one.
 
 Rules of this file: state changes under one lock, and the caller's code (scripts) runs outside it; no I/O,
 no wait; the clock and the seed are given.
@@ -21,7 +21,6 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 from otpcore.ports import (
     Accepted,
@@ -33,6 +32,7 @@ from otpcore.ports import (
     Failure,
     FailureKind,
     FailureScope,
+    InboundRequest,
     ProviderCapabilities,
     ProviderLimit,
     ResendSemantics,
@@ -40,27 +40,17 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore.ports import Outcome as ReportedOutcome
+from otpcore.providers.fake_magic import DELIVERIES, MAGIC_NUMBERS, Outcome, Vanished
 from otpcore.providers.fake_receipts import Receipts
 
-__all__ = ["MAGIC_NUMBERS", "Exchange", "Message", "Outcome", "Script", "system_clock"]
+__all__ = ["Exchange", "Message", "Outcome", "Script", "system_clock"]
 
 MAX_SENDS = 5
 MAX_CHECKS = 5
 CHANNELS = frozenset({"sms", "call", "whatsapp", "email"})
 
-Outcome = Failure | FailureKind | CheckAnswer | CheckVerdict | Exception
-"""What a script may order. A kind or a verdict stands for the plain value of it; an exception is raised;
-an outcome that does not fit the call (a verdict for a send) leaves it to the ordinary behaviour."""
-
 Script = Callable[[SendRequest | CheckRequest], Outcome | None] | Mapping[str, Outcome]
 """Asked at every send and check: a function of the request, or outcomes by recipient. None: ordinary."""
-
-MAGIC_NUMBERS: Mapping[str, Outcome] = MappingProxyType(
-    {f"+13035550{100 + n}": kind for n, kind in enumerate(FailureKind)}
-    | {f"+13035550{150 + n}": verdict for n, verdict in enumerate(CheckVerdict)}
-)
-"""+1 303-555-0100 and on: sends fail with each `FailureKind`, in the order of their definition;
-+1 303-555-0150 and on: checks are answered with each `CheckVerdict`. 555-01xx are reserved for fiction."""
 
 _UNKNOWN_KINDS = frozenset({FailureKind.TIMEOUT, FailureKind.INTERNAL})
 
@@ -122,6 +112,18 @@ def _capabilities(owner: CodeOwner, lifetime: timedelta) -> ProviderCapabilities
     )
 
 
+def _failure(ordered: Outcome | None) -> Failure | None:
+    """The failure of a send that was ordered; None where another outcome was, or none."""
+    match ordered:
+        case Failure() as failure:
+            return failure
+        case FailureKind() as kind:
+            effect = SendEffect.UNKNOWN if kind in _UNKNOWN_KINDS else SendEffect.NOT_SENT
+            return Failure(kind, effect, "ordered by the script or a magic number")
+        case _:
+            return None
+
+
 class Exchange:
     """The vendor behind the fake: live verifications, the outbox, counts of calls. Thread-safe.
 
@@ -155,6 +157,7 @@ class Exchange:
         self._live: dict[str, _Verification] = {}
         self._recipients: dict[str, str] = {}
         self._outbox: list[Message] = []
+        self._due: list[InboundRequest] = []
         self._reported: list[tuple[str, ReportedOutcome]] = []
         self._calls: Counter[str] = Counter()
 
@@ -190,7 +193,10 @@ class Exchange:
         """See `Provider.send`."""
         with self._lock:
             self._calls["send"] += 1
-        failure = self._ordered_failure(request)
+        ordered = self._ordered(request, request.recipient)
+        if isinstance(ordered, Vanished):
+            return Failure(ordered.kind, SendEffect.UNKNOWN, "nothing left, and nobody knows")
+        failure = _failure(ordered)
         with self._lock:
             if failure is not None and failure.effect is SendEffect.NOT_SENT:
                 return failure
@@ -225,6 +231,12 @@ class Exchange:
             self._end(live)
             return True
 
+    def due_receipts(self) -> tuple[InboundRequest, ...]:
+        """What the vendor would POST by now of messages to `DELIVERIES`, oldest first; each is given out once."""
+        with self._lock:
+            due, self._due = tuple(self._due), []
+            return due
+
     @property
     def reported(self) -> tuple[tuple[str, ReportedOutcome], ...]:
         """What it was told became of its messages: handle and outcome, oldest first."""
@@ -257,16 +269,6 @@ class Exchange:
             raise ordered
         return ordered
 
-    def _ordered_failure(self, request: SendRequest) -> Failure | None:
-        match self._ordered(request, request.recipient):
-            case Failure() as failure:
-                return failure
-            case FailureKind() as kind:
-                effect = SendEffect.UNKNOWN if kind in _UNKNOWN_KINDS else SendEffect.NOT_SENT
-                return Failure(kind, effect, "ordered by the script or a magic number")
-            case _:
-                return None
-
     def _deliver(self, request: SendRequest, lost: Failure | None) -> Accepted | Failure:
         """Put the message in the outbox; `lost` is then answered instead of the acceptance."""
         now = self._clock()
@@ -296,6 +298,8 @@ class Exchange:
         text = request.message.text if request.message is not None else None
         message = Message(request.recipient, code, request.channel, request.send_id, request.purpose, handle, now, text)
         self._outbox.append(message)
+        if (state := DELIVERIES.get(request.recipient)) is not None:
+            self._due.append(self.receipts.of(handle, request.recipient, state))
         return lost or Accepted(handle, native=message)
 
     def _open(self, recipient: str, now: datetime) -> _Verification:

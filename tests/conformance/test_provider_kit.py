@@ -1,149 +1,32 @@
-"""The provider kit passes a sound provider and bites: each broken one fails exactly the check that it breaks.
-
-The double speaks to its vendor with asyncio streams, one connection for each call, in both colours; each broken
-double changes one thing.
-"""
+"""The provider kit passes a sound provider and bites: each broken one fails exactly the check that it breaks."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
-import sys
-import types
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, ClassVar, cast
-from urllib.parse import urlencode, urlsplit
+from multiprocessing import parent_process
+from typing import Any
 
 import pytest
 
-from otpcore.conformance.provider import ProviderContract, WireAnswer, WireRequest
+from otpcore.conformance.provider import Ending, ProviderContract
+from otpcore.conformance.provider.requirement import requirements
 from otpcore.ports import (
     Accepted,
     CheckAnswer,
     CheckRequest,
     CheckVerdict,
-    CodeOwner,
     Failure,
     FailureKind,
-    ProviderCapabilities,
     SendEffect,
     SendRequest,
 )
+from tests.conformance.provider_doubles import CAPABILITIES, HANDLE, AsyncDouble, DoubleContract, red_checks
+from tests.conformance.test_provider_kit_afterwards import BROKEN as BROKEN_MESSENGERS
 
 pytest_plugins = ["pytester"]
-
-HANDLE = "ver-0001"
-CAPABILITIES = ProviderCapabilities(
-    frozenset({CodeOwner.PROVIDER}), frozenset({"sms"}), code_lifetime=timedelta(seconds=600), simulated=True
-)
-
-
-class AsyncDouble:
-    """A sound provider, awaited."""
-
-    capabilities = CAPABILITIES
-
-    def __init__(self, origin: str) -> None:
-        parts = urlsplit(origin)
-        self.host, self.port = str(parts.hostname), parts.port
-        self.calls = 0
-
-    async def send(self, request: SendRequest) -> Accepted | Failure:
-        record = logging.makeLogRecord({"name": "double", "levelno": logging.DEBUG, "msg": "sending"})
-        record.thread = int(f"14{ProviderContract.code}000")  # as unlucky as a sound one can be
-        logging.getLogger("double").handle(record)
-        sent, status, document = await self.ask("/send", {"to": request.recipient}, request.timeout_s)
-        return self.sort_send(request, sent, status, document)
-
-    async def check(self, request: CheckRequest) -> CheckAnswer:
-        form = {"handle": request.handle or "", "code": request.code}
-        _, status, document = await self.ask("/check", form, request.timeout_s)
-        return self.sort_check(status, document)
-
-    async def close(self) -> None:
-        pass
-
-    def sort_send(self, request: SendRequest, sent: bool, status: int, document: Any) -> Accepted | Failure:
-        if status == 201 and isinstance(document, dict):
-            return Accepted(self.handle())
-        if 400 <= status < 500:
-            kind = FailureKind.MISCONFIGURED if status == 401 else FailureKind.INVALID_RECIPIENT
-            return Failure(kind, SendEffect.NOT_SENT)
-        return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN if sent else SendEffect.NOT_SENT)
-
-    def sort_check(self, status: int, document: Any) -> CheckAnswer:
-        if status != 200 or not isinstance(document, dict):
-            return CheckAnswer(CheckVerdict.UNKNOWN)
-        status_word: object = cast("dict[str, object]", document).get("status")
-        return CheckAnswer(CheckVerdict.APPROVED if status_word == "approved" else CheckVerdict.UNKNOWN)
-
-    def handle(self) -> Any:
-        return HANDLE
-
-    async def ask(self, path: str, form: dict[str, str], timeout_s: float) -> tuple[bool, int, Any]:
-        """Whether bytes left, the status (0: none) and the document (None: none)."""
-        self.calls += 1
-        sent = False
-        try:
-            async with asyncio.timeout(timeout_s):
-                reader, writer = await asyncio.open_connection(self.host, self.port)
-                try:
-                    sent = True
-                    return await self.exchange(reader, writer, path, urlencode(form).encode())
-                finally:
-                    writer.close()
-        except (OSError, ValueError, asyncio.IncompleteReadError, IndexError):
-            return sent, 0, None
-
-    async def exchange(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
-    ) -> tuple[bool, int, Any]:
-        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
-        writer.write(head.encode() + body)
-        return await self.read(reader)
-
-    async def read(self, reader: asyncio.StreamReader) -> tuple[bool, int, Any]:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
-        length = next(int(line.split(":")[1]) for line in head if line.lower().startswith("content-length"))
-        return True, int(head[0].split()[1]), json.loads(await reader.readexactly(length))
-
-
-class Double:
-    """The same, blocking."""
-
-    def __init__(self, twin: AsyncDouble) -> None:
-        self.twin = twin
-        self.capabilities = twin.capabilities
-
-    def send(self, request: SendRequest) -> Accepted | Failure:
-        return asyncio.run(self.twin.send(request))
-
-    def check(self, request: CheckRequest) -> CheckAnswer:
-        return asyncio.run(self.twin.check(request))
-
-    def close(self) -> None:
-        asyncio.run(self.twin.close())
-
-    def __repr__(self) -> str:
-        return repr(self.twin)
-
-
-class DoubleContract(ProviderContract):
-    handle = HANDLE
-    awaited: ClassVar[type[AsyncDouble]] = AsyncDouble
-
-    def make(self, origin: str) -> Double:
-        return Double(self.awaited(origin))
-
-    def make_async(self, origin: str) -> AsyncDouble:
-        return self.awaited(origin)
-
-    def answer(self, request: WireRequest) -> WireAnswer:
-        if request.path == "/send":
-            return WireAnswer.of_json(201, {"id": HANDLE})
-        return WireAnswer.of_json(200, {"status": "approved" if request.form["code"] == self.code else "no"})
 
 
 class TestSoundDouble(DoubleContract):
@@ -273,51 +156,115 @@ class ClosesOnce(AsyncDouble):
         self.closed = True
 
 
-QUICK = "not stall and not drip"
-"""Selects the tests that wait for no timeout."""
+class ChecksOnlyWhereItSent(AsyncDouble):
+    """Its verifications are in the memory of the process that sent."""
+
+    async def check(self, request: CheckRequest) -> CheckAnswer:
+        answer = await super().check(request)
+        return answer if parent_process() is None else CheckAnswer(CheckVerdict.UNKNOWN)
 
 
-@pytest.mark.parametrize(
-    ("broken", "check", "selected"),
-    [
-        (RefusesRightCodes, "what_the_vendor_accepts_is_accepted_and_what_it_approves_is_approved", QUICK),
-        (RetriesFirstCall, "a_call_is_made_once_on_the_wire", QUICK),
-        (FollowsRedirects, "a_call_is_made_once_on_the_wire", QUICK),
-        (RetriesUsedConnections, "a_call_on_a_used_connection_is_made_once", QUICK),
-        (TakesCutForNotSent, "a_call_without_a_usable_answer_is_unknown", QUICK),
-        (TakesServerErrorForWrong, "a_call_without_a_usable_answer_is_unknown", QUICK),
-        (TakesRefusedConnectionForUnknown, "a_refused_connection_is_not_sent", QUICK),
-        (TakesThrottlingForUnknown, "a_refusal_by_the_vendor_is_not_sent", QUICK),
-        (TakesWrongCredentialsForTransient, "wrong_credentials_are_a_misconfiguration", QUICK),
-        (BoundsEachRead, "a_call_returns_within_its_deadline", "drip-body or stall"),
-        (MakesHandleOfBytes, "a_handle_survives_json", QUICK),
-        (KeepsLifetimeToItself, "what_is_declared_is_implemented", QUICK),
-        (LogsTheCode, "no_code_and_no_number_is_shown", QUICK),
-        (RaisesTheNumber, "no_code_and_no_number_is_shown", QUICK),
-        (ShowsTheNumber, "no_code_and_no_number_is_shown", QUICK),
-        (ApprovesInAnyCase, "only_the_literal_success_approves", QUICK),
-        (ApprovesWhateverTheStatus, "only_the_literal_success_approves", QUICK),
-        (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled or once"),
-        (ClosesOnce, "closing_twice_is_harmless", QUICK),
-    ],
-)
+class CancelsOnlyWhereItSent(AsyncDouble):
+    async def cancel(self, handle: str, timeout_s: float) -> bool:
+        return await super().cancel(handle, timeout_s) and parent_process() is None
+
+
+class TakesACancelledSendForNotSent(AsyncDouble):
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        try:
+            return await super().send(request)
+        except asyncio.CancelledError:
+            return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+
+
+class ConcatenatesThePurpose(AsyncDouble):
+    def form(self, request: SendRequest) -> dict[str, str]:
+        self.tag = request.purpose
+        return super().form(replace(request, purpose="login"))
+
+    def body(self, form: dict[str, str]) -> bytes:
+        return super().body(form).replace(b"tag=login", f"tag={getattr(self, 'tag', 'login')}".encode())
+
+
+class PutsParametersIntoHeaders(AsyncDouble):
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        self.extra = request.extra
+        return await super().send(request)
+
+    async def exchange(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, path: str, body: bytes
+    ) -> tuple[bool, int, Any]:
+        kit = getattr(self, "extra", {}).get("kit", "")
+        head = f"POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nX-Kit: {kit}\r\n"
+        kind = "Content-Type: application/x-www-form-urlencoded"
+        writer.write(f"{head}{kind}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
+        return await self.read(reader)
+
+
+QUICK = "not stall and not drip and not another_process and not value and not parameter"
+"""Selects the tests that wait for no timeout, start no process and fuzz no requests."""
+
+
+BROKEN = [
+    (RefusesRightCodes, "what_the_vendor_accepts_is_accepted_and_what_it_approves_is_approved", QUICK),
+    (RetriesFirstCall, "a_call_is_made_once_on_the_wire", QUICK),
+    (FollowsRedirects, "a_call_is_made_once_on_the_wire", QUICK),
+    (RetriesUsedConnections, "a_call_on_a_used_connection_is_made_once", QUICK),
+    (TakesCutForNotSent, "a_call_without_a_usable_answer_is_unknown", QUICK),
+    (TakesServerErrorForWrong, "a_call_without_a_usable_answer_is_unknown", QUICK),
+    (TakesRefusedConnectionForUnknown, "a_refused_connection_is_not_sent", QUICK),
+    (TakesThrottlingForUnknown, "a_refusal_by_the_vendor_is_not_sent", QUICK),
+    (TakesWrongCredentialsForTransient, "wrong_credentials_are_a_misconfiguration", QUICK),
+    (BoundsEachRead, "a_call_returns_within_its_deadline", "drip-body or stall"),
+    (MakesHandleOfBytes, "a_handle_survives_json", QUICK),
+    (KeepsLifetimeToItself, "what_is_declared_is_implemented", QUICK),
+    (LogsTheCode, "no_code_and_no_number_is_shown", QUICK),
+    (RaisesTheNumber, "no_code_and_no_number_is_shown", QUICK),
+    (ShowsTheNumber, "no_code_and_no_number_is_shown", QUICK),
+    (ApprovesInAnyCase, "only_the_literal_success_approves", QUICK),
+    (ApprovesWhateverTheStatus, "only_the_literal_success_approves", QUICK),
+    (LeavesATaskBehind, "a_cancelled_task_closes_cleanly", "cancelled_task or once"),
+    (ClosesOnce, "closing_twice_is_harmless", QUICK),
+    (ChecksOnlyWhereItSent, "a_handle_is_checked_in_another_process", "handle or json or accepted"),
+    (CancelsOnlyWhereItSent, "a_handle_is_cancelled_in_another_process", "handle or json or accepted"),
+    (TakesACancelledSendForNotSent, "a_cancelled_send_is_unknown_and_keeps_its_step", "cancelled or once"),
+    (ConcatenatesThePurpose, "no_value_can_add_to_a_request", "value or parameter or json or accepted"),
+    (PutsParametersIntoHeaders, "no_parameter_can_break_a_line", "value or parameter or json or accepted"),
+]
+
+
+@pytest.mark.parametrize(("broken", "check", "selected"), BROKEN)
 def test_a_broken_provider_fails_exactly_the_check_that_it_breaks(
     broken: type[AsyncDouble], check: str, selected: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    colour = "awaited" if broken is LeavesATaskBehind else "blocking"
-    contract = type("TestBroken", (DoubleContract,), {"awaited": broken, "colours": (colour,), "patience_s": 4.0})
+    colour = "awaited" if broken in {LeavesATaskBehind, TakesACancelledSendForNotSent} else "blocking"
+    patience_s = 6.0 if broken in {BoundsEachRead, LeavesATaskBehind} else DoubleContract.patience_s  # these hang
+    contract = type(
+        "TestBroken", (DoubleContract,), {"awaited": broken, "colours": (colour,), "patience_s": patience_s}
+    )
     assert red_checks(contract, selected, pytester, monkeypatch) == {f"test_{check}"}
 
 
-def red_checks(contract: type, selected: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> set[str]:
-    """Run the kit in a pytest of its own; the names of the checks that were red."""
-    module = types.ModuleType("contract_under_test")
-    module.__dict__["TestBroken"] = contract
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    path = pytester.makepyfile("from contract_under_test import TestBroken")
-    run: Any = cast("Any", pytester).inline_run(
-        path, "-q", "-k", selected, "-p", "no:randomly", "-p", "no:cacheprovider"
-    )
-    reports = run.getreports("pytest_runtest_logreport")
-    assert any(report.passed for report in reports)
-    return {report.nodeid.split("::")[-1].partition("[")[0] for report in reports if report.failed}
+@pytest.mark.parametrize(
+    "scenarios",
+    [
+        {},
+        {**DoubleContract.scenarios, "stall": Ending.UNKNOWN},
+        {**DoubleContract.scenarios, "cut": Ending.ANY},
+        {"stall": Ending.SILENT, "cut": Ending.UNKNOWN, "no": Ending.NOT_SENT},
+        {"stall": Ending.SILENT, "cut": Ending.UNKNOWN, "who": Ending.MISCONFIGURED},
+    ],
+)
+def test_a_vendor_that_does_not_misbehave_proves_nothing(
+    scenarios: dict[str, Ending], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contract = type("TestBroken", (DoubleContract,), {"scenarios": scenarios, "colours": ("blocking",)})
+    red = red_checks(contract, "can_misbehave or closing", pytester, monkeypatch)
+    assert red == {"test_the_vendor_of_the_tests_can_misbehave"}
+
+
+def test_every_check_has_a_provider_that_fails_it() -> None:
+    """The tables of this module and of the one about receipts and words name each check of the kit."""
+    red = {check for _, check, _ in BROKEN} | {check for _, checks in BROKEN_MESSENGERS for check in checks}
+    red |= {"the_vendor_of_the_tests_can_misbehave"}
+    assert {f"test_{check}" for check in red} == {each.name for each in requirements(ProviderContract)}

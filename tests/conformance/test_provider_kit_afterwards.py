@@ -11,13 +11,23 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 import pytest
 
 from otpcore.conformance.provider import WireAnswer, WireRequest
+from otpcore.conformance.provider.requirement import SEND_ID
 from otpcore.errors import ReceiptRefused
-from otpcore.ports import CodeOwner, DeliveryEvent, DeliveryState, InboundRequest, Outcome, ProviderCapabilities
-from tests.conformance.test_provider_kit import HANDLE, AsyncDouble, Double, DoubleContract, red_checks
+from otpcore.ports import (
+    CodeOwner,
+    DeliveryEvent,
+    DeliveryState,
+    InboundRequest,
+    Outcome,
+    ProviderCapabilities,
+    SendRequest,
+)
+from tests.conformance.provider_doubles import HANDLE, AsyncDouble, Double, DoubleContract, red_checks
 
 pytest_plugins = ["pytester"]
 
@@ -35,6 +45,12 @@ class AsyncMessenger(AsyncDouble):
     capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}), simulated=True)
     largest = LARGEST
     check: Any = None
+
+    cancel: Any = None
+
+    def form(self, request: SendRequest) -> dict[str, str]:
+        text = request.message.text if request.message else f"Your code is {request.code}."
+        return {"to": request.recipient, "text": text}
 
     async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
         _, status, _ = await self.ask("/outcome", {"handle": handle, "outcome": outcome.value}, timeout_s)
@@ -63,6 +79,7 @@ class Messenger(Double):
     """The same, blocking."""
 
     check: Any = None
+    cancel: Any = None
     twin: Any
 
     def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
@@ -96,6 +113,35 @@ class TestSoundMessenger(MessengerContract):
 
 
 # --- the broken ones -----------------------------------------------------------------------------
+
+
+class CrashesWithoutWords(AsyncMessenger):
+    def form(self, request: SendRequest) -> dict[str, str]:
+        assert request.message is not None or request.send_id != SEND_ID  # the kit's; the core may have no words
+        return super().form(request)
+
+
+class DropsTheLineOfTheBrowser(AsyncMessenger):
+    def form(self, request: SendRequest) -> dict[str, str]:
+        form = super().form(request)
+        return form | {"text": form["text"].partition("\n\n@example.com")[0]}
+
+
+class ConcatenatesTheWords(AsyncMessenger):
+    def form(self, request: SendRequest) -> dict[str, str]:
+        form = super().form(request)
+        self.text = form["text"]
+        return form | {"text": "WORDS"}
+
+    def body(self, form: dict[str, str]) -> bytes:
+        return super().body(form).replace(b"WORDS", quote(getattr(self, "text", ""), safe="&=+?/;,'\"<>{}").encode())
+
+
+class TellsAnotherHandle(AsyncMessenger):
+    """What it gives out is not what its vendor's receipts say."""
+
+    def handle(self) -> Any:
+        return f"sms:{HANDLE}"
 
 
 class ReportsTwice(AsyncMessenger):
@@ -190,27 +236,35 @@ REPEATED = "neither_order_nor_repetition_of_receipts_matters"
 UNSIGNED = "what_the_vendor_did_not_sign_is_refused"
 TAMPERED = "what_was_tampered_with_never_says_anything_else"
 LARGE = "a_receipt_that_is_too_large_is_refused"
-AFTERWARDS = "(outcome or receipt or vendor_says or did_not_sign or tampered) and not stall and not drip"
+ONCE = "a_receipt_is_taken_once"
+VERBATIM = "the_words_of_the_core_arrive_as_they_are"
+WORDLESS = "a_code_of_the_core_without_words_is_no_accident"
+FUZZED = "whatever_the_words_hold_the_vendor_reads_them"
+AFTERWARDS = "(outcome or receipt or vendor_says or did_not_sign or tampered or words) and not stall and not drip"
 
 
-@pytest.mark.parametrize(
-    ("broken", "checks"),
-    [
-        (ReportsTwice, {REPORTED, UNANSWERED}),
-        (ReportsNothing, {REPORTED, UNANSWERED}),
-        (AnswersWithTheStatus, {REPORTED, UNANSWERED}),
-        (TakesSilenceForYes, {UNANSWERED}),
-        (MistakesUndelivered, {READ}),
-        (ShowsTheNumberInIds, {READ}),
-        (NumbersItsEvents, {REPEATED, TAMPERED}),
-        (HearsEachEventOnce, {REPEATED}),
-        (TakesUnsigned, {UNSIGNED}),
-        (SignsTheUrlAlone, {TAMPERED}),
-        (ReadsAMegabyte, {LARGE}),
-        (EchoesTheBody, {UNSIGNED, TAMPERED, LARGE}),
-        (EchoesTheSignature, {UNSIGNED, TAMPERED, LARGE}),
-    ],
-)
+BROKEN = [
+    (DropsTheLineOfTheBrowser, {VERBATIM}),
+    (CrashesWithoutWords, {WORDLESS}),
+    (ConcatenatesTheWords, {FUZZED}),
+    (TellsAnotherHandle, {ONCE}),
+    (ReportsTwice, {REPORTED, UNANSWERED}),
+    (ReportsNothing, {REPORTED, UNANSWERED}),
+    (AnswersWithTheStatus, {REPORTED, UNANSWERED}),
+    (TakesSilenceForYes, {UNANSWERED}),
+    (MistakesUndelivered, {READ}),
+    (ShowsTheNumberInIds, {READ, ONCE}),
+    (NumbersItsEvents, {REPEATED, TAMPERED, ONCE}),
+    (HearsEachEventOnce, {REPEATED, ONCE}),
+    (TakesUnsigned, {UNSIGNED}),
+    (SignsTheUrlAlone, {TAMPERED}),
+    (ReadsAMegabyte, {LARGE}),
+    (EchoesTheBody, {UNSIGNED, TAMPERED, LARGE}),
+    (EchoesTheSignature, {UNSIGNED, TAMPERED, LARGE}),
+]
+
+
+@pytest.mark.parametrize(("broken", "checks"), BROKEN)
 def test_a_broken_provider_fails_exactly_the_checks_that_it_breaks(
     broken: type[AsyncMessenger], checks: set[str], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -223,7 +277,7 @@ def test_a_provider_that_brings_no_receipts_of_its_vendor_is_not_proved(
 ) -> None:
     contract = type("TestBroken", (MessengerContract,), {"colours": ("blocking",), "receipt": DoubleContract.receipt})
     red = red_checks(contract, AFTERWARDS, pytester, monkeypatch)
-    assert red == {f"test_{check}" for check in (READ, REPEATED, UNSIGNED, TAMPERED, LARGE)}
+    assert red == {f"test_{check}" for check in (READ, REPEATED, UNSIGNED, TAMPERED, LARGE, ONCE)}
 
 
 def test_a_provider_that_awaits_its_receipts_is_told(

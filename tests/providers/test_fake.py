@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from otpcore import Engine, Sent
 from otpcore.ports import (
     Accepted,
     AsyncCancels,
@@ -21,6 +22,7 @@ from otpcore.ports import (
     Checks,
     CheckVerdict,
     CodeOwner,
+    DeliveryState,
     Failure,
     FailureKind,
     FailureScope,
@@ -28,8 +30,20 @@ from otpcore.ports import (
     SendEffect,
     SendRequest,
 )
-from otpcore.providers.fake import MAGIC_NUMBERS, AsyncFakeProvider, Exchange, FakeProvider, FakeSettings, Script
+from otpcore.providers.fake import (
+    DELIVERIES,
+    MAGIC_NUMBERS,
+    AsyncFakeProvider,
+    Exchange,
+    FakeProvider,
+    FakeSettings,
+    Script,
+    Vanished,
+)
 from otpcore.providers.fake_exchange import system_clock
+from otpcore.providers.fake_magic import VARIANTS
+from otpcore.receipts import Received
+from otpcore.stores.memory import MemoryStore
 
 PHONE = "+12025550123"
 WRONG = "000000"
@@ -165,7 +179,8 @@ def test_a_seed_makes_codes_and_handles_the_same_in_every_run() -> None:
 
 
 def test_magic_numbers_name_every_kind_and_every_verdict() -> None:
-    assert set(MAGIC_NUMBERS.values()) == {*FailureKind, *CheckVerdict}
+    plain = {outcome for number, outcome in MAGIC_NUMBERS.items() if number not in VARIANTS}
+    assert plain == {*FailureKind} | {*CheckVerdict}
 
 
 @pytest.mark.parametrize("number", [n for n, o in MAGIC_NUMBERS.items() if isinstance(o, FailureKind)])
@@ -304,3 +319,56 @@ def test_settings_build_the_fake_that_they_describe() -> None:
     settings = FakeSettings(owner=CodeOwner.CORE, seed=1, lifetime_s=60)
     assert settings.exchange().owner is CodeOwner.CORE
     assert FakeSettings(lifetime_s=60).exchange().capabilities.code_lifetime == timedelta(seconds=60)
+
+
+@pytest.mark.parametrize(("number", "outcome"), VARIANTS.items())
+def test_a_variant_says_effect_and_scope_and_whether_the_message_left(
+    number: str, outcome: Failure | Vanished, fake: FakeProvider
+) -> None:
+    found = fake.send(a_send(number))
+    assert isinstance(found, Failure)
+    if isinstance(outcome, Vanished):
+        assert (found.kind, found.effect) == (outcome.kind, SendEffect.UNKNOWN)
+    else:
+        assert found == outcome
+    left = isinstance(outcome, Failure) and outcome.effect is SendEffect.UNKNOWN
+    assert len(fake.outbox) == left
+
+
+def test_every_effect_and_scope_has_a_number() -> None:
+    failures = [each for each in VARIANTS.values() if isinstance(each, Failure)]
+    assert {each.effect for each in failures} == {*SendEffect}
+    assert {each.scope for each in failures if each.kind is FailureKind.RATE_LIMITED} == {*FailureScope}
+    assert any(isinstance(each, Vanished) for each in VARIANTS.values())
+
+
+@pytest.mark.parametrize(("number", "state"), DELIVERIES.items())
+@pytest.mark.parametrize("owner", CodeOwner)
+def test_the_vendor_tells_once_of_a_message_with_a_fate(number: str, state: DeliveryState, owner: CodeOwner) -> None:
+    fake = FakeProvider(owner=owner, seed=7)
+    handle = handle_of(fake.send(a_send(number, code="123456" if owner is CodeOwner.CORE else None)))
+    (receipt,) = fake.due_receipts()
+    (event,) = fake.parse_receipt(receipt)
+    assert (event.handle, event.recipient, event.state) == (handle, number, state)
+    assert fake.due_receipts() == ()
+
+
+def test_other_messages_have_no_fate(fake: FakeProvider) -> None:
+    handle_of(fake.send(a_send()))
+    assert fake.due_receipts() == ()
+
+
+def test_each_fate_has_a_number() -> None:
+    assert {*DELIVERIES.values()} == {*DeliveryState}
+    assert {*DELIVERIES}.isdisjoint(MAGIC_NUMBERS)
+
+
+@pytest.mark.parametrize("state", [DeliveryState.DELIVERED, DeliveryState.UNDELIVERED])
+def test_an_engine_takes_the_fate_of_its_message_once(state: DeliveryState) -> None:
+    number = next(number for number, each in DELIVERIES.items() if each is state)
+    fake = FakeProvider(owner=CodeOwner.CORE)
+    with Engine(MemoryStore(), fake) as engine:
+        assert isinstance(engine.start(number), Sent)
+        (receipt,) = fake.due_receipts()
+        told = [engine.receipt(None, receipt) for _ in range(2)]
+    assert told == [Received(1, 0), Received(0, 0, 1)]

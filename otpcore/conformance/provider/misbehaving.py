@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping
@@ -20,7 +21,6 @@ from typing import Any, Self
 from urllib.parse import parse_qsl
 
 __all__ = [
-    "FAULTS",
     "Conversation",
     "MisbehavingServer",
     "Scenario",
@@ -40,7 +40,6 @@ DRIP_S = 0.02
 """Seconds between two dripped bytes: far below any timeout for one read."""
 
 _JSON: Mapping[str, str] = MappingProxyType({"Content-Type": "application/json"})
-_HTML: Mapping[str, str] = MappingProxyType({"Content-Type": "text/html"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,31 +170,19 @@ def reply(answer: WireAnswer) -> Scenario:
     return answered
 
 
-FAULTS: Mapping[str, Scenario] = MappingProxyType(
-    {
-        "stall": stall,
-        "cut": cut,
-        "cut-mid-body": cut_mid_body,
-        "500": reply(WireAnswer(500)),
-        "503-html": reply(WireAnswer(503, b"<html><body>Service Unavailable</body></html>", _HTML)),
-        "200-html": reply(WireAnswer(200, b"<html><body>Welcome</body></html>", _HTML)),
-    }
-)
-"""What leaves the outcome unknown, by name."""
-
-
 class MisbehavingServer:
     """Serves until the `with` block ends.
 
     Args:
         answer: what a well-behaved vendor answers to a request.
+        tls: of a server; None: no TLS.
 
     Attributes:
-        origin: "http://127.0.0.1:<port>".
+        origin: "http://127.0.0.1:<port>", with TLS "https://localhost:<port>".
         scenario: in force for the next request; assign to change it.
     """
 
-    def __init__(self, answer: Callable[[WireRequest], WireAnswer]) -> None:
+    def __init__(self, answer: Callable[[WireRequest], WireAnswer], tls: ssl.SSLContext | None = None) -> None:
         self.scenario: Scenario = serve
         self._answer = answer
         self._lock = threading.Lock()
@@ -203,8 +190,9 @@ class MisbehavingServer:
         self._connections: set[socket.socket] = set()
         self._left = threading.Condition(self._lock)
         self._stopping = threading.Event()
-        self._server = _Listener(("127.0.0.1", 0), self)
-        self.origin = f"http://127.0.0.1:{self._server.server_port}"
+        self._server = _Listener(("127.0.0.1", 0), self, tls)
+        port = self._server.server_port
+        self.origin = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     @property
@@ -267,9 +255,17 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = False
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], owner: MisbehavingServer) -> None:
+    def __init__(self, address: tuple[str, int], owner: MisbehavingServer, tls: ssl.SSLContext | None) -> None:
         super().__init__(address, _Handler)
         self.owner = owner
+        self._tls = tls
+
+    def get_request(self) -> tuple[Any, Any]:
+        """The next connection; its handshake happens in the thread that reads it, for a client may never make it."""
+        connection, address = super().get_request()
+        if self._tls is None:
+            return connection, address
+        return self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in the middle is what this server is for."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from otpcore.conformance.reporting import Reported
 from otpcore.conformance.store.batches import BatchChecks, BatchRaceChecks
 from otpcore.conformance.store.doubts import DoubtChecks
 from otpcore.conformance.store.expiry import ExpiryChecks
@@ -16,7 +17,6 @@ from otpcore.conformance.store.lifetime import LifetimeChecks
 from otpcore.conformance.store.outages import OutageChecks
 from otpcore.conformance.store.races import RaceChecks
 from otpcore.conformance.store.records import RecordChecks
-from otpcore.conformance.store.reporting import Reported
 from otpcore.conformance.store.requirement import Checks, Claim, Requirement, requirements
 from otpcore.conformance.store.upkeep import UpkeepChecks
 from otpcore.ports import Durability
@@ -57,6 +57,8 @@ class StoreContract(
     `make_store` of an awaited store is `async def`. Each requirement is one test; its docstring is the requirement.
     What the store does not claim is not there: `report()` names it.
     """
+
+    kind = "store"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take away the checks of what is not claimed, and give back those of what a subclass claims anew."""

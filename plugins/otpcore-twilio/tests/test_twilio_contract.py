@@ -32,6 +32,7 @@ def settings_for(origin: str) -> TwilioSettings:
 
 class TestTwilio(ProviderContract):
     handle: ClassVar[str] = "VE" + "a" * 32
+    own_words: ClassVar[bool] = True
 
     def make(self, origin: str) -> TwilioProvider:
         return TwilioProvider(settings_for(origin))
