@@ -1,0 +1,135 @@
+"""One call on the wire: its deadline, whether it has begun to write, and that nothing is logged of it.
+
+httpcore logs at DEBUG the headers of an answer, where a vendor may echo a number. What it would say while a call of
+ours is under way is dropped; whatever anybody else does with httpx or httpcore is logged as before.
+
+Rules of this file: what both colours share of the wire; no I/O.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Iterator
+from contextvars import ContextVar
+from typing import Any, Final
+
+import httpcore
+
+from otpcore.providers.http_values import Encoded, HttpResponse
+
+__all__ = [
+    "CONNECTIONS",
+    "IDLE_S",
+    "LARGEST_ANSWER",
+    "Attempt",
+    "NoAnswer",
+    "current_attempt",
+    "quieten",
+    "stream_arguments",
+    "under_way",
+    "whole_answer",
+]
+
+LARGEST_ANSWER: Final = 64 * 1024
+"""Bytes of an answer's body; a longer one is unusable."""
+
+CONNECTIONS: Final = 128
+IDLE_S: Final = 15.0
+"""Seconds that a connection is kept without use; vendors' load balancers keep theirs for a minute or more."""
+
+_LOGGERS: Final = ("httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.http2", "httpcore.socks")
+
+
+class NoAnswer(Exception):  # a failure that is a fact, as in `otpcore.errors`
+    """There is no usable answer.
+
+    Attributes:
+        sent: whether bytes of the request may have left.
+        timed_out: whether the deadline ended it.
+    """
+
+    def __init__(self, cause: str, *, sent: bool, timed_out: bool) -> None:
+        super().__init__(cause)
+        self.sent = sent
+        self.timed_out = timed_out
+
+
+class Attempt:
+    """One call: its deadline, and whether it has begun to write."""
+
+    __slots__ = ("_ends", "sent")
+
+    def __init__(self, timeout_s: float) -> None:
+        self._ends = time.monotonic() + timeout_s
+        self.sent = False
+
+    def remaining_s(self) -> float:
+        """Seconds left; TimeoutError when there are none."""
+        left = self._ends - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+    def lost(self, error: BaseException) -> NoAnswer:
+        """What a call comes to that this ended."""
+        over = isinstance(error, TimeoutError | httpcore.TimeoutException)
+        return NoAnswer("the deadline passed" if over else type(error).__name__, sent=self.sent, timed_out=over)
+
+
+_current: ContextVar[Attempt | None] = ContextVar("otpcore_http_attempt", default=None)
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
+    return _current.get() is None
+
+
+def quieten() -> None:
+    """Have httpcore say nothing of our calls. A filter that is there already is not added again."""
+    for name in _LOGGERS:
+        logging.getLogger(name).addFilter(_is_not_ours)
+
+
+@contextlib.contextmanager
+def under_way(timeout_s: float) -> Iterator[Attempt]:
+    """A call in this thread or task; what ends it without an answer leaves as NoAnswer."""
+    attempt = Attempt(timeout_s)
+    token = _current.set(attempt)
+    try:
+        yield attempt
+    except Exception as error:  # noqa: BLE001  # sockets, TLS, h11 and httpcore each have their own
+        raise attempt.lost(error) from None  # the cause may hold what the vendor said
+    finally:
+        _current.reset(token)
+
+
+def current_attempt() -> Attempt:
+    """That of the call which runs here."""
+    found = _current.get()
+    if found is None:  # httpcore tidies up connections of calls that are over
+        return Attempt(1.0)
+    return found
+
+
+def stream_arguments(encoded: Encoded) -> dict[str, Any]:
+    """A request as a pool's `stream` takes it."""
+    scheme = b"https" if encoded.secure else b"http"
+    headers = [*encoded.headers, (b"Accept-Encoding", b"identity")]
+    if encoded.body or encoded.method in ("POST", "PUT", "PATCH"):
+        headers.append((b"Content-Length", str(len(encoded.body)).encode()))
+    return {
+        "method": encoded.method,
+        "url": httpcore.URL(scheme=scheme, host=encoded.host.encode(), port=encoded.port, target=encoded.target),
+        "headers": headers,
+        "content": encoded.body,
+        "extensions": {"timeout": {"pool": current_attempt().remaining_s()}},
+    }
+
+
+def whole_answer(response: httpcore.Response, body: bytes) -> HttpResponse:
+    """An answer that was read whole. ValueError: it is compressed, though it was asked not to be."""
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+    if headers.get("content-encoding", "identity").lower() != "identity":
+        raise ValueError("the answer is compressed")
+    return HttpResponse(response.status, headers, body)
