@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otpcore.cli import branches, doctoring, explaining, legacy, listing, upkeep, verifying
+from otpcore.cli import branches, doctoring, explaining, legacy, listing, scaffolding, upkeep, verifying
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, complain, error_line, error_values, logging_to, shell_of, trace
 
@@ -37,6 +37,8 @@ app = typer.Typer(
 )
 policy = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
+plugin = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(plugin, name="plugin")
 app.add_typer(legacy.group, name="legacy")
 
 
@@ -93,11 +95,18 @@ COMMANDS: Final[tuple[Callable[..., int], ...]] = (
 for command in COMMANDS:
     app.command()(command)
 policy.command()(explaining.explain)
+plugin.command()(scaffolding.new)
 
 
 @policy.callback()
 def _policy(context: typer.Context) -> None:
     """Say what a policy allows."""
+    _help_without_command(context)
+
+
+@plugin.callback()
+def _plugin(context: typer.Context) -> None:
+    """Write a plugin."""
     _help_without_command(context)
 
 
