@@ -1,0 +1,26 @@
+"""The provider contract: each test is one requirement, and its docstring is the sentence."""
+
+from __future__ import annotations
+
+from otpcore_example import Example, ExampleSettings
+
+from otpcore.conformance.provider import ProviderContract, WireAnswer, WireRequest
+from otpcore.ports import AsyncProvider, Provider
+from otpcore.providers.http import awaited, blocking
+
+
+class TestExample(ProviderContract):
+    handle = "msg_0001"
+
+    def api(self, origin: str) -> Example:
+        return Example(ExampleSettings.model_validate({"origin": origin, "key": "k" * 32}))
+
+    def make(self, origin: str) -> Provider:
+        return blocking(self.api(origin))
+
+    def make_async(self, origin: str) -> AsyncProvider:
+        return awaited(self.api(origin))
+
+    def answer(self, request: WireRequest) -> WireAnswer:
+        """The vendor, when all is well."""
+        return WireAnswer.of_json(201, {"id": self.handle})
