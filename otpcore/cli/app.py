@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otpcore.cli import branches, doctoring, explaining, legacy, listing, previewing, upkeep, verifying
+from otpcore.cli import branches, doctoring, explaining, legacy, listing, previewing, routes, upkeep, verifying
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, complain, error_line, error_values, logging_to, shell_of, trace
 
@@ -39,6 +39,8 @@ policy = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(policy, name="policy")
 message = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(message, name="message")
+route = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(route, name="route")
 app.add_typer(legacy.group, name="legacy")
 
 
@@ -96,6 +98,7 @@ for command in COMMANDS:
     app.command()(command)
 policy.command()(explaining.explain)
 message.command()(previewing.preview)
+route.command()(routes.explain)
 
 
 @policy.callback()
@@ -107,6 +110,12 @@ def _policy(context: typer.Context) -> None:
 @message.callback()
 def _message(context: typer.Context) -> None:
     """Look at what people read."""
+    _help_without_command(context)
+
+
+@route.callback()
+def _route(context: typer.Context) -> None:
+    """Say which provider would send."""
     _help_without_command(context)
 
 
