@@ -97,7 +97,7 @@ class AsyncEngine:
         self._entropy = entropy
         self._setup = make_setup(
             store=store.capabilities,
-            providers=given,
+            providers=named(providers),
             pepper=pepper,
             previous_peppers=previous_peppers,
             tenant=tenant,
@@ -337,9 +337,8 @@ class AsyncEngine:
     async def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
         async with AsyncExitStack() as closing:
-            closing.push_async_callback(self._store.close)
-            for each in self._providers.values():
-                closing.push_async_callback(each.close)
+            for close in [self._store.close, *[each.close for each in self._providers.values()]]:
+                closing.push_async_callback(close)
 
     async def __aenter__(self) -> Self:
         return self
