@@ -69,16 +69,16 @@ def explain(
 
 def _setup(parts: Parts, closing: ExitStack) -> Setup:
     """What an engine over these providers would be given; of its pepper nothing is made."""
-    from otpcore.engine.accepting import check_production  # noqa: PLC0415  # with the settings
-    from otpcore.engine.terms import make_setup  # noqa: PLC0415  # likewise
+    from otpcore.engine import Engine  # noqa: PLC0415  # with the settings
+    from otpcore.engine.accepting import check_production  # noqa: PLC0415  # likewise
     from otpcore.stores.memory import MemoryStore  # noqa: PLC0415  # likewise
 
     providers = {each.name: each.build() for each in parts.providers}
     for provider in providers.values():
         closing.callback(provider.close)
     check_production(parts.settings, {name: one.capabilities for name, one in providers.items()})
-    given: dict[str, Any] = {"store": MemoryStore().capabilities, "pepper": bytes(range(32)), "previous_peppers": ()}
-    return make_setup(providers=providers, plugged=False, **given, **parts.terms)
+    engine = Engine(MemoryStore(), providers, pepper=bytes(range(32)), **parts.terms)
+    return engine._setup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one that it would work with
 
 
 def _rows(setup: Setup, planned: Plan, now: datetime) -> Iterator[Row]:

@@ -114,9 +114,9 @@ def test_a_damaged_record_is_refused_and_not_quoted(data: bytes) -> None:
     assert refused.value.__cause__ is None
 
 
-@pytest.mark.parametrize("data", [b'{"v":4}', b'{"v":3,"sends":"of another shape"}'])
+@pytest.mark.parametrize("data", [b'{"v":4}', b'{"v":4,"sends":"of another shape"}'])
 def test_a_record_of_a_newer_schema_is_refused(data: bytes) -> None:
-    with pytest.raises(StoreFormatError, match="schema 3"):
+    with pytest.raises(StoreFormatError, match="schema 4"):
         RecipientRecord.decode(data)
 
 
