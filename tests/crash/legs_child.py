@@ -76,11 +76,12 @@ def killed(place: Place, log: str, owners: tuple[CodeOwner, ...], point: str, nu
     delivered = [sent.code for sent in read_log(log) if sent.recipient == number]
     engine = engine_of(place, log, owners, clock)
     assert isinstance(engine.start(number), Wait)  # the step stays taken
-    key = transact.places(engine._setup, number)[-1]
+    setup = engine._setup  # pyright: ignore[reportPrivateUsage]  # what the flows are given
+    key = transact.places(setup, number)[-1]
     found = place.open().load(key)
     assert found is not None
     record = RecipientRecord.decode(found.data)
-    held = held_by(engine._setup, record, "login", now=clock.now)
+    held = held_by(setup, record, "login", now=clock.now)
     makes = {name for name, owner in zip(("first", "second"), owners, strict=True) if owner is CodeOwner.PROVIDER}
     unknown_to_the_record = sorted((set(delivered) & makes) - held.keys())
     states = [send.state for send in record.sends]

@@ -65,9 +65,19 @@ def test_the_awaiting_engine_keeps_them_too(routes: Path) -> None:
     assert sent.session.provider == "second"
 
 
-def test_rules_that_cannot_be_kept_close_what_was_built(monkeypatch: pytest.MonkeyPatch, routes: Path) -> None:
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[FakeProvider]:
+    """The fakes that are closed."""
     closed: list[FakeProvider] = []
-    monkeypatch.setattr(FakeProvider, "close", lambda one: closed.append(one))  # noqa: PLW0108  # a builtin method is not bound to the provider
+
+    def close(one: FakeProvider) -> None:
+        closed.append(one)
+
+    monkeypatch.setattr(FakeProvider, "close", close)
+    return closed
+
+
+def test_rules_that_cannot_be_kept_close_what_was_built(monkeypatch: pytest.MonkeyPatch, routes: Path) -> None:
+    closed = counted(monkeypatch)
     routes.write_text('[[rules]]\nlegs = ["third"]\n')
     with pytest.raises(ConfigurationError, match="rule 1 names provider 'third'; there are first, second"):
         open_engine(**PAIR, routes=routes)
@@ -75,8 +85,7 @@ def test_rules_that_cannot_be_kept_close_what_was_built(monkeypatch: pytest.Monk
 
 
 def test_a_provider_that_cannot_be_built_closes_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    closed: list[FakeProvider] = []
-    monkeypatch.setattr(FakeProvider, "close", lambda one: closed.append(one))  # noqa: PLW0108  # a builtin method is not bound to the provider
+    closed = counted(monkeypatch)
     build = Instance.build
 
     def fails(instance: Instance) -> Any:

@@ -14,7 +14,6 @@ from tests.storms.arena import Arena, arena_for
 
 OWNERS = pytest.mark.parametrize("owner", list(CodeOwner))
 FIRST = pytest.mark.parametrize("first", list(CodeOwner))
-Opened = Callable[..., Any]
 
 
 @pytest.fixture(params=["memory", "tinydb"])
@@ -24,7 +23,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Any) -> Place:
 
 @pytest.fixture(params=COLOURS)
 def arena(request: pytest.FixtureRequest, place: Place) -> Callable[..., Arena]:
-    return lambda **given: arena_for(place, request.param, **given)
+    def made(**given: Any) -> Arena:
+        return arena_for(place, request.param, **given)
+
+    return made
 
 
 @OWNERS
