@@ -33,6 +33,7 @@ MODULES: Final = (
     "otpcore.engine.audit",
     "otpcore.results",
     "otpcore.policy",
+    "otpcore.routing",
     "otpcore.messages",
     "otpcore.errors",
     "otpcore.model",

@@ -68,7 +68,7 @@ class AskGuards(msgspec.Struct, frozen=True):
 
 
 class ChooseRoute(msgspec.Struct, frozen=True):
-    """Sends back names of providers, best first, at least one, all among the candidates."""
+    """Sends back names of providers, best first, at least one, all among the candidates. Once for an operation."""
 
     intent: SendIntent
     candidates: Sequence[str]

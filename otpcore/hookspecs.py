@@ -120,14 +120,16 @@ def otpcore_guard_send(intent: SendIntent) -> Verdict | None:
 def otpcore_route(intent: SendIntent, candidates: Sequence[str]) -> Sequence[str] | None:
     """Order the providers for a send. The first answer counts.
 
-    Called once for every start that no guard holds; a resend stays with its session's provider.
+    Called once for every start that no guard holds, and for a resend that may go several ways: a code of the provider's
+    stays where it is. The order holds for all that follows, should the first provider not accept.
 
     Args:
         intent: the send that is about to be reserved.
-        candidates: names of the configured providers that serve the channel, in configured order; not empty.
+        candidates: names of the providers that the route has for it, in its order; not empty. Of a resend first the
+            session's own, or last where its newest message may not have arrived.
 
     Returns:
-        Some or all of the candidates, best first, or None for no opinion.
+        Some or all of the candidates, best first, or None for no opinion; what is left out is not tried.
     """
 
 

@@ -17,19 +17,33 @@ stored. An ended session is stored as a short list, and so are its sends. No fie
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from itertools import takewhile
-from typing import Final
 
 import msgspec
 
 from otpcore.contract import CodeOwner
 from otpcore.errors import StoreFormatError
-from otpcore.stored import CheckState, Ended, Instant, Past, SendState, SessionStatus, Stored, instant, milliseconds
+from otpcore.stored import (
+    SCHEMA,
+    UNWRITTEN,
+    Attempt,
+    CheckState,
+    Ended,
+    Instant,
+    Past,
+    SendState,
+    SessionStatus,
+    Stored,
+    instant,
+    milliseconds,
+    past_of,
+    refuse_newer,
+)
 
 __all__ = [
     "SCHEMA",
+    "Attempt",
     "Check",
     "CheckState",
     "Code",
@@ -43,28 +57,6 @@ __all__ = [
     "Session",
     "SessionStatus",
 ]
-
-SCHEMA: Final = 2
-"""Version of the record's layout; a record of a newer one is refused, never rewritten.
-
-2: `past` and `ended`, which a reader of 1 does not know: it would take what is in them for never sent.
-"""
-
-UNWRITTEN: Final = 0
-"""Of a record that no store holds; `otpcore.ledger.tidy` gives a record its schema."""
-
-
-class _SchemaOnly(msgspec.Struct):
-    v: int
-
-
-def _refuse_newer(data: bytes) -> None:
-    with suppress(msgspec.MsgspecError):
-        found = msgspec.json.decode(data, type=_SchemaOnly).v
-        if found > SCHEMA:
-            raise StoreFormatError(
-                f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
-            )
 
 
 class Ladder(Stored, frozen=True, kw_only=True, omit_defaults=True):
@@ -82,7 +74,7 @@ class Ladder(Stored, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
-    """One code handed to one provider.
+    """One code handed to a provider, or to one after the other: one step of the ladder whatever they answer.
 
     Attributes:
         id, at: unique among the record's operations, and when it was reserved.
@@ -93,6 +85,8 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
         source: pseudonym of who asked for it, "" when not told.
         provider, region: of its session, whose end they outlive; "" before that.
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
+        extra: messages beside the one asked for that its provider may send by itself; they count with it.
+        attempts: what each provider answered, oldest first, where it was more than one; gone with its session.
     """
 
     id: str = ""
@@ -105,6 +99,8 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
     provider: str = ""
     region: str = ""
     told: tuple[str, ...] = ()
+    extra: int = 0
+    attempts: tuple[Attempt, ...] = ()
 
 
 class Check(Stored, frozen=True, kw_only=True, omit_defaults=True):
@@ -270,7 +266,7 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
     def encode(self) -> bytes:
         """The stored form: JSON on one line, `v` first."""
         over = tuple([_shrunk(one, one.ended_at) for one in self.sessions if one.ended_at is not None])
-        past = tuple([Past(milliseconds(one.at), one.provider, one.region) for one in takewhile(_is_past, self.sends)])
+        past = tuple([past_of(one.at, one.provider, one.region, one.extra) for one in takewhile(_is_past, self.sends)])
         if not (over or past):
             return _ENCODE(self)
         live = tuple([one for one in self.sessions if one.ended_at is None])
@@ -286,14 +282,14 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
         try:
             record = _DECODE(data)
         except msgspec.MsgspecError:
-            _refuse_newer(data)
+            refuse_newer(data)
             # the error's own text may quote the record, so it stays out of message and cause
             raise StoreFormatError("A stored record is damaged: it does not read as a recipient record.") from None
         if record.v > SCHEMA:
-            _refuse_newer(data)
+            refuse_newer(data)
         if record.ended or record.past:
             sessions = (*[_grown(one) for one in record.ended], *record.sessions)
-            past = [Send(at=instant(one.at_ms), provider=one.provider, region=one.region) for one in record.past]
+            past = [Send(at=instant(a.at_ms), provider=a.provider, region=a.region, extra=a.extra) for a in record.past]
             record = record.but(sessions=sessions, ended=(), sends=(*past, *record.sends), past=())
         return record
 
@@ -342,7 +338,7 @@ def _grown(short: Ended) -> Session:
 
 
 def _is_past(send: Send) -> bool:
-    return not send.id and send == Send(at=send.at, provider=send.provider, region=send.region)
+    return not send.id and send == Send(at=send.at, provider=send.provider, region=send.region, extra=send.extra)
 
 
 _ENCODE = msgspec.json.Encoder().encode

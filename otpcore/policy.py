@@ -33,6 +33,7 @@ __all__ = [
     "climb",
     "decide_check",
     "decide_send",
+    "has_room",
     "profile_named",
 ]
 
@@ -55,7 +56,7 @@ class Profile:
         source: where its numbers come from.
         ladder: the waits after the 1st, 2nd, … n-th send; after the last wait the cycle starts again. Empty: no
             waits, only the caps.
-        daily_cap: sends in any 24 hours, whatever happens.
+        daily_cap: sends in any 24 hours, whatever happens; what a provider may send by itself counts with each.
         checks_per_session: answers revealed for one session (and for one verification at a provider).
         failures_per_day: wrong or lost checks of one recipient in any 24 hours, across its sessions.
         failures_in_a_row: the same without a success between them; then only an operator unlocks.
@@ -183,7 +184,7 @@ def climb(ladder: Ladder, profile: Profile, *, now: datetime) -> Ladder:
 
 
 def decide_send(
-    record: RecipientRecord, profile: Profile, *, now: datetime, source: str = ""
+    record: RecipientRecord, profile: Profile, *, now: datetime, source: str = "", messages: int = 1
 ) -> NotYet | Locked | None:
     """Whether the recipient may be sent a code; None means yes.
 
@@ -192,6 +193,8 @@ def decide_send(
         profile: the policy in force.
         now: on the record's clock, never before its mark.
         source: pseudonym of who asks, "" when not told.
+        messages: that the send may bring, at most the profile's `daily_cap`; more than one where the provider may
+            send by itself.
     """
     locked = decide_check(record, profile, now=now)
     if locked is not None:
@@ -200,20 +203,29 @@ def decide_send(
     next_at = record.ladder.next_at
     if next_at is not None and now < next_at and profile.ladder:
         latest = NotYet(next_at, WaitReason.LADDER)
-    if not source and len(record.sends) < profile.daily_cap:
+    added = sum([send.extra for send in record.sends])
+    if not source and len(record.sends) + added + messages <= profile.daily_cap:
         return latest
     counted = [send for send in record.sends if not send.refunded and send.at > now - DAY]
-    limits = [(WaitReason.DAILY_CAP, counted, profile.daily_cap)]
+    out = [send for send in counted for _ in range(1 + send.extra)] if added else counted
+    limits = [(WaitReason.DAILY_CAP, out, profile.daily_cap - messages + 1)]
     if source:
         own = [send for send in counted if send.source == source]
         steps = [send for send in own if record.ladder.count and send.epoch == record.ladder.epoch]
         limits.append((WaitReason.SOURCE, steps, max(1, len(profile.ladder) - 1)))
-        limits.append((WaitReason.SOURCE, own, max(1, profile.daily_cap // 2)))
+        own = [send for send in out if send.source == source]
+        limits.append((WaitReason.SOURCE, own, max(1, profile.daily_cap // 2 - messages + 1)))
     for reason, marks, limit in limits:
         room_at = _full(marks, limit)
         if room_at is not None and (latest is None or room_at > latest.until):
             latest = NotYet(room_at, reason)
     return latest
+
+
+def has_room(record: RecipientRecord, profile: Profile, messages: int, *, now: datetime) -> bool:
+    """Whether the daily cap lets a send that is counted already bring so many messages more."""
+    counted = sum(1 + send.extra for send in record.sends if not send.refunded and send.at > now - DAY)
+    return counted + messages <= profile.daily_cap
 
 
 def decide_check(record: RecipientRecord, profile: Profile, *, now: datetime, source: str = "") -> Locked | None:

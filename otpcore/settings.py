@@ -35,6 +35,8 @@ from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.pepper_file import MAKE_PEPPER, load_or_create_pepper, pepper_bytes
 from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES, Profile, profile_named
+from otpcore.route_file import named_types, read_routes
+from otpcore.routing import Routing
 from otpcore.template_file import load_templates
 
 __all__ = [
@@ -99,6 +101,10 @@ class Settings(BaseSettings):
 
     tenant: str = Field(default="default", min_length=1, description="whose recipients these are")
     provider: str = Field(default="console", description="name of the provider type that sends")
+    providers: Names = Field(
+        default=(), description="several of them, in the order of preference: types, or `name=type`; unset: the one"
+    )
+    routes: Path | None = Field(default=None, description="file of the rules which provider sends what (TOML)")
     store: str = Field(default="tinydb", description="name of the store type that keeps the records")
     profile: str = Field(default="default", description="name of the policy profile")
     purposes: Names = Field(default=("login",), min_length=1, description="what may be confirmed")
@@ -139,6 +145,12 @@ class Settings(BaseSettings):
             raise ValueError(f"must be one of {', '.join(PROFILES)}")
         return name
 
+    @field_validator("providers")
+    @classmethod
+    def _providers_have_names(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        named_types(given)
+        return given
+
     @field_validator("allow_regions", "deny_regions")
     @classmethod
     def _regions_exist(cls, regions: tuple[str, ...] | None) -> tuple[str, ...] | None:
@@ -152,6 +164,18 @@ class Settings(BaseSettings):
     @classmethod
     def _home_is_expanded(cls, folder: Path) -> Path:
         return folder.expanduser()
+
+    def instances(self) -> dict[str, str]:
+        """The provider types that send, by the names of their instances, in the order of preference."""
+        return named_types(self.providers) or {self.provider: self.provider}
+
+    def routing(self) -> Routing | None:
+        """The rules of the file of routes; None where there is no file.
+
+        Raises:
+            ConfigurationError: naming the rule and the field.
+        """
+        return None if self.routes is None else read_routes(self.routes)
 
     def policy(self) -> Profile:
         """The named profile with this length and lifetime of codes."""
@@ -184,6 +208,8 @@ def load_settings(*, env_file: Path | None = None, **overrides: Any) -> Settings
         PepperError: a pepper is too short or misshapen.
         ConfigurationError: anything else, naming each variable and its rule.
     """
+    if "provider" in overrides:  # one that is named by a call wins over several of the environment
+        overrides = {"providers": (), **overrides}
     return _read(Settings, _variables(Settings, PREFIX), env_file, overrides)
 
 
@@ -196,7 +222,7 @@ def load_plugin_settings(
     The model is given the text as it stands there.
 
     Args:
-        kind_name: name of the type; hyphens become underscores.
+        kind_name: name of the type, or of the instance where it has one of its own; hyphens become underscores.
         model: its settings.
         env_file: as for `load_settings`.
         **overrides: values by field name; they win over everything.

@@ -1,18 +1,46 @@
-"""What the values of the recipient record are made of: their base, the words they use, and a short form.
+"""What the values of the recipient record are made of: base, words, short forms, and the version of the layout.
 
-Rules of this file: it knows no value of the record but what an ended session shrinks to; which word may follow which is
+Rules of this file: it knows no value of the record but what is stored as a list; which word may follow which is
 `otpcore.machine`. `otpcore.model` re-exports the words.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self, cast
 
 import msgspec
 
-__all__ = ["CheckState", "Ended", "Instant", "Past", "SendState", "SessionStatus", "Stored", "instant", "milliseconds"]
+from otpcore.errors import StoreFormatError
+
+__all__ = [
+    "SCHEMA",
+    "UNWRITTEN",
+    "Attempt",
+    "CheckState",
+    "Ended",
+    "Instant",
+    "Past",
+    "SendState",
+    "SessionStatus",
+    "Stored",
+    "instant",
+    "milliseconds",
+    "past_of",
+    "refuse_newer",
+]
+
+SCHEMA: Final = 3
+"""Version of the record's layout; a record of a newer one is refused, never rewritten.
+
+2: `past` and `ended`, which a reader of 1 does not know: it would take what is in them for never sent.
+3: `extra` of a send, which a reader of 2 would drop: it would count a message that a provider added as none.
+"""
+
+UNWRITTEN: Final = 0
+"""Of a record that no store holds; `otpcore.ledger.tidy` gives a record its schema."""
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
@@ -98,9 +126,62 @@ class Past(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         at_ms: when it was reserved, see `milliseconds`.
-        provider, region: of the send.
+        provider, region, extra: of the send.
     """
 
     at_ms: Milliseconds
     provider: str = ""
     region: str = ""
+    extra: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class _Alone(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A `Past` without what nearly none has: a list cannot leave out what equals its default."""
+
+    at_ms: int
+    provider: str
+    region: str
+
+
+def past_of(at: datetime, provider: str, region: str, extra: int) -> Past:
+    """What is written for a send; it reads as a `Past`."""
+    if extra:
+        return Past(milliseconds(at), provider, region, extra)
+    return cast("Past", _Alone(milliseconds(at), provider, region))
+
+
+class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one provider answered to a send: a list without names.
+
+    Attributes:
+        provider, channel: who was asked, and on which channel.
+        at_ms: when the answer was there, see `milliseconds`.
+        kind: of the failure, see `otpcore.contract.FailureKind`; "" when it accepted.
+        unknown: a message may be on its way although it did not accept.
+        cost: as the vendor said, such as "0.0075 EUR"; "" where it did not.
+    """
+
+    provider: str
+    channel: str
+    at_ms: Milliseconds
+    kind: str = ""
+    unknown: bool = False
+    cost: str = ""
+
+
+class _SchemaOnly(msgspec.Struct):
+    v: int
+
+
+def refuse_newer(data: bytes) -> None:
+    """Say so of a record whose layout this release does not know.
+
+    Raises:
+        StoreFormatError: it is one.
+    """
+    with suppress(msgspec.MsgspecError):
+        found = msgspec.json.decode(data, type=_SchemaOnly).v
+        if found > SCHEMA:
+            raise StoreFormatError(
+                f"A stored record has schema {found}; this release reads up to {SCHEMA}. Upgrade otpcore."
+            )

@@ -16,7 +16,18 @@ from typing import Annotated, Any, Final
 
 import typer
 
-from otpcore.cli import branches, doctoring, explaining, legacy, listing, previewing, scaffolding, upkeep, verifying
+from otpcore.cli import (
+    branches,
+    doctoring,
+    explaining,
+    legacy,
+    listing,
+    previewing,
+    routes,
+    scaffolding,
+    upkeep,
+    verifying,
+)
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, complain, error_line, error_values, logging_to, shell_of, trace
 
@@ -41,6 +52,8 @@ message = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(message, name="message")
 plugin = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(plugin, name="plugin")
+route = typer.Typer(invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(route, name="route")
 app.add_typer(legacy.group, name="legacy")
 
 
@@ -99,6 +112,7 @@ for command in COMMANDS:
 policy.command()(explaining.explain)
 message.command()(previewing.preview)
 plugin.command()(scaffolding.new)
+route.command()(routes.explain)
 
 
 @policy.callback()
@@ -116,6 +130,12 @@ def _message(context: typer.Context) -> None:
 @plugin.callback()
 def _plugin(context: typer.Context) -> None:
     """Write a plugin."""
+    _help_without_command(context)
+
+
+@route.callback()
+def _route(context: typer.Context) -> None:
+    """Say which provider would send."""
     _help_without_command(context)
 
 

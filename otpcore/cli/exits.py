@@ -57,7 +57,7 @@ class Exit(IntEnum):
 
     OK = 0, "done; for `check`: the code is right"
     NO = 1, "for `check`: wrong, or nobody knows; for others: something is not as it should be, or was left out"
-    USAGE = 2, "the command cannot be right: an unknown option, not a phone number, not a code"
+    USAGE = 2, "the command cannot be right: an unknown option, not a recipient, not a code"
     WAIT = 3, "not yet; the answer says when"
     REFUSED = 4, "refused, and waiting alone may not help: a region, a lock, the provider's no"
     OVER = 5, "the session has ended, or there is none"

@@ -29,7 +29,7 @@ from otpcore.codes import Keys
 from otpcore.contract import Durability
 from otpcore.engine import Engine
 from otpcore.engine.accepting import check_production, check_store
-from otpcore.engine.opening import Parts, prepare
+from otpcore.engine.opening import Instance, Parts, prepare
 from otpcore.errors import OtpcoreError
 from otpcore.installed import PluginState
 from otpcore.phone import metadata_version
@@ -82,23 +82,23 @@ def examine(env_file: Path | None, *, now: datetime, progress: Callable[[str], N
         yield Finding("configuration", Level.GOOD, "Can be read; secrets are not shown.", redacted(settings))
         plugins = Plugins(allow=settings.plugins, block=settings.plugins_blocked)
         plugins.discover()
-        if strange := unknown_variables(plugins, env_file):
+        if strange := unknown_variables(plugins, env_file, settings.instances()):
             yield _variables(strange)
         parts = prepare(settings, plugins, env_file, None, None, {})
     except OtpcoreError as error:
         yield Finding("configuration", Level.BAD, str(error))
         return
     yield _plugins(parts)
-    provider = yield from _provider(parts)
+    providers = yield from _providers(parts)
     store = yield from _store(parts)
     try:
         if store is not None:
             yield from _remarks(store)
             yield from _kept(parts, store, now, progress)
-        if provider is not None:
-            yield _together(parts, store or MemoryStore(), provider)  # that no store is there yet hides no other fault
+        if providers is not None:
+            yield _together(parts, store or MemoryStore(), providers)  # that no store is there yet hides no other fault
     finally:
-        for each in (provider, store):
+        for each in (*(providers or {}).values(), store):
             if each is not None:
                 each.close()
 
@@ -146,10 +146,24 @@ def _plugins(parts: Parts) -> Finding:
     return Finding("plugins", Level.NOTE if odd else Level.GOOD, " ".join(odd) or f"In use: {active}.")
 
 
-def _provider(parts: Parts) -> Generator[Finding, None, Provider | None]:
-    name, shown = parts.settings.provider, redacted(parts.provider_settings)
+def _providers(parts: Parts) -> Generator[Finding, None, dict[str, Provider] | None]:
+    """One finding of each provider; None where one of them cannot be used."""
+    built: dict[str, Provider] = {}
+    for each in parts.providers:
+        provider = yield from _provider(parts, each)
+        if provider is not None:
+            built[each.name] = provider
+    if len(built) == len(parts.providers):
+        return built
+    for one in built.values():
+        one.close()
+    return None
+
+
+def _provider(parts: Parts, instance: Instance) -> Generator[Finding, None, Provider | None]:
+    name, shown = instance.name, redacted(instance.settings)
     try:
-        provider = parts.provider_type.build(parts.provider_settings)
+        provider = instance.build()
         can = provider.capabilities
         check_production(parts.settings, {name: can})
     except OtpcoreError as error:
@@ -271,12 +285,12 @@ def _records(found: Census) -> Finding:
     return Finding("records", level, text, facts)
 
 
-def _together(parts: Parts, store: Store, provider: Provider) -> Finding:
+def _together(parts: Parts, store: Store, providers: Mapping[str, Provider]) -> Finding:
     """Whether an engine accepts these parts together."""
     settings = parts.settings
     try:
         # nothing is made with this pepper: whether there is one was looked at before
-        Engine(store, {settings.provider: provider}, pepper=bytes(range(32)), **parts.terms)
+        Engine(store, providers, pepper=bytes(range(32)), **parts.terms)
     except OtpcoreError as error:
         return Finding("engine", Level.BAD, str(error))
     return Finding("engine", Level.GOOD, f"Policy {settings.profile}, purposes {', '.join(settings.purposes)}.")

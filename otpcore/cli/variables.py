@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Final
 
 from dotenv import dotenv_values
 from pydantic import AliasChoices, BaseModel
@@ -22,20 +24,26 @@ from otpcore.settings import Settings
 
 __all__ = ["unknown_variables"]
 
-PREFIX = "OTPCORE_"
+PREFIX: Final = "OTPCORE_"
+NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-def unknown_variables(plugins: Plugins, env_file: Path | None) -> dict[str, str | None]:
+def unknown_variables(
+    plugins: Plugins, env_file: Path | None, instances: Mapping[str, str] = NONE
+) -> dict[str, str | None]:
     """The variables `OTPCORE_…` that nothing reads, each with the known name that is nearest, if one is near.
 
     Args:
         plugins: those in use; the settings of their stores and providers are known.
         env_file: looked at besides the environment.
+        instances: the types of the providers that have names of their own.
     """
     known = {*_names(Settings, PREFIX), TOKEN_VARIABLE, DATABASE_VARIABLE}
     kinds: list[StoreType | ProviderType] = [*plugins.stores.values(), *plugins.providers.values()]
-    for kind in kinds:
-        known.update(_names(kind.settings, f"{PREFIX}{kind.name.upper().replace('-', '_')}_"))
+    named = [(kind.name, kind) for kind in kinds]
+    named += [(name, plugins.providers[kind]) for name, kind in instances.items() if kind in plugins.providers]
+    for name, kind in named:
+        known.update(_names(kind.settings, f"{PREFIX}{name.upper().replace('-', '_')}_"))
     with suppress(ModuleNotFoundError):  # without its extra nothing reads the facade's settings
         from otpcore.legacy.terms import LegacySettings  # noqa: PLC0415  # an extra
 

@@ -37,6 +37,7 @@ from otpcore.results import (
     StatusResult,
     UnlockResult,
 )
+from otpcore.routing import Routing
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -50,14 +51,14 @@ class AsyncEngine:
     Args:
         store: where records are kept.
         providers: one provider, or several by name in the order of preference.
-        pepper: at least 32 random bytes that the store never sees. May be left out only with a store that
-            keeps nothing; then one is made for the life of this object.
+        pepper: at least 32 random bytes that the store never sees; may be left out where the store keeps nothing.
         previous_peppers: peppers that are being rotated out, oldest first.
         tenant: whose recipients these are; limits, pseudonyms and tokens are the tenant's own.
         profile: the policy in force, see `otpcore.policy`.
         purposes: what may be confirmed here, such as "login" and "payment".
         destinations: which regions and line types are served.
         code_owner: who makes the codes; None: the provider where it can.
+        routing: which provider a send goes through, see `otpcore.routing`; None: each in its order.
         plugins: guards, routes and observers to ask and tell.
         templates: words of the codes of the core, see `otpcore.messages`.
         brand: the name in them, as people know the service; "" for none.
@@ -82,6 +83,7 @@ class AsyncEngine:
         purposes: Iterable[str] = ("login",),
         destinations: RegionPolicy | None = None,
         code_owner: CodeOwner | None = None,
+        routing: Routing | None = None,
         plugins: Plugins | None = None,
         templates: Templates = DEFAULT_TEMPLATES,
         brand: str = "",
@@ -90,13 +92,12 @@ class AsyncEngine:
         clock: Clock = answers.wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
-        given = named(providers)
         self._store = awaited_store(store)
-        self._providers = {name: awaited_provider(one, provider_concurrency) for name, one in given.items()}
+        self._providers = {name: awaited_provider(one, provider_concurrency) for name, one in named(providers).items()}
         self._entropy = entropy
         self._setup = make_setup(
             store=store.capabilities,
-            providers=given,
+            providers=named(providers),
             pepper=pepper,
             previous_peppers=previous_peppers,
             tenant=tenant,
@@ -104,6 +105,7 @@ class AsyncEngine:
             purposes=purposes,
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
+            routing=routing,
             timeout_s=timeout_s,
             provider_concurrency=provider_concurrency,
             plugged=plugins is not None,
@@ -335,9 +337,8 @@ class AsyncEngine:
     async def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
         async with AsyncExitStack() as closing:
-            closing.push_async_callback(self._store.close)
-            for each in self._providers.values():
-                closing.push_async_callback(each.close)
+            for close in [self._store.close, *[each.close for each in self._providers.values()]]:
+                closing.push_async_callback(close)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,4 +1,4 @@
-"""From settings to an engine: which store, which provider, which pepper.
+"""From settings to an engine: which store, which providers, which pepper.
 
 Rules of this file: no setting is judged here that another file judges already; what was opened is closed again when
 a later part refuses. It is imported at first use, because settings cost a quarter of a second.
@@ -18,17 +18,44 @@ from otpcore.engine.accepting import check_production, check_store
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
 from otpcore.engine.terms import is_awaiting
+from otpcore.errors import ConfigurationError
 from otpcore.hookspecs import ProviderType, StoreType
 from otpcore.plugins import Plugins
 from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
 from otpcore.settings import Settings, load_plugin_settings, load_settings, pepper_for
 
-__all__ = ["Given", "Parts", "assemble", "open_async_engine", "open_engine", "prepare"]
+__all__ = ["Given", "Instance", "Parts", "assemble", "open_async_engine", "open_engine", "prepare"]
 
 _Engine = TypeVar("_Engine")
 
 Given = BaseModel | Mapping[str, Any] | None
-"""Settings of one plugin: whole, as values that win over the environment, or None: from the environment."""
+"""Settings of one plugin: whole, as values that win over the environment, or None: from the environment.
+
+Of several providers: by the names of the instances, each in one of these ways.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A provider that settings name, filled; nothing is opened yet.
+
+    Attributes:
+        name: of the instance, which routes and records know it by.
+        kind: its type.
+        settings: for its `build`.
+    """
+
+    name: str
+    kind: ProviderType
+    settings: BaseModel
+
+    def build(self) -> Provider:
+        """The blocking provider."""
+        return self.kind.build(self.settings)
+
+    def build_async(self) -> Provider | AsyncProvider:
+        """The awaited one, where its type has one."""
+        return (self.kind.build_async or self.kind.build)(self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +67,14 @@ class Parts:
         plugins: the registry, discovered.
         store_type: the store that is named.
         store_settings: for its `build`.
-        provider_type: the provider that is named.
-        provider_settings: for its `build`.
+        providers: those that are named, in the order of preference; at least one.
     """
 
     settings: Settings
     plugins: Plugins
     store_type: StoreType
     store_settings: BaseModel
-    provider_type: ProviderType
-    provider_settings: BaseModel
+    providers: tuple[Instance, ...]
 
     @property
     def store_path(self) -> Path | None:
@@ -71,6 +96,7 @@ class Parts:
             "purposes": self.settings.purposes,
             "destinations": self.settings.destinations(),
             "code_owner": self.settings.code_owner,
+            "routing": self.settings.routing(),
             "timeout_s": self.settings.provider_timeout_s,
             "templates": self.settings.catalogue(),
             "brand": self.settings.brand,
@@ -90,14 +116,15 @@ def open_engine(
     store_settings: Given = None,
     **overrides: Any,
 ) -> Engine:
-    """An engine as the settings say; closing it closes its store and provider.
+    """An engine as the settings say; closing it closes its store and providers.
 
     Args:
         settings: already read; None: from the environment, see `otpcore.settings`.
         plugins: a registry of the application's own, or the names of the installed plugins that may be used; None: as
             `settings` say.
         env_file: lines of `NAME=value`; the environment wins over it.
-        provider_settings: of the provider: a whole model, or single values that win over the environment.
+        provider_settings: of the provider: a whole model, or single values that win over the environment; of several,
+            by their names.
         store_settings: of the store, likewise.
         **overrides: settings by name (`profile="demo"`); they win over `settings` and the environment.
 
@@ -108,7 +135,7 @@ def open_engine(
         StoreError: the store cannot be opened.
     """
     parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
-    return assemble(Engine, parts, parts.store_type.build, parts.provider_type.build)
+    return assemble(Engine, parts, parts.store_type.build, Instance.build)
 
 
 def open_async_engine(
@@ -136,8 +163,8 @@ def open_async_engine(
         StoreError: the store cannot be opened.
     """
     parts = prepare(settings, plugins, env_file, provider_settings, store_settings, overrides)
-    store, provider = parts.store_type, parts.provider_type
-    return assemble(AsyncEngine, parts, store.build_async or store.build, provider.build_async or provider.build)
+    store = parts.store_type
+    return assemble(AsyncEngine, parts, store.build_async or store.build, Instance.build_async)
 
 
 def prepare(
@@ -150,55 +177,73 @@ def prepare(
 ) -> Parts:
     """Find and fill what the settings name; the arguments and refusals are those of `open_engine`."""
     given = settings.model_dump() if settings is not None else {}
+    if "provider" in overrides:
+        given.pop("providers", None)
     if settings is None or overrides:
         settings = load_settings(env_file=env_file, **{**given, **overrides})
     if not isinstance(plugins, Plugins):
         plugins = Plugins(allow=settings.plugins if plugins is None else plugins, block=settings.plugins_blocked)
         plugins.discover()
-    store, provider = plugins.store(settings.store), plugins.provider(settings.provider)
+    store = plugins.store(settings.store)
     return Parts(
         settings=settings,
         plugins=plugins,
         store_type=store,
         store_settings=_filled(store, store_settings, env_file),
-        provider_type=provider,
-        provider_settings=_filled(provider, provider_settings, env_file),
+        providers=_instances(settings, plugins, provider_settings, env_file),
     )
 
 
-def _filled(kind: StoreType | ProviderType, given: Given, env_file: Path | None) -> BaseModel:
+def _instances(settings: Settings, plugins: Plugins, given: Given, env_file: Path | None) -> tuple[Instance, ...]:
+    """Each provider with its settings, which are read under its own name."""
+    named = settings.instances()
+    if len(named) == 1:
+        by_name: Mapping[str, Any] = dict.fromkeys(named, given)
+    elif isinstance(given, BaseModel) or (given is not None and not given.keys() <= named.keys()):
+        raise ConfigurationError(f"Of several providers, settings are given by name: {', '.join(named)}.")
+    else:
+        by_name = given or {}
+    kinds = {name: plugins.provider(kind) for name, kind in named.items()}
+    return tuple(
+        [Instance(name, kind, _filled(kind, by_name.get(name), env_file, name)) for name, kind in kinds.items()]
+    )
+
+
+def _filled(kind: StoreType | ProviderType, given: Given, env_file: Path | None, name: str = "") -> BaseModel:
     if isinstance(given, BaseModel):
         return given
-    return load_plugin_settings(kind.name, kind.settings, env_file=env_file, **(given or {}))
+    return load_plugin_settings(name or kind.name, kind.settings, env_file=env_file, **(given or {}))
 
 
 def assemble(
     engine: Callable[..., _Engine],
     parts: Parts,
     build_store: Callable[[Any], Any],
-    build_provider: Callable[[Any], Any],
+    build_provider: Callable[[Instance], Provider | AsyncProvider],
     **terms: Any,
 ) -> _Engine:
-    """Build store and provider, and the engine over them; what was built is closed again when a later part refuses.
+    """Build store and providers, and the engine over them; what was built is closed again when a later part refuses.
 
     Args:
         engine: takes the arguments of `Engine`.
         parts: see `prepare`.
         build_store: from its settings.
-        build_provider: from its settings.
+        build_provider: one of the instances.
         **terms: arguments of the engine that win over those of `parts`.
     """
-    name, settings = parts.settings.provider, parts.settings
-    provider: Provider | AsyncProvider = build_provider(parts.provider_settings)
-    opened: list[Any] = [provider]
+    settings, providers = parts.settings, dict[str, Provider | AsyncProvider]()
+    opened: list[Any] = []
     try:
-        check_production(settings, {name: provider.capabilities})
+        for each in parts.providers:
+            providers[each.name] = build_provider(each)
+            opened.append(providers[each.name])
+        check_production(settings, {name: one.capabilities for name, one in providers.items()})
         store = build_store(parts.store_settings)
         opened.append(store)
         check_store(settings, store.capabilities)
         return engine(
             store,
-            {name: provider},
+            providers,
             pepper=parts.pepper(store),
             previous_peppers=settings.previous(),
             plugins=parts.plugins,

@@ -34,6 +34,7 @@ from otpcore.results import (
     StatusResult,
     UnlockResult,
 )
+from otpcore.routing import Routing
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -47,14 +48,14 @@ class Engine:
     Args:
         store: where records are kept.
         providers: one provider, or several by name in the order of preference.
-        pepper: at least 32 random bytes that the store never sees. May be left out only with a store that
-            keeps nothing; then one is made for the life of this object.
+        pepper: at least 32 random bytes that the store never sees; may be left out where the store keeps nothing.
         previous_peppers: peppers that are being rotated out, oldest first.
         tenant: whose recipients these are; limits, pseudonyms and tokens are the tenant's own.
         profile: the policy in force, see `otpcore.policy`.
         purposes: what may be confirmed here, such as "login" and "payment".
         destinations: which regions and line types are served.
         code_owner: who makes the codes; None: the provider where it can.
+        routing: which provider a send goes through, see `otpcore.routing`; None: each in its order.
         plugins: guards, routes and observers to ask and tell.
         templates: words of the codes of the core, see `otpcore.messages`.
         brand: the name in them, as people know the service; "" for none.
@@ -80,6 +81,7 @@ class Engine:
         purposes: Iterable[str] = ("login",),
         destinations: RegionPolicy | None = None,
         code_owner: CodeOwner | None = None,
+        routing: Routing | None = None,
         plugins: Plugins | None = None,
         templates: Templates = DEFAULT_TEMPLATES,
         brand: str = "",
@@ -102,6 +104,7 @@ class Engine:
             purposes=purposes,
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
+            routing=routing,
             timeout_s=timeout_s,
             provider_concurrency=provider_concurrency,
             plugged=plugins is not None,

@@ -13,6 +13,7 @@ from typing import Final
 from otpcore.codes import Keyring, Keys
 from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.engine.bounding import LARGEST
+from otpcore.engine.routes import check_routing
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
 from otpcore.messages import Templates
@@ -27,6 +28,7 @@ from otpcore.ports import (
     Provider,
     ReadsReceipts,
 )
+from otpcore.routing import Routing
 
 __all__ = ["is_awaiting", "make_setup", "named", "refuse_awaiting"]
 
@@ -60,6 +62,7 @@ def make_setup(
     purposes: Iterable[str],
     destinations: RegionPolicy,
     code_owner: CodeOwner | None,
+    routing: Routing | None,
     timeout_s: float,
     provider_concurrency: int,
     plugged: bool,
@@ -94,6 +97,8 @@ def make_setup(
     terms = {name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()}
     _refuse_shared(terms)
     templates.check(brand, profile.code_digits)
+    if routing is not None:
+        check_routing(routing, terms, profile, known)
     return Setup(
         tenant=tenant,
         keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in peppers[:-1])),
@@ -105,6 +110,7 @@ def make_setup(
         plugged=plugged,
         templates=templates,
         brand=brand,
+        routing=routing or Routing(),
     )
 
 
@@ -125,6 +131,11 @@ def _terms(
         )
     if owner is CodeOwner.PROVIDER and not isinstance(provider, AsyncChecks):  # the check is for the method's presence
         raise ConfigurationError(f"Provider {name!r} says that it owns codes, but has no check method.")
+    if can.extra_sends < 0 or 1 + can.extra_sends > profile.daily_cap:
+        raise ConfigurationError(
+            f"One send through provider {name!r} may bring {1 + can.extra_sends} messages, and the profile "
+            f"{profile.name!r} allows {profile.daily_cap} a day. Let the provider add fewer, or choose another profile."
+        )
     if profile.simulated_only and not can.stands_in:
         raise ConfigurationError(
             f"The profile {profile.name!r} is for demonstrations with an emulator or the fake; {name!r} is neither. "

@@ -1,4 +1,4 @@
-"""Reserve the step, hand the code to the provider, write down what it said.
+"""Reserve the step, hand the code to a provider, to another where that did not send, and write down what was said.
 
 Rules of this file: see `otpcore.flows`.
 """
@@ -8,16 +8,17 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
-from otpcore.codes import Entropy, Token, code_digest, code_mac, idempotent_secret, make_code, proof_of
+from otpcore.codes import Entropy
 from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendRequest
-from otpcore.effects import SendCode
+from otpcore.effects import SendCode, Tell
 from otpcore.errors import StoreError
 from otpcore.events import Event
 from otpcore.flows.finding import find_session, tell
+from otpcore.flows.moving import attempt_of, first_leg, go_on, priced
 from otpcore.flows.repeating import remember, repeated
+from otpcore.flows.reserving import Reserved, renewed, token_and_code
 from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate, next_of, view, window
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
@@ -25,22 +26,15 @@ from otpcore.flows.wording import worded
 from otpcore.ledger import checks_left, left_open, reserve, settle_send
 from otpcore.machine import SendEvent
 from otpcore.messages import language_tag
-from otpcore.model import Code, RecipientRecord, SendState, Session, SessionStatus
+from otpcore.model import Attempt, RecipientRecord, SendState, Session, SessionStatus
 from otpcore.policy import Locked, NotYet, decide_send
 from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
+from otpcore.routing import Leg, consequence_of
 
 __all__ = ["deliver"]
 
 GONE_OUT: Final = frozenset({SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED, SendState.UNKNOWN})
 """Sends of which a message may exist."""
-
-
-class Reserved(msgspec.Struct, frozen=True):
-    """The step is taken; this has to be sent now."""
-
-    session: Session
-    token: Token | None
-    code: str | None
 
 
 def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow[SendResult]:
@@ -57,25 +51,62 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
                 setup, wish.operation, outcome, key=seen.key, address=address, purpose=wish.purpose, now=seen.now
             )
         )
-    terms = setup.providers.get(outcome.session.provider, wish.terms)
-    answer: Accepted | Failure = yield SendCode(
-        terms.name,
-        SendRequest(
-            send_id=entropy.operation,
-            recipient=address,
-            channel=wish.channel,
-            purpose=wish.purpose,
-            code=outcome.code,
-            handle=_live_handle(setup, terms, seen, outcome.session),
-            expires_at=outcome.session.expires_at,
-            timeout_s=setup.timeout_s,
-            locale=language_tag(wish.locale),
-            extra=wish.extra,
-            source=wish.source,
-            message=worded(setup, wish, outcome.code, now=seen.now, ends=outcome.session.expires_at),
-        ),
-    )
-    return (yield from _settle(setup, entropy, wish, outcome, answer, seen))
+    tried: tuple[Attempt, ...] = ()
+    lost: Failure | None = None
+    while True:
+        terms = setup.providers[outcome.session.provider]
+        answer: Accepted | Failure = yield SendCode(
+            terms.name,
+            SendRequest(
+                send_id=f"{entropy.operation}-{len(tried)}" if tried else entropy.operation,
+                recipient=address,
+                channel=outcome.session.channel,
+                purpose=wish.purpose,
+                code=outcome.code,
+                handle=_live_handle(setup, terms, seen, outcome.session),
+                expires_at=outcome.session.expires_at,
+                timeout_s=setup.timeout_s,
+                locale=language_tag(wish.locale),
+                extra=wish.extra,
+                source=wish.source,
+                region=wish.recipient.region,
+                message=worded(setup, wish, outcome, now=seen.now),
+            ),
+        )
+        if isinstance(answer, Failure) and answer.effect is SendEffect.UNKNOWN:
+            lost = answer
+        following, seen = yield from go_on(setup, entropy, wish, outcome, tried, answer, seen)
+        if following is None:
+            return (yield from _settle(setup, entropy, wish, outcome, tried, answer, lost, seen))
+        yield _told_of(setup, wish, outcome.session, answer, seen)
+        outcome, tried = following
+
+
+def _told_of(setup: Setup, wish: Wish, session: Session, answer: Accepted | Failure, seen: Snapshot) -> Tell:
+    """That a provider was asked, and another one is about to be."""
+
+    def facts() -> tuple[Event, ...]:
+        at = seen.now or session.expires_at
+        return _attempted(setup, "send.attempted", wish, session, answer, at=at, key=seen.key)
+
+    return Tell(facts)
+
+
+def _attempted(
+    setup: Setup, name: str, wish: Wish, session: Session, answer: Accepted | Failure, *, at: datetime, key: str
+) -> tuple[Event, ...]:
+    """One provider's answer, and whether an operator has to do something about it."""
+    about = {"provider": session.provider, "channel": session.channel}
+    if isinstance(answer, Accepted):
+        costs = {"cost": priced(answer.cost), "segments": "" if answer.segments is None else str(answer.segments)}
+        about |= {each: said for each, said in costs.items() if said}
+    else:
+        about |= {"kind": answer.kind.value, "effect": answer.effect.value, "provider_code": answer.provider_code or ""}
+    address = wish.recipient.address
+    told = event(setup, name, at=at, key=key, address=address, session=session, **about)
+    if isinstance(answer, Accepted) or not consequence_of(answer).alert:
+        return (told,)
+    return told, event(setup, "route.alert", at=at, key=key, address=address, session=session, **about)
 
 
 def _reserve(
@@ -87,7 +118,7 @@ def _reserve(
     if mine is not None and (held := record.session(mine.session)) is not None:
         # an earlier commit was applied after all
         ended = _over(setup, record, held, now)
-        return record, ended or Reserved(held, *_token_and_code(setup, entropy, wish, key, held.owner))
+        return record, ended or Reserved(held, *token_and_code(setup, entropy, wish, key, held.owner))
     if (before := repeated(setup, wish, key, record, now)) is not None:
         return record, before
     session = find_session(record, wish.token, wish.purpose) if wish.token or wish.by_recipient else None
@@ -96,25 +127,31 @@ def _reserve(
         return record, NotFound()
     if opens:
         session = None
-    if session is not None and (stands := _stands_against(setup, wish, record, session, now)) is not None:
-        return record, stands
-    terms = wish.terms if session is None else setup.providers[session.provider]
+    if session is not None and (ended := _over(setup, record, session, now)) is not None:
+        return record, ended
+    leg = first_leg(setup, wish, record, session, now)
+    if leg is None:
+        detail = f"No provider of the session serves channel {wish.channel[:20]!r} here."
+        return record, Refused(Refusal.CHANNEL_UNSUPPORTED, next_of(setup, record, session, now=now), detail)
+    terms = setup.providers[leg.provider] if isinstance(leg, Leg) else None
     live = [one for one in record.sessions if one.is_live] if opens else []
-    verdict = decide_send(record, profile, now=now, source=wish.source)
+    messages = terms.messages if terms is not None else 1
+    verdict = decide_send(record, profile, now=now, source=wish.source, messages=messages)
     if isinstance(verdict, Locked):
         following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
     waits = [] if verdict is None else [verdict]
-    if (closed := gate(setup, record, terms, wish.purpose, now=now)) is not None:
+    closed = leg if isinstance(leg, NotYet) else gate(setup, record, terms, wish.purpose, now=now) if terms else None
+    if closed is not None:
         waits.append(closed)
     if len(live) >= profile.live_sessions:
         waits.append(NotYet(min(ends_at(setup, one, now) for one in live), WaitReason.SESSIONS))
-    if waits:
+    if waits or isinstance(leg, NotYet):
         last = max(waits, key=lambda wait: wait.until)
         following = replace(next_of(setup, record, session, now=now), resend_at=last.until)
         return record, Wait(last.until, last.reason, following, (last.until - now).total_seconds())
-    reserved = _renewed(setup, entropy, wish, terms, key, session, now)
-    record = reserve(record, profile, reserved.session, now=now, send=operation, source=wish.source)
+    reserved = renewed(setup, entropy, wish, leg, key, session, now)
+    record = reserve(record, profile, reserved.session, now=now, send=operation, source=wish.source, extra=messages - 1)
     record = remember(setup, wish, record, reserved.session, send=operation, now=now)
     return record, reserved
 
@@ -128,84 +165,6 @@ def _over(setup: Setup, record: RecipientRecord, session: Session, now: datetime
     if status is SessionStatus.PENDING:
         return None
     return Ended(status, next_of(setup, record, session, now=now), session.id)
-
-
-def _stands_against(
-    setup: Setup, wish: Wish, record: RecipientRecord, session: Session, now: datetime
-) -> Ended | Refused | None:
-    """Why a session cannot be sent a further code, whatever the policy says."""
-    if (ended := _over(setup, record, session, now)) is not None:
-        return ended
-    terms = setup.providers.get(session.provider)
-    if terms is not None and terms.owner is session.owner and wish.channel in terms.capabilities.channels:
-        return None
-    detail = f"The session's provider does not serve channel {wish.channel[:20]!r} here."
-    return Refused(Refusal.CHANNEL_UNSUPPORTED, next_of(setup, record, session, now=now), detail)
-
-
-def _renewed(
-    setup: Setup,
-    entropy: Entropy,
-    wish: Wish,
-    terms: ProviderTerms,
-    key: str,
-    session: Session | None,
-    now: datetime,
-) -> Reserved:
-    """The session with the new code pending: a new session, or a live one with one more generation."""
-    expires_at = now + (terms.lifetime or setup.profile.code_lifetime)
-    token, made = _token_and_code(setup, entropy, wish, key, terms.owner)
-    if session is None:
-        session = Session(
-            id=entropy.nonce,
-            purpose=wish.purpose,
-            proof=proof_of(token.secret) if token is not None else None,
-            owner=terms.owner,
-            provider=terms.name,
-            region=wish.recipient.region,
-            expires_at=expires_at,
-        )
-    if made is None:
-        return Reserved(session.but(channel=wish.channel), token, None)
-    # one session, one pepper: a check compares all its generations by one MAC
-    keys = setup.keyring.by_kid(session.codes[-1].kid) if session.codes else setup.keyring.current
-    generation = 1 + session.codes[-1].generation if session.codes else 1  # oldest first
-    mac = code_mac(
-        keys,
-        tenant=setup.tenant_id,
-        purpose=session.purpose,
-        key=key,
-        session=session.id,
-        secret=token.secret if token is not None else "",
-        code=made,
-    )
-    new = Code(
-        generation=generation,
-        send=entropy.operation,
-        digest=code_digest(mac, generation),
-        kid=keys.kid,
-        expires_at=expires_at,
-    )
-    # a code on its way matches until another is accepted; where none was, the last that may have arrived stays
-    held = tuple(code for code in session.codes if code.live) or session.codes[-1:]
-    session = session.but(channel=wish.channel, codes=(*held, new), expires_at=max(expires_at, session.expires_at))
-    return Reserved(session, token, made)
-
-
-def _token_and_code(
-    setup: Setup, entropy: Entropy, wish: Wish, key: str, owner: CodeOwner
-) -> tuple[Token | None, str | None]:
-    """What this call hands out: no token for a session addressed by its recipient, no code of the provider's."""
-    code = make_code(entropy.code, setup.profile.code_digits) if owner is CodeOwner.CORE else None
-    if wish.by_recipient or wish.token is not None:
-        return wish.token, code
-    secret = entropy.secret
-    if wish.idempotency_key is not None:
-        keys = setup.keyring.current
-        secret = idempotent_secret(
-            keys, tenant=setup.tenant_id, recipient=wish.recipient.identity, key=wish.idempotency_key
-        )
-    return Token(key, entropy.nonce, secret), code
 
 
 def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
@@ -231,14 +190,24 @@ def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Se
 
 
 def _settle(
-    setup: Setup, entropy: Entropy, wish: Wish, reserved: Reserved, answer: Accepted | Failure, seen: Snapshot
+    setup: Setup,
+    entropy: Entropy,
+    wish: Wish,
+    reserved: Reserved,
+    tried: tuple[Attempt, ...],
+    answer: Accepted | Failure,
+    lost: Failure | None,
+    seen: Snapshot,
 ) -> Flow[SendResult]:
-    """Write the provider's answer down, and say what became of the send."""
-    terms = setup.providers.get(reserved.session.provider, wish.terms)
+    """Write the last provider's answer down, and say what became of the send.
+
+    `lost` is the answer, of it or of one before, after which a message may be on its way: then no refusal is definite.
+    """
+    terms = setup.providers[reserved.session.provider]
     happened, handle = SendEvent.ANSWER_LOST, None
     if isinstance(answer, Accepted):
         happened, handle = SendEvent.ACCEPTED, answer.handle
-    elif answer.effect is SendEffect.NOT_SENT:
+    elif lost is None:
         happened = SendEvent.DEFINITELY_REFUSED
     name, nonce = terms.name, reserved.session.id
     opened = handle if reserved.session.owner is CodeOwner.PROVIDER else None
@@ -247,7 +216,17 @@ def _settle(
         send = record.send(entropy.operation)
         settled, life = record, terms.lifetime
         if send is not None:
-            settled = settle_send(record, setup.profile, send, happened, now=now, handle=handle, lifetime=life)
+            settled = settle_send(
+                record,
+                setup.profile,
+                send,
+                happened,
+                now=now,
+                handle=handle,
+                lifetime=life,
+                provider=name,
+                attempts=(*tried, attempt_of(reserved.session, answer, now)) if tried else (),
+            )
         if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
             at = send.at if send is not None else now
             settled = left_open(settled, provider=name, handle=opened, purpose=wish.purpose, at=at, lifetime=life)
@@ -261,18 +240,15 @@ def _settle(
         written = False  # the reservation stands and its lease settles it; what was sent was sent
     now = seen.now if seen.now is not None else reserved.session.expires_at
     session = seen.record.session(nonce) or reserved.session.but(status=SessionStatus.CANCELED)  # or forgotten
-    result = _result(setup, reserved, answer, seen.record, session, now=now, written=written, source=wish.source)
+    counts = lost if lost is not None and isinstance(answer, Failure) else answer
+    result = _result(setup, reserved, counts, seen.record, session, now=now, written=written, source=wish.source)
     key, address = seen.key, wish.recipient.address
 
     def facts() -> tuple[Event, ...]:
-        about = {"provider": terms.name, "channel": wish.channel}
-        if isinstance(answer, Failure):
-            about |= {"kind": answer.kind.value, "provider_code": answer.provider_code or ""}
-        name = f"send.{happened.name.lower()}"
-        sent = event(setup, name, at=now, key=key, address=address, session=session, **about)
+        sent = _attempted(setup, f"send.{happened.name.lower()}", wish, reserved.session, answer, at=now, key=key)
         if not refunded:
-            return (sent,)
-        return sent, event(setup, "refund", at=now, key=key, address=address, session=session, send=entropy.operation)
+            return sent
+        return *sent, event(setup, "refund", at=now, key=key, address=address, session=session, send=entropy.operation)
 
     told = tell(setup, wish.operation, result, key=key, address=address, session=session, facts=facts, now=now)
     return (yield from told)

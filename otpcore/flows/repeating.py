@@ -68,7 +68,7 @@ def remember(
 def _body(wish: Wish) -> str:
     extra = [part for name in sorted(wish.extra) for part in (name, wish.extra[name])]
     session = wish.token.session if wish.token is not None else ""
-    asked = (wish.operation, wish.purpose, wish.channel, wish.locale or "", session, str(wish.by_recipient))
+    asked = (wish.operation, wish.purpose, wish.asked, wish.locale or "", session, str(wish.by_recipient))
     return digest_of("request", *asked, *extra)
 
 

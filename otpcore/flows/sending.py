@@ -13,12 +13,13 @@ from typing import TypeVar
 from msgspec import structs
 
 from otpcore.codes import Entropy, check_idempotency_key
-from otpcore.contract import NO_EXTRA
+from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.errors import InvalidRecipient
 from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import find_session, following_of, parse_token, tell
+from otpcore.flows.moving import is_troubled, serves
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import Snapshot, load, locate, make_way, places
@@ -26,6 +27,7 @@ from otpcore.flows.wish import Wish
 from otpcore.model import Session
 from otpcore.recipients import Recipient, canonical, decide_recipient, wrong_kind
 from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
+from otpcore.routing import Leg, Plan, plan
 
 __all__ = ["resend", "start"]
 
@@ -59,20 +61,20 @@ def start(
         refused = Refused(Refusal.INVALID_RECIPIENT, detail=unfit)
         return (yield from tell(setup, "start", refused, purpose=purpose))
     known = yield from locate(setup, to)
-    candidates = [name for name, terms in setup.providers.items() if channel in terms.capabilities.channels]
-    hopeless = _no_way(setup, to, channel, candidates)
+    planned = _plan(setup, entropy, to, purpose, channel)
+    legs = planned.legs
+    hopeless = _no_way(setup, to, channel, legs)
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
-    route: Sequence[str] = candidates
     if idempotency_key is not None and known.version is None:
         known = yield from load(known.key)
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
-    if setup.plugged and not unguarded:
+    if not unguarded and (setup.plugged or len(legs) > 1):
         intent = _intent(setup, to, purpose, channel, known.key, source)
-        held = yield from _held(intent)
+        held = (yield from _held(intent)) if setup.plugged else None
         if held is not None:
             return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
-        route = yield ChooseRoute(intent, candidates)
+        legs = yield from _routed(intent, legs)
     wish = Wish(
         operation="start",
         recipient=to,
@@ -84,7 +86,10 @@ def start(
         idempotency_key=idempotency_key,
         token=None,
         by_recipient=by_recipient,
-        terms=setup.providers[route[0]],
+        asked=channel,
+        legs=legs,
+        max_legs=planned.max_legs,
+        failover_on_unknown=planned.failover_on_unknown,
         unguarded=unguarded,
     )
     known = yield from make_way(setup, entropy, to, known)
@@ -136,10 +141,10 @@ def resend(
     found = find_session(known.record, token, purpose)
     if found is None:
         return (yield from tell(setup, "resend", NotFound(), key=known.key))
-    channel = channel or found.channel
-    terms = setup.providers.get(found.provider)
-    serves = [terms.name] if terms is not None and channel in terms.capabilities.channels else []
-    hopeless = _no_way(setup, to, channel, serves) if found.is_live else None
+    asked, channel = channel or "", channel or found.channel
+    planned = _plan(setup, entropy, to, found.purpose, channel)
+    legs = _legs_of(setup, known, found, channel, planned)
+    hopeless = _no_way(setup, to, channel, legs) if found.is_live else None
     if hopeless is not None:
         hopeless = yield from _followed(setup, known, found, hopeless)
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
@@ -149,6 +154,8 @@ def resend(
         if held is not None:
             held = yield from _followed(setup, known, found, held)
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
+    if len(legs) > 1 and found.is_live and not unguarded:
+        legs = yield from _routed(_intent(setup, to, found.purpose, channel, known.key, source), legs)
     wish = Wish(
         operation="resend",
         recipient=to,
@@ -160,7 +167,10 @@ def resend(
         idempotency_key=idempotency_key,
         token=token,
         by_recipient=token is None,
-        terms=terms or next(iter(setup.providers.values())),
+        asked=asked,
+        legs=legs,
+        max_legs=planned.max_legs,
+        failover_on_unknown=planned.failover_on_unknown,
         unguarded=unguarded,
     )
     return (yield from deliver(setup, entropy, wish, known))
@@ -177,14 +187,51 @@ def _followed(setup: Setup, known: Snapshot, session: Session, answer: Stopped) 
 # --- before the record -----------------------------------------------------------------------
 
 
-def _no_way(setup: Setup, to: Recipient, channel: str, candidates: list[str]) -> Refused | None:
+def _plan(setup: Setup, entropy: Entropy, to: Recipient, purpose: str, channel: str) -> Plan:
+    draw = int.from_bytes(entropy.jitter, "big") if setup.routing.rules else 0
+    found = plan(setup.routing, setup.served, region=to.region, channel=channel, purpose=purpose, draw=draw)
+    if any(wrong_kind(to, leg.channel) is not None for leg in found.legs):  # a rule may name channels of both kinds
+        found = structs.replace(found, legs=tuple([leg for leg in found.legs if wrong_kind(to, leg.channel) is None]))
+    return found
+
+
+def _legs_of(setup: Setup, known: Snapshot, session: Session, channel: str, planned: Plan) -> tuple[Leg, ...]:
+    """The ways of a resend. It stays where the session is, if it can.
+
+    A code of the provider's goes nowhere else. One of the core's goes first to another provider when the session's
+    newest message may not have arrived, and may do so after a refusal.
+    """
+    terms = setup.providers.get(session.provider)
+    here = [Leg(session.provider, channel)] if terms is not None and serves(terms, channel) else []
+    if session.owner is CodeOwner.PROVIDER:
+        return (*here, *[leg for leg in planned.legs if leg.provider == session.provider and leg.channel != channel])
+    others = [
+        leg
+        for leg in planned.legs
+        if (leg.provider, leg.channel) != (session.provider, channel)
+        and setup.providers[leg.provider].owner is session.owner
+    ]
+    return (*others, *here) if others and is_troubled(known.record, session) else (*here, *others)
+
+
+def _routed(intent: SendIntent, legs: tuple[Leg, ...]) -> Flow[tuple[Leg, ...]]:
+    """The ways in the order that breakers and plugins give to their providers; asked once, for all that follows."""
+    names = list(dict.fromkeys(leg.provider for leg in legs))
+    order: Sequence[str] = yield ChooseRoute(intent, names)
+    if list(order) == names:
+        return legs
+    places = {name: place for place, name in enumerate(order)}
+    return tuple(sorted([leg for leg in legs if leg.provider in places], key=lambda leg: places[leg.provider]))
+
+
+def _no_way(setup: Setup, to: Recipient, channel: str, legs: tuple[Leg, ...]) -> Refused | None:
     """What no wait will change: the destination, or a channel that nobody serves, or that cannot reach it."""
     denied = decide_recipient(to, policy=setup.destinations)
     if denied is not None:
         return Refused(Refusal.DESTINATION_DENIED, detail=denied)
     if (unfit := wrong_kind(to, channel)) is not None:
         return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=unfit)
-    if not candidates:
+    if not legs:
         served = sorted({each for terms in setup.providers.values() for each in terms.capabilities.channels})
         detail = f"No provider here serves channel {channel[:20]!r}; there are {', '.join(served)}."
         return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=detail)

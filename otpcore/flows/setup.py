@@ -23,8 +23,21 @@ from otpcore.model import RecipientRecord, Session
 from otpcore.phone import RegionPolicy
 from otpcore.policy import NotYet, Profile
 from otpcore.results import NextActions, SessionView, WaitReason
+from otpcore.routing import MOST_LEGS, Routing
 
-__all__ = ["Flow", "ProviderTerms", "Setup", "ends_at", "event", "gate", "next_of", "view", "window"]
+__all__ = [
+    "LEASE_MARGIN",
+    "Flow",
+    "ProviderTerms",
+    "Setup",
+    "ends_at",
+    "event",
+    "gate",
+    "held_by",
+    "next_of",
+    "view",
+    "window",
+]
 
 T = TypeVar("T")
 Flow = Generator[Effect, Any, T]
@@ -61,6 +74,11 @@ class ProviderTerms:
         """Of a provider-owned code, from the handle's first send; None for a code of the core."""
         return self.capabilities.code_lifetime if self.owner is CodeOwner.PROVIDER else None
 
+    @property
+    def messages(self) -> int:
+        """That one send through it may bring."""
+        return 1 + self.capabilities.extra_sends
+
 
 @dataclass(frozen=True, slots=True)
 class Setup:
@@ -77,8 +95,12 @@ class Setup:
         plugged: there are plugins, whose guards and routes are asked.
         templates: words of the codes of the core.
         brand: the name in them; "" for none.
+        routing: which provider a send goes through, and which ones after it.
         tenant_id: the tenant's digest.
-        lease: after this long nobody settles a send or a claim any more.
+        served: the channels of each provider, in the order of preference.
+        lease: after this long nobody settles a send or a claim any more: each leg that a send may have takes a deadline
+            and a commit.
+        deadline: `timeout_s`, as a duration.
         code_lengths: shortest and longest code that any session here can have.
         reports: some provider takes feedback.
     """
@@ -93,9 +115,12 @@ class Setup:
     plugged: bool = True
     templates: Templates = DEFAULT_TEMPLATES
     brand: str = ""
+    routing: Routing = field(default_factory=Routing)
 
     tenant_id: str = field(init=False)
+    served: Mapping[str, frozenset[str]] = field(init=False)
     lease: timedelta = field(init=False)
+    deadline: timedelta = field(init=False)
     code_lengths: tuple[int, int] = field(init=False)
     reports: bool = field(init=False)
 
@@ -109,7 +134,10 @@ class Setup:
         ]
         set_once = partial(object.__setattr__, self)
         set_once("tenant_id", tenant_digest(self.tenant))
-        set_once("lease", timedelta(seconds=self.timeout_s) + LEASE_MARGIN)
+        set_once("served", {name: terms.capabilities.channels for name, terms in self.providers.items()})
+        legs = max([min(MOST_LEGS, len(self.providers)), *[rule.most_legs for rule in self.routing.rules]])
+        set_once("deadline", timedelta(seconds=self.timeout_s))
+        set_once("lease", legs * (self.deadline + LEASE_MARGIN))
         set_once("code_lengths", (min(short for short, _ in lengths), max(long for _, long in lengths)))
         set_once("reports", any(terms.takes_feedback for terms in self.providers.values()))
 
@@ -172,6 +200,28 @@ def gate(setup: Setup, record: RecipientRecord, terms: ProviderTerms, purpose: s
     return max(ends, key=lambda each: each.until, default=None)
 
 
+def held_by(
+    setup: Setup, record: RecipientRecord, purpose: str, *, now: datetime, beside: str = ""
+) -> dict[str, datetime]:
+    """The providers that have, or may have, a live verification of this purpose, each with when that is over.
+
+    While there is one, no other provider that makes codes is asked for a second: two codes would be live, and each
+    guess worth twice as much. `beside`: the nonce of a session that is not looked at.
+    """
+    held = {
+        one.provider: ends_at(setup, one, now)
+        for one in record.sessions
+        if one.is_live and one.owner is CodeOwner.PROVIDER and one.purpose == purpose and one.id != beside
+    }
+    for handle in record.handles:
+        terms = setup.providers.get(handle.provider)
+        lasts = window(setup, terms) if terms is not None else setup.profile.code_lifetime
+        over = handle.opened_by + lasts + setup.lease  # the provider opened it so long after its reservation at most
+        if handle.purpose == purpose and not handle.ended and now < over:
+            held[handle.provider] = max(over, held.get(handle.provider, over))
+    return held
+
+
 def next_of(
     setup: Setup, record: RecipientRecord, session: Session | None, *, now: datetime, source: str = ""
 ) -> NextActions:
@@ -179,7 +229,10 @@ def next_of(
     terms = setup.providers.get(session.provider) if session is not None and session.is_live else None
     closed = gate(setup, record, terms, session.purpose, now=now) if terms is not None and session is not None else None
     not_before = closed.until if closed else None
-    return next_actions(record, session, setup.profile, now=now, not_before=not_before, source=source)
+    messages = terms.messages if terms is not None else 1
+    return next_actions(
+        record, session, setup.profile, now=now, not_before=not_before, source=source, messages=messages
+    )
 
 
 def view(session: Session, token: Token | None) -> SessionView:

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 import msgspec
 
 from otpcore.codes import Token
-from otpcore.flows.setup import ProviderTerms
 from otpcore.recipients import Recipient
+from otpcore.routing import MOST_LEGS, Leg
 
 __all__ = ["Wish"]
 
@@ -24,7 +24,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
         recipient, purpose, channel, locale, extra, source, idempotency_key: of the call.
         token: of the session to renew; None for a new one, or one addressed by its recipient.
         by_recipient: the session is addressed by its recipient.
-        terms: the provider that is to send.
+        asked: the channel as it was asked for; "" where it was not.
+        legs: the ways to send it, in the order in which they are tried; at least one while its session lives.
+        max_legs, failover_on_unknown: see `otpcore.routing.Rule`.
         unguarded: the guards were passed over, because the call repeats an idempotency key.
     """
 
@@ -38,7 +40,10 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None
     token: Token | None
     by_recipient: bool
-    terms: ProviderTerms
+    asked: str
+    legs: tuple[Leg, ...]
+    max_legs: int = MOST_LEGS
+    failover_on_unknown: bool = False
     unguarded: bool = False
 
     def __repr__(self) -> str:

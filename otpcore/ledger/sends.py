@@ -12,20 +12,45 @@ from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
 from otpcore.ledger.sessions import end, placed, replaced, with_handle, with_session
 from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
-from otpcore.model import Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
+from otpcore.model import Attempt, Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
 
-__all__ = ["adopt", "left_open", "receive", "reserve", "settle_send"]
+__all__ = ["adopt", "hand_over", "left_open", "receive", "reserve", "settle_send"]
 
 
 def reserve(
-    record: RecipientRecord, profile: Profile, session: Session, *, now: datetime, send: str, source: str
+    record: RecipientRecord,
+    profile: Profile,
+    session: Session,
+    *,
+    now: datetime,
+    send: str,
+    source: str,
+    extra: int = 0,
 ) -> RecipientRecord:
-    """A send takes its step of the ladder and its place under the daily cap; `session` is new or renewed."""
+    """A send takes its step of the ladder and its place under the daily cap; `session` is new or renewed.
+
+    `extra`: messages beside the one asked for that the provider may send by itself; they take places of their own.
+    """
     ladder = climb(record.ladder, profile, now=now)
     epoch = ladder.epoch if profile.ladder else NO_STEP
-    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=epoch, source=source)
+    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=epoch, source=source, extra=extra)
     return record.but(ladder=ladder, sends=(*record.sends, mark), sessions=placed(record.sessions, session))
+
+
+def hand_over(
+    record: RecipientRecord, send: Send, session: Session, *, attempts: tuple[Attempt, ...], extra: int
+) -> RecipientRecord:
+    """A reserved send goes on to another provider: same step, same place, same generation of the code.
+
+    Args:
+        record: as it stands; `send` is one of its sends.
+        send: the send as it stands in the record.
+        session: the send's, as it is on the other provider.
+        attempts: what was answered so far, oldest first.
+        extra: as for `reserve`, those of answers that were lost included.
+    """
+    return with_session(record.but(sends=replaced(record.sends, send.but(attempts=attempts, extra=extra))), session)
 
 
 def settle_send(
@@ -37,6 +62,8 @@ def settle_send(
     now: datetime,
     handle: str | None = None,
     lifetime: timedelta | None = None,
+    provider: str = "",
+    attempts: tuple[Attempt, ...] = (),
 ) -> RecipientRecord:
     """Write down what became of a send.
 
@@ -49,12 +76,14 @@ def settle_send(
         handle: the provider's id of the verification, with ACCEPTED.
         lifetime: of a provider-owned code, counted from the handle's first send; None for a code of the
             core, or where each send has a lifetime of its own.
+        provider: who answered; a message of a code of the core is known there. "": the session's.
+        attempts: what each provider answered, where it was more than one.
     """
     state = step(SEND_TRANSITIONS, send.state, event)
     if state is send.state:
         return record
     refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
-    settled = send.but(state=state, refunded=refunded)
+    settled = send.but(state=state, refunded=refunded, attempts=attempts)
     record = record.but(sends=replaced(record.sends, settled))
     if refunded and send.epoch != NO_STEP:
         record = record.but(ladder=_stepped_down(record, send))
@@ -62,6 +91,8 @@ def settle_send(
     if session is None or not session.is_live:
         return record
     if event is SendEvent.ACCEPTED:
+        if provider and provider != session.provider and session.owner is CodeOwner.CORE:
+            session = session.but(provider=provider)
         return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime, now=now)
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)

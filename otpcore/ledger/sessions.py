@@ -89,6 +89,8 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
         if send.session == session.id
         and send.state not in UNSETTLED
         and not send.refunded  # its operation is about to look for it
+        else send.but(attempts=())
+        if send.attempts and send.session == session.id
         else send
         for send in record.sends
     ]
@@ -104,7 +106,8 @@ def end(record: RecipientRecord, session: Session, event: SessionEvent, *, by: s
 def _outlives(send: Send, session: Session) -> Send:
     """What stays of a settled send: only a source's share is still counted by steps."""
     epoch = send.epoch if send.source else 0
-    return send.but(id="", session="", provider=session.provider, region=session.region, epoch=epoch)
+    about = {"provider": session.provider, "region": session.region, "epoch": epoch}
+    return send.but(id="", session="", attempts=(), **about)
 
 
 def _left_behind(record: RecipientRecord, session: Session) -> RecipientRecord:
@@ -164,7 +167,7 @@ def forget(record: RecipientRecord) -> RecipientRecord:
         handles=record.handles,
         mark_at=record.mark_at,
         ladder=record.ladder,
-        sends=tuple(send.but(id="", session="") for send in record.sends),
+        sends=tuple(send.but(id="", session="", attempts=()) for send in record.sends),
         checks=tuple(check.but(id="", session="", state=CheckState.WRONG) for check in record.checks),
         consecutive=record.consecutive,
         forward=record.forward,
@@ -186,6 +189,7 @@ def next_actions(
     now: datetime,
     not_before: datetime | None = None,
     source: str = "",
+    messages: int = 1,
 ) -> NextActions:
     """What can be done from here.
 
@@ -196,8 +200,9 @@ def next_actions(
         now: on the record's clock.
         not_before: a further bound on the next send: the provider's own window.
         source: pseudonym of who asks, "" when not told.
+        messages: that the next send may bring, as for `decide_send`.
     """
-    verdict = decide_send(record, profile, now=now, source=source)
+    verdict = decide_send(record, profile, now=now, source=source, messages=messages)
     resend_at: datetime | None = now
     locked_until: datetime | None = None
     if isinstance(verdict, NotYet):

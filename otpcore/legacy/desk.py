@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 
 from otpcore.codes import PEPPER_BYTES
 from otpcore.engine import answers
-from otpcore.engine.opening import assemble, prepare
+from otpcore.engine.opening import Instance, assemble, prepare
 from otpcore.engine.sync import Engine
 from otpcore.errors import ConfigurationError, UsageError
 from otpcore.flows import counting
@@ -178,11 +178,11 @@ def open_desk() -> Desk:
     """
     legacy, settings = legacy_settings(), load_settings()
     overrides: dict[str, Any] = {}
-    if "provider" not in settings.model_fields_set:
+    if not settings.model_fields_set & {"provider", "providers"}:
         overrides = {"provider": PROVIDER, "plugins": (*settings.plugins, PROVIDER)}
     parts = prepare(settings, None, None, None, None, overrides)
-    store, provider = parts.store_type.build, parts.provider_type.build
-    return assemble(Desk, parts, store, provider, settings=legacy, profile=legacy.policy(parts.settings.policy()))
+    policy = legacy.policy(parts.settings.policy())
+    return assemble(Desk, parts, parts.store_type.build, Instance.build, settings=legacy, profile=policy)
 
 
 # --- one for each process ----------------------------------------------------------------------

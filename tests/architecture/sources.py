@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = [ROOT / "otpcore", *sorted(path.parent for path in ROOT.glob("plugins/*/otpcore_*/__init__.py"))]
 MODULES = sorted(path for package in PACKAGES for path in package.rglob("*.py"))
 
-PURE = ("errors", "receipts", "model", "results", "policy", "codes", "phone", "machine", "effects")
+PURE = ("errors", "receipts", "model", "results", "policy", "codes", "phone", "routing", "machine", "effects")
 PURE_PACKAGES = ("contract", "messages", "ledger", "flows", "ports")
 PURE_MODULES = [
     *(ROOT / "otpcore" / f"{name}.py" for name in PURE),

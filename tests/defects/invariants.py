@@ -19,7 +19,7 @@ from urllib3 import Retry
 from otpcore import codes, ledger, results
 from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect
 from otpcore.engine import answers, awaiting, driving
-from otpcore.flows import checking, delivering, sending, setup, transact
+from otpcore.flows import checking, reserving, sending, setup, transact
 from otpcore.ledger import clock, sends, sessions
 from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
 from otpcore_twilio.attempt import WireFailure
@@ -231,7 +231,7 @@ DEFECTS: Final = (
     Defect(
         "I7a",
         "a resend kills the held code before it is accepted",
-        reworded((vars(delivering)["_renewed"], "codes=(*held, new)", "codes=(new,)")),
+        reworded((vars(reserving)["_coded"], "codes=(*held, new)", "codes=(new,)")),
         held_codes_live_on,
     ),
     Defect(
@@ -271,7 +271,7 @@ DEFECTS: Final = (
     Defect(
         "I9a",
         "the code is stored",
-        reworded((vars(delivering)["_renewed"], "digest=code_digest(mac, generation)", "digest=made")),
+        reworded((vars(reserving)["_coded"], "digest=code_digest(mac, generation)", "digest=made")),
         nothing_is_readable_of_either_owner,
     ),
     Defect("I9b", "the client's secret half is stored", secret_is_its_proof, nothing_is_readable_of_either_owner),

@@ -20,12 +20,13 @@ from tests.defects import (
     planted,
     receipts,
     reviews,
+    routes,
     traps,
     twilio,
 )
 from tests.defects.planting import Defect, Planter
 
-LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio, legacy, breakers, messages)
+LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio, legacy, breakers, messages, routes)
 ALL = tuple(defect for each in LISTS for defect in each.DEFECTS)
 
 

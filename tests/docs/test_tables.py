@@ -20,7 +20,7 @@ from otpcore.hookspecs import hookimpl
 from otpcore.model import SendState, SessionStatus
 from otpcore.plugins import Plugins
 from otpcore.policy import PROFILES, Profile
-from otpcore.providers.fake import MAGIC_NUMBERS, FakeProvider
+from otpcore.providers.fake import MAGIC_NUMBERS, Exchange, FakeProvider
 from otpcore.receipts import DeliveryState
 from otpcore.results import WaitReason
 from otpcore.stores.memory import MemoryStore
@@ -237,7 +237,19 @@ def told_by_every_operation() -> list[Event]:
         for _ in range(5):
             engine.check(token, wrong)
         service.wait(11)
-    return [*service.events, *told_afterwards()]
+    return [*service.events, *told_afterwards(), *told_of_two()]
+
+
+def told_of_two() -> list[Event]:
+    """The events of a send that its first provider did not take, for want of money."""
+    service = Service(CodeOwner.CORE)
+    number = "+12025550123"
+    broken = Exchange(owner=CodeOwner.CORE, script={number: FailureKind.QUOTA_EXHAUSTED})
+    plugins = Plugins()
+    plugins.register(service, name="listener")
+    providers = {"broken": FakeProvider(exchange=broken), "working": service.phone}
+    Engine(MemoryStore(), providers, plugins=plugins, clock=lambda: service.now).start(number)
+    return service.events
 
 
 def told_afterwards() -> list[Event]:

@@ -20,7 +20,18 @@ from tests.properties.world import EPOCH, NUMBER, World
 
 OPERATIONS = ("start", "resend", "check", "cancel", "status", "forget", "unlock", "receipt")
 SENDS = {"send.accepted", "send.definitely_refused", "send.answer_lost"}
-FACTS = {*SENDS, "send.delivered", "send.undelivered", "refund", "lock", "erase", "check.answered", "outcome.reported"}
+FACTS = {
+    *SENDS,
+    "send.attempted",
+    "route.alert",
+    "send.delivered",
+    "send.undelivered",
+    "refund",
+    "lock",
+    "erase",
+    "check.answered",
+    "outcome.reported",
+}
 FACTS |= {"breaker.opened", "breaker.closed"}
 
 

@@ -142,7 +142,7 @@ def test_a_damaged_record_is_refused_and_not_overwritten(arena_with: Make) -> No
     store.commit(key, found.data[:-20], expect=found.version, gc_at=arena.clock.now)
     with pytest.raises(StoreError, match="damaged"):
         arena.start(phone(0))
-    newer = found.data.replace(b'"v":2', b'"v":99')
+    newer = found.data.replace(b'"v":3', b'"v":99')
     [(key, torn)] = store.scan("", 10)
     store.commit(key, newer, expect=torn.version, gc_at=arena.clock.now)
     with pytest.raises(StoreError, match="schema 99"):

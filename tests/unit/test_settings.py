@@ -44,6 +44,8 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
     said = {
         "TENANT": "shop",
         "PROVIDER": "twilio",
+        "PROVIDERS": "twilio, backup=fake",
+        "ROUTES": "routes.toml",
         "STORE": "memory",
         "PROFILE": "signal",
         "PURPOSES": "login, payment",

@@ -1,0 +1,197 @@
+"""`route explain`: which provider a number's code would go through, why, and what would follow each failure.
+
+Rules of this file: presentation. It builds the providers, which opens nothing, and asks the flows' own functions; no
+store is opened, nothing is sent, and of the number only the last two digits are shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from otpcore.cli.exits import Exit
+from otpcore.cli.shell import AsJson, Shell, shell_of
+from otpcore.contract import Failure, FailureKind, FailureScope, Money, SendEffect, mask
+from otpcore.errors import InvalidNumber, UsageError
+from otpcore.flows import Setup
+from otpcore.flows.moving import leg_after
+from otpcore.phone import PhoneNumber, canonicalise, decide_destination
+from otpcore.routing import FAILOVER, Breaker, Consequence, Leg, Plan, Strategy, plan
+
+if TYPE_CHECKING:
+    from otpcore.engine.opening import Parts
+
+__all__ = ["explain"]
+
+Number = Annotated[str, typer.Argument(help="E.164 (+…), or national together with --region.", show_default=False)]
+
+Row = tuple[FailureKind, FailureScope, SendEffect, Consequence, Leg | None]
+"""A failure of the first leg, what the table says of it, and the leg that would follow."""
+
+
+def explain(
+    context: typer.Context,
+    number: Number,
+    purpose: Annotated[str, typer.Option(help="What is being confirmed, one of OTPCORE_PURPOSES.")] = "login",
+    channel: Annotated[str, typer.Option(help="The one that is asked for.")] = "sms",
+    region: Annotated[str | None, typer.Option(help="Of a national number, two letters (CM).", metavar="XX")] = None,
+    *,
+    as_json: AsJson = False,
+) -> int:
+    """Say which provider a code would go through. And why, and what would follow each failure. Nothing is sent."""
+    from otpcore.engine.opening import prepare  # noqa: PLC0415  # settings cost a quarter of a second
+
+    shell = shell_of(context)
+    try:
+        to = canonicalise(number, region=None if region is None else region.upper())
+    except InvalidNumber as error:
+        raise UsageError(str(error)) from None
+    parts = prepare(None, None, shell.env_file, None, None, {})
+    with ExitStack() as closing:
+        setup = _setup(parts, closing)
+        setup.check_purpose(purpose)
+        planned = plan(setup.routing, setup.served, region=to.region, channel=channel, purpose=purpose, draw=0)
+        denied = decide_destination(to, policy=setup.destinations)
+        if denied is None and not planned.legs:
+            denied = f"No provider here serves channel {channel[:20]!r}."
+        rows = list(_rows(setup, planned, shell.now)) if planned.legs and denied is None else []
+    if as_json:
+        shell.give(_machine(setup, to, planned, rows, denied))
+    else:
+        _say(shell, setup, to, planned, rows, denied)
+    return Exit.OK if denied is None else Exit.REFUSED
+
+
+def _setup(parts: Parts, closing: ExitStack) -> Setup:
+    """What an engine over these providers would be given; of its pepper nothing is made."""
+    from otpcore.engine import Engine  # noqa: PLC0415  # with the settings
+    from otpcore.engine.accepting import check_production  # noqa: PLC0415  # likewise
+    from otpcore.stores.memory import MemoryStore  # noqa: PLC0415  # likewise
+
+    providers = {each.name: each.build() for each in parts.providers}
+    for provider in providers.values():
+        closing.callback(provider.close)
+    check_production(parts.settings, {name: one.capabilities for name, one in providers.items()})
+    engine = Engine(MemoryStore(), providers, pepper=bytes(range(32)), **parts.terms)
+    return engine._setup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one that it would work with
+
+
+def _rows(setup: Setup, planned: Plan, now: datetime) -> Iterator[Row]:
+    for (kind, scope, effect), consequence in FAILOVER.items():
+        if scope is FailureScope.RECIPIENT and kind is not FailureKind.RATE_LIMITED:
+            continue  # only a limit has a scope
+        failure = Failure(kind, effect, scope=scope)
+        yield kind, scope, effect, consequence, leg_after(setup, planned, planned.legs[0], failure, now)
+
+
+def _say(shell: Shell, setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> None:
+    shell.say(f"A number ending in {mask(to.e164)}: region {to.region}, {to.line_type}.")
+    if denied is not None:
+        shell.say(f"Nothing would be sent. {denied}")
+        return
+    shell.say(_why(planned), "")
+    table = Table.grid(padding=(0, 2))
+    for number, leg in enumerate(planned.legs, 1):
+        terms = setup.providers[leg.provider]
+        table.add_row(
+            f"{number}.", leg.provider, leg.channel, f"code by {terms.owner}", _about(setup, to, planned, leg)
+        )
+    shell.say(table, "", f"At most {min(planned.max_legs, len(planned.legs))} of them are tried for one send.", "")
+    shell.say(f"If {planned.legs[0].provider} does not accept:", "")
+    follows = Table.grid(padding=(0, 2))
+    for kind, scope, effect, consequence, after in rows:
+        if effect is SendEffect.NOT_SENT:
+            follows.add_row(_named(kind, scope), _then(consequence, after), _besides(consequence))
+    shell.say(follows, "")
+    lost = next(
+        then for kind, _, effect, _, then in rows if (kind, effect) == (FailureKind.TIMEOUT, SendEffect.UNKNOWN)
+    )
+    goes_on = (
+        f"{lost.provider} on {lost.channel}, with the same code"
+        if lost is not None
+        else "hold; a resend may take another way"
+    )
+    shell.say(f"If its answer is lost, so that a message may be on its way: {goes_on}.")
+
+
+def _why(planned: Plan) -> str:
+    if not planned.rule:
+        return "No rule is for it: the providers that serve the channel, in configured order."
+    how = {
+        Strategy.ORDERED: "as they are listed",
+        Strategy.WEIGHTED: "drawn for each send by their weights",
+        Strategy.CHEAPEST: "the cheapest first",
+    }
+    return f"Rule {planned.rule}, {planned.strategy}: {how[planned.strategy]}."
+
+
+def _about(setup: Setup, to: PhoneNumber, planned: Plan, leg: Leg) -> str:
+    price = setup.routing.price(leg.provider, to.region)
+    told = [f"{price.amount} {price.currency}"] if price is not None else []
+    if planned.strategy is Strategy.WEIGHTED:
+        told.append(f"first in {_share(planned, leg):.0%}")
+    return ", ".join(told)
+
+
+def _share(planned: Plan, leg: Leg) -> float:
+    """How often a leg is the first of its channel."""
+    return leg.weight / sum(one.weight for one in planned.legs if one.channel == leg.channel)
+
+
+def _named(kind: FailureKind, scope: FailureScope) -> str:
+    return f"{kind} ({scope})" if kind is FailureKind.RATE_LIMITED else str(kind)
+
+
+def _then(consequence: Consequence, leg: Leg | None) -> str:
+    if leg is not None:
+        return f"{leg.provider} on {leg.channel}"
+    return "stop" if consequence.move.name in {"STOP", "HOLD"} else f"stop: no {consequence.move}"
+
+
+def _besides(consequence: Consequence) -> str:
+    where = " for the region" if consequence.remember else ""
+    told = [] if consequence.breaker is Breaker.NONE else [f"{consequence.breaker} breaker{where}"]
+    return ", ".join([*told, *(["alert"] if consequence.alert else [])])
+
+
+def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> dict[str, Any]:
+    return {
+        "number": mask(to.e164),
+        "region": to.region,
+        "line_type": to.line_type.value,
+        "denied": denied,
+        "rule": planned.rule or None,
+        "strategy": planned.strategy.value,
+        "max_legs": planned.max_legs,
+        "failover_on_unknown": planned.failover_on_unknown,
+        "legs": [_leg(setup, to, planned, leg) for leg in planned.legs],
+        "failures": [
+            {
+                "kind": kind.value,
+                "scope": scope.value if kind is FailureKind.RATE_LIMITED else None,
+                "effect": effect.value,
+                "move": consequence.move.value,
+                "next": None if leg is None else {"provider": leg.provider, "channel": leg.channel},
+                "breaker": consequence.breaker.value,
+                "remember": consequence.remember,
+                "alert": consequence.alert,
+            }
+            for kind, scope, effect, consequence, leg in rows
+        ],
+    }
+
+
+def _leg(setup: Setup, to: PhoneNumber, planned: Plan, leg: Leg) -> dict[str, Any]:
+    price: Money | None = setup.routing.price(leg.provider, to.region)
+    return {
+        "provider": leg.provider,
+        "channel": leg.channel,
+        "code_owner": setup.providers[leg.provider].owner.value,
+        "price": None if price is None else f"{price.amount} {price.currency}",
+        "weight": leg.weight if planned.strategy is Strategy.WEIGHTED else None,
+    }

@@ -1,0 +1,58 @@
+"""A start that is killed on its way from one provider to the next: no second send, no verification that is unknown."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from otpcore.contract import CodeOwner
+from tests.crash.legs_child import POINTS
+from tests.places import Place, tinydb
+
+ROOT = Path(__file__).parents[2]
+PAIRS = [(first, second) for first in CodeOwner for second in CodeOwner]
+DELIVERED = {"in the second": ["second"], "before the settlement": ["second"]}
+
+
+def told_by(
+    place: Place, folder: Path, pair: tuple[CodeOwner, CodeOwner], *points: str, planted: str = ""
+) -> dict[str, Any]:
+    arguments = [place.text, str(folder / "log"), ",".join(pair), *points]
+    code = f"{planted}\nfrom tests.crash import legs_child; legs_child.main(*{arguments!r})"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+def test_a_kill_between_two_providers_gives_no_send_and_hides_none(
+    tmp_path: Path, pair: tuple[CodeOwner, CodeOwner]
+) -> None:
+    told = told_by(tinydb(tmp_path), tmp_path, pair)
+    assert list(told) == list(POINTS)
+    for point, found in told.items():
+        assert found == {"delivered": DELIVERED.get(point, []), "unknown": [], "steps": 1}, point
+
+
+UNCOMMITTED = """
+from otpcore.flows import delivering, moving
+from otpcore.flows.transact import Snapshot
+def uncommitted(setup, decide, entropy, *, known):
+    _, outcome = decide(known.record, known.now, known.key)
+    return outcome, known
+    yield
+moving.transact = uncommitted
+"""
+
+
+def test_a_move_that_is_not_committed_before_the_call_is_caught(tmp_path: Path) -> None:
+    """T1: then a verification lives at a provider that the record knows nothing of."""
+    pair = (CodeOwner.CORE, CodeOwner.PROVIDER)
+    found = told_by(tinydb(tmp_path), tmp_path, pair, "in the second", planted=UNCOMMITTED)
+    assert found["in the second"]["unknown"] == ["second"]

@@ -1,0 +1,255 @@
+"""Defects planted in routing and failover: where a send goes on, what it costs, and what is written before.
+
+Rules of this file: F with a number; a body is a test of it, with all its parameters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, Final
+
+from otpcore import ledger, policy
+from otpcore.contract import CodeOwner
+from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
+from otpcore.flows import delivering, moving, reserving, sending, setup, transact
+from otpcore.model import RecipientRecord, Send
+from tests.defects.planting import Defect, Planter, reworded
+from tests.flows import test_extra_messages as extra
+from tests.flows import test_failing_over as legs
+from tests.flows.legs import LOST
+from tests.flows.script import CORE
+from tests.properties import test_failing_over as lives
+
+__all__ = ["DEFECTS"]
+
+PAIRS: Final = tuple((first, second) for first in CodeOwner for second in CodeOwner)
+
+
+# --- patches that no change of words makes ---------------------------------------------------------
+
+
+def uncommitted(plant: Planter) -> None:
+    """What is decided is done at once, and written with the settlement."""
+
+    def planted(_setup: Any, decide: Any, _entropy: Any, *, known: Any) -> Generator[Any, Any, Any]:
+        _, outcome = decide(known.record, known.now, known.key)
+        yield from ()
+        return outcome, known
+
+    plant.put("otpcore.flows.moving.transact", planted)
+
+
+def taken_or_not(plant: Planter) -> None:
+    """A store that fails is passed over."""
+    real = transact.transact
+
+    def planted(given: Any, decide: Any, entropy: Any, *, known: Any) -> Generator[Any, Any, Any]:
+        try:
+            return (yield from real(given, decide, entropy, known=known))
+        except StoreError:
+            _, outcome = decide(known.record, known.now, known.key)
+            return outcome, known
+
+    plant.put("otpcore.flows.moving.transact", planted)
+
+
+def second_step(plant: Planter) -> None:
+    hand_over = ledger.hand_over
+
+    def planted(record: RecipientRecord, send: Send, session: Any, **more: Any) -> RecipientRecord:
+        moved = hand_over(record, send, session, **more)
+        return moved.but(ladder=policy.climb(moved.ladder, policy.DEFAULT, now=send.at))
+
+    plant.swap(hand_over, planted)
+
+
+def second_place(plant: Planter) -> None:
+    hand_over = ledger.hand_over
+
+    def planted(record: RecipientRecord, send: Send, session: Any, **more: Any) -> RecipientRecord:
+        moved = hand_over(record, send, session, **more)
+        return moved.but(sends=(*moved.sends, Send(at=send.at)))
+
+    plant.swap(hand_over, planted)
+
+
+def nobody_holds(plant: Planter) -> None:
+    def held_by(*_: Any, **__: Any) -> dict[str, Any]:
+        return {}
+
+    plant.swap(setup.held_by, held_by)
+
+
+def another_code(plant: Planter) -> None:
+    moved = reserving.moved
+
+    def planted(given: Any, entropy: Any, *more: Any) -> Any:
+        there = moved(given, entropy, *more)
+        other = None if there.code is None else there.code[::-1]
+        return reserving.Reserved(there.session, there.token, other)
+
+    plant.swap(moved, planted)
+
+
+def same_key(plant: Planter) -> None:
+    plant.reword(
+        delivering.deliver, 'f"{entropy.operation}-{len(tried)}" if tried else entropy.operation', "entropy.operation"
+    )
+
+
+# --- bodies with their parameters ------------------------------------------------------------------
+
+
+def forbidden_legs() -> None:
+    for failure in [one for one in lives.FAILURES if lives.forbids(one)]:
+        lives.test_what_forbids_it_reaches_no_second_provider(failure, CORE)
+
+
+def one_send() -> None:
+    for owners in PAIRS:
+        legs.test_a_refused_send_goes_to_the_next_provider_as_one_send(owners)
+
+
+def written_before() -> None:
+    for owners in PAIRS:
+        legs.test_the_move_is_in_the_store_before_the_second_provider_is_called(owners)
+
+
+def unwritten_moves() -> None:
+    for owners in PAIRS:
+        for error in (StoreUnavailable, CommitUnknown):
+            legs.test_a_move_that_is_not_written_is_not_made(owners, error)
+
+
+def cancelled_meanwhile() -> None:
+    for owners in PAIRS:
+        legs.test_a_session_that_was_cancelled_meanwhile_goes_nowhere(owners)
+
+
+def lost_answers() -> None:
+    for owners in PAIRS:
+        legs.test_a_lost_answer_reaches_no_second_provider(owners)
+
+
+def late_legs() -> None:
+    legs.test_a_send_whose_lease_could_be_over_before_the_answer_goes_nowhere(12)
+
+
+def days() -> None:
+    extra.test_a_day_holds_as_many_sends_as_their_messages_fit(2, 3)
+
+
+def troubled_resends() -> None:
+    legs.test_a_resend_takes_another_way_when_the_last_one_may_not_have_arrived(LOST, "b")
+
+
+LEADS_ON: Final = vars(moving)["_leads_on"]
+MAY_FOLLOW: Final = vars(moving)["_may_follow"]
+NEXT_LEG: Final = vars(moving)["_next_leg"]
+
+DEFECTS: Final = (
+    Defect(
+        "F1",
+        "fraud, opt-outs and limits fail over",
+        reworded((LEADS_ON, "return False", "return True")),
+        forbidden_legs,
+    ),
+    Defect("F2", "a lost answer fails over by default", reworded((LEADS_ON, "on_unknown and ", "")), lost_answers),
+    Defect(
+        "F3",
+        "a refusal after a lost answer gives the step back",
+        reworded((vars(delivering)["_settle"], "elif lost is None:", "elif answer.effect is SendEffect.NOT_SENT:")),
+        legs.test_a_refusal_after_a_lost_answer_gives_nothing_back,
+    ),
+    Defect("F4", "a second provider is called before the move is written", uncommitted, written_before),
+    Defect("F5", "a failover takes a second step", second_step, one_send),
+    Defect("F6", "a failover takes a second place under the cap", second_place, one_send),
+    Defect(
+        "F7",
+        "a move whose commit was lost is made again",
+        reworded((moving.go_on, "if len(send.attempts) > len(tried):", "if False:")),
+        extra.test_a_lost_answer_to_the_move_counts_them_once,
+    ),
+    Defect("F8", "a move is made although the store did not take it", taken_or_not, unwritten_moves),
+    Defect(
+        "F9",
+        "a cancelled session goes on",
+        reworded((moving.go_on, "or not session.is_live ", "")),
+        cancelled_meanwhile,
+    ),
+    Defect(
+        "F10",
+        "a second verification is opened beside a live one",
+        nobody_holds,
+        legs.test_a_second_session_stays_with_the_provider_that_has_the_verification,
+    ),
+    Defect(
+        "F11",
+        "a provider's lost verification fails over where a rule says so",
+        reworded(
+            (LEADS_ON, " and session.owner is CodeOwner.CORE", ""),
+            (MAY_FOLLOW, "if any(one.unknown for one in attempts):", "if False:"),
+        ),
+        legs.test_a_verification_whose_answer_was_lost_stays_alone_even_if_the_rule_says_otherwise,
+    ),
+    Defect(
+        "F12",
+        "after a lost answer a provider makes a second code",
+        reworded((MAY_FOLLOW, "if any(one.unknown for one in attempts):", "if False:")),
+        legs.test_after_a_lost_answer_no_provider_makes_a_code_of_its_own,
+    ),
+    Defect(
+        "F13",
+        "a live verification is left for another provider",
+        reworded((MAY_FOLLOW, "if not alone or session.handle is not None:", "if False:")),
+        legs.test_a_live_verification_that_is_addressed_by_its_recipient_stays_too,
+    ),
+    Defect(
+        "F14",
+        "the next provider is given another code",
+        another_code,
+        legs.test_a_code_of_the_core_is_the_same_one_on_the_next_provider,
+    ),
+    Defect(
+        "F15",
+        "two legs have one idempotency key",
+        same_key,
+        legs.test_a_code_of_the_core_is_the_same_one_on_the_next_provider,
+    ),
+    Defect(
+        "F16",
+        "a leg that outlives the lease",
+        reworded((NEXT_LEG, "if now + setup.deadline + LEASE_MARGIN > send.at + setup.lease:", "if False:")),
+        late_legs,
+    ),
+    Defect(
+        "F17",
+        "a rule's bound on legs is not kept",
+        reworded((moving.go_on, "or len(tried) + 1 >= wish.max_legs", "")),
+        legs.test_no_more_legs_than_the_rule_says,
+    ),
+    Defect(
+        "F18",
+        "a channel that does not reach is tried again",
+        reworded((vars(moving)["_left"], "leg.channel not in unreachable and ", "")),
+        legs.test_a_landline_is_called_instead,
+    ),
+    Defect(
+        "F19",
+        "messages that a provider adds are not counted",
+        reworded((policy.decide_send, "range(1 + send.extra)", "range(1)")),
+        days,
+    ),
+    Defect(
+        "F20",
+        "a move takes no places for what the next provider adds",
+        reworded((NEXT_LEG, "send.extra - before + terms.capabilities.extra_sends", "send.extra")),
+        extra.test_a_move_takes_the_places_that_the_next_provider_needs,
+    ),
+    Defect(
+        "F21",
+        "a resend goes the way that may have lost the last one",
+        reworded((vars(sending)["_legs_of"], "if others and is_troubled(known.record, session)", "if False")),
+        troubled_resends,
+    ),
+)

@@ -1,0 +1,149 @@
+"""Rules that cannot be kept are refused before anything is sent, with the reason and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from otpcore.contract import CodeOwner, Money, ProviderCapabilities, ProviderLimit
+from otpcore.engine import AsyncEngine, Engine
+from otpcore.engine.routes import check_routing, most_sends
+from otpcore.errors import ConfigurationError
+from otpcore.flows import ProviderTerms
+from otpcore.policy import DEFAULT, DEMO, PROFILES, SIGNAL, TWILIO, Profile
+from otpcore.providers.fake import Exchange, FakeProvider
+from otpcore.routing import Leg, Routing, Rule, Strategy
+from otpcore.stores.memory import MemoryStore
+
+TEN_MINUTES = timedelta(minutes=10)
+PURPOSES = frozenset({"login"})
+
+
+def terms(name: str, owner: CodeOwner = CodeOwner.CORE, *channels: str, sends: int = 5) -> ProviderTerms:
+    limit = ProviderLimit(sends, TEN_MINUTES) if owner is CodeOwner.PROVIDER else None
+    can = ProviderCapabilities(frozenset({owner}), frozenset(channels or ("sms", "call")), limit=limit)
+    return ProviderTerms(name, can, owner)
+
+
+def faults(*rules: Rule, profile: Profile = DEFAULT, prices: Any = None, **providers: ProviderTerms) -> str:
+    given = {"a": terms("a"), "b": terms("b"), "v": terms("v", CodeOwner.PROVIDER)} | providers
+    routing = Routing(rules, prices) if prices is not None else Routing(rules)
+    try:
+        check_routing(routing, given, profile, PURPOSES)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+def rule(*legs: str | Leg, **more: Any) -> Rule:
+    return Rule(legs=tuple(Leg(leg) if isinstance(leg, str) else leg for leg in legs), **more)
+
+
+CHEAP = {"a": {"*": Money(Decimal(1), "EUR")}, "b": {"CM": Money(Decimal(1), "EUR")}}
+
+
+@pytest.mark.parametrize(
+    ("rules", "said"),
+    [
+        ([rule("a"), rule("x", regions=frozenset({"CM"}))], "rule 2 names provider 'x'; there are a, b, v"),
+        ([rule()], "rule 1 has no legs"),
+        ([rule("a", max_legs=0)], "rule 1 has max_legs below 1"),
+        ([rule("a", "a")], "rule 1 names the same provider and channel twice"),
+        ([rule("a", purposes=frozenset({"gift"}))], "rule 1 is for purpose 'gift'; there are login"),
+        ([rule("a", regions=frozenset({"XX"}))], "rule 1 is for regions that are none"),
+        ([rule(Leg("a", "fax"))], "rule 1 sends through 'a' on fax, which it does not serve; it serves call, sms"),
+        ([rule("a", channels=frozenset({"fax"}))], "rule 1 is for channel 'fax', which none of its providers serves"),
+        ([rule(Leg("a", weight=0))], "rule 1 gives 'a' the weight 0"),
+        ([rule("a", "v", failover_on_unknown=True)], "rule 1 has failover_on_unknown, and 'v' makes its own codes"),
+        ([rule("a"), rule("b")], "rule 2 is never reached, because rule 1 is for all of its sends"),
+        (
+            [rule("a", regions=frozenset({"CM", "US"})), rule("b", regions=frozenset({"US"}))],
+            "rule 2 is never reached",
+        ),
+        ([rule("a", "b", strategy=Strategy.CHEAPEST)], "rule 1 takes the cheapest, and there is no price of 'a', 'b'"),
+    ],
+)
+def test_each_fault_is_told_with_its_rule(rules: list[Rule], said: str) -> None:
+    assert said in faults(*rules)
+
+
+def test_prices_are_of_providers_that_are_there_and_can_be_compared() -> None:
+    euro, dollar = Money(Decimal(1), "EUR"), Money(Decimal(1), "USD")
+    assert "the prices name provider 'x'" in faults(prices={"x": {"*": euro}})
+    assert "EUR and USD, which cannot be compared" in faults(prices={"a": {"*": euro, "CM": dollar}})
+    assert "a price is below 0" in faults(prices={"a": {"*": Money(Decimal(-1), "EUR")}})
+    cheapest = rule("a", "b", strategy=Strategy.CHEAPEST, regions=frozenset({"CM", "US"}))
+    assert "there is no price of 'b' in US" in faults(cheapest, prices=CHEAP)
+    assert faults(replace(cheapest, regions=frozenset({"CM"})), prices=CHEAP) == ""
+
+
+def test_all_faults_are_told_at_once() -> None:
+    told = faults(rule("x"), rule("a", max_legs=0, regions=frozenset({"XX"})))
+    assert all(f"rule {number} " in told for number in (1, 2))
+    assert told.count(";") >= 3
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        [],
+        [rule("a", "b", failover_on_unknown=True)],
+        [rule("v", "a")],
+        [rule("a", regions=frozenset({"CM"})), rule("b")],
+        [rule("a", channels=frozenset({"call"})), rule("b")],
+        [rule("s"), rule("a", channels=frozenset({"call"}))],
+        [rule(Leg("s"), Leg("a", "call"), channels=frozenset({"sms"}))],
+    ],
+)
+def test_what_can_be_kept_is_accepted(rules: list[Rule]) -> None:
+    assert faults(*rules, s=terms("s", CodeOwner.CORE, "sms")) == ""
+
+
+def test_a_rule_that_serves_one_channel_leaves_the_others_to_the_next() -> None:
+    only = terms("s", CodeOwner.CORE, "sms")
+    later = rule("a", channels=frozenset({"sms"}))
+    assert "rule 2 is never reached" in faults(rule("s"), later, s=only)
+
+
+# --- the ladder and the providers' windows -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("profile", "sends"), [(DEFAULT, 3), (TWILIO, 5), (SIGNAL, 4), (DEMO, 10)])
+def test_as_many_sends_as_the_ladder_brings_in_ten_minutes(profile: Profile, sends: int) -> None:
+    assert most_sends(profile, TEN_MINUTES) == sends
+
+
+def test_a_ladder_without_waits_brings_the_daily_cap() -> None:
+    assert most_sends(replace(DEFAULT, ladder=()), TEN_MINUTES) == DEFAULT.daily_cap
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
+def test_every_shipped_profile_goes_with_five_sends_in_ten_minutes(profile: Profile) -> None:
+    """Twilio's limit."""
+    assert faults(profile=profile) == ""
+
+
+def test_a_ladder_that_brings_more_than_a_provider_accepts_is_refused() -> None:
+    short = replace(DEFAULT, name="hasty", ladder=(timedelta(minutes=1),))
+    told = faults(profile=short)
+    assert "profile 'hasty' allows 10 sends in 10 min" in told
+    assert "provider 'v' accepts 5" in told
+    assert "allows 3 sends" in faults(v=terms("v", CodeOwner.PROVIDER, sends=2))
+
+
+@pytest.mark.parametrize("kind", [Engine, AsyncEngine])
+def test_an_engine_is_not_built_with_rules_that_it_cannot_keep(kind: type[Engine | AsyncEngine]) -> None:
+    with pytest.raises(ConfigurationError, match="names provider 'x'"):
+        kind(MemoryStore(), FakeProvider(), routing=Routing((rule("x"),)))
+    kind(MemoryStore(), FakeProvider(), routing=Routing((rule("default"),)))
+
+
+def test_a_provider_that_may_add_more_than_a_day_allows_is_refused() -> None:
+    exchange = Exchange()
+    exchange.capabilities = replace(exchange.capabilities, extra_sends=10)
+    with pytest.raises(ConfigurationError, match="may bring 11 messages"):
+        Engine(MemoryStore(), FakeProvider(exchange=exchange))
