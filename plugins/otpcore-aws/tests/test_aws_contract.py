@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Sequence
 from functools import cache
@@ -31,7 +33,9 @@ KINDS = {DeliveryState.DELIVERED: "TEXT_DELIVERED", DeliveryState.UNDELIVERED: "
 @cache
 def signer() -> Signer:
     """Made once: the kit makes its providers where no fixture reaches."""
-    return Signer(Path(tempfile.mkdtemp()))
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    return Signer(Path(folder))
 
 
 class TestAws(ProviderContract):
