@@ -1,0 +1,155 @@
+"""Who we are to AWS: found by botocore's chain, under the deadline, and never over the metadata service unasked."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]  # carries no types
+
+from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
+from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
+from otpcore_aws import AwsProvider
+from otpcore_aws.attempt import Attempt, under_way
+from otpcore_aws.credentials import BoundedCredentials
+from tests.aws_vendor import HANDLE, a_send, text_answer, text_settings
+
+PLAIN: Any = Credentials
+RENEWED: Any = RefreshableCredentials
+NO_KEYS: dict[str, Any] = {"access_key_id": "", "secret_access_key": None}
+ENDS = datetime.now(UTC) + timedelta(hours=6)
+
+
+def metadata(request: WireRequest) -> WireAnswer:
+    """The metadata service of a virtual machine."""
+    if request.path.endswith("/token"):
+        return WireAnswer(200, b"t0ken", {"x-aws-ec2-metadata-token-ttl-seconds": "21600"})
+    if request.path.endswith("/security-credentials/"):
+        return WireAnswer(200, b"role", {})
+    keys = {"AccessKeyId": "B" * 20, "SecretAccessKey": "s", "Token": "t", "Expiration": ENDS.isoformat()}
+    return WireAnswer.of_json(200, {"Code": "Success", **keys})
+
+
+def test_keys_of_the_environment_are_found(text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "C" * 20)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 40)
+    provider = AwsProvider(text_settings(text_server.origin, **NO_KEYS))
+    assert [provider.send(a_send()) for _ in range(2)] == [Accepted(HANDLE)] * 2
+    provider.close()
+    assert all("Credential=" + "C" * 20 in request.headers["authorization"] for request in text_server.requests)
+
+
+def test_keys_of_the_settings_win_over_the_environment(
+    text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "C" * 20)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s" * 40)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "another's")
+    provider = AwsProvider(text_settings(text_server.origin))
+    provider.send(a_send())
+    provider.close()
+    (request,) = text_server.requests
+    assert "Credential=" + "A" * 20 in request.headers["authorization"]
+    assert "x-amz-security-token" not in request.headers
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_the_metadata_service_is_asked_only_where_the_settings_say_so(
+    asked: bool, text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with MisbehavingServer(metadata) as machine:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.origin)
+        provider = AwsProvider(text_settings(text_server.origin, instance_metadata=asked, **NO_KEYS))
+        outcome = provider.send(a_send())
+        provider.close()
+        assert bool(machine.requests) is asked
+    if asked:
+        assert outcome == Accepted(HANDLE)
+    else:
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.effect) == (FailureKind.MISCONFIGURED, SendEffect.NOT_SENT)
+    assert len(text_server.requests) == asked
+
+
+def test_a_profile_that_is_not_there_is_a_misconfiguration(text_server: MisbehavingServer) -> None:
+    outcome = AwsProvider(text_settings(text_server.origin, profile="nobody", **NO_KEYS)).send(a_send())
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.effect) == (FailureKind.MISCONFIGURED, SendEffect.NOT_SENT)
+    assert not text_server.requests
+
+
+def test_a_metadata_service_that_is_silent_ends_at_the_deadline_and_nothing_was_sent(
+    text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """botocore alone would wait for a second, and as often as it is told to."""
+    monkeypatch.setenv("AWS_METADATA_SERVICE_TIMEOUT", "60")
+    monkeypatch.setenv("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "3")
+    with MisbehavingServer(metadata) as machine:
+        machine.scenario = silent
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", machine.origin)
+        provider = AwsProvider(text_settings(text_server.origin, instance_metadata=True, timeout_s=2, **NO_KEYS))
+        outcome = provider.send(a_send())
+        assert isinstance(outcome, Failure)
+        assert (outcome.kind, outcome.effect) == (FailureKind.TIMEOUT, SendEffect.NOT_SENT)
+        machine.release()
+    assert not text_server.requests
+    provider.close()
+
+
+def silent(conversation: Any) -> bool:
+    """Says nothing until the end of the test."""
+    conversation.until_client_leaves()
+    return False
+
+
+# --- renewal -----------------------------------------------------------------------------------
+
+
+class Renewing:
+    """Credentials whose renewal waits for the test."""
+
+    def __init__(self) -> None:
+        self.may_go_on = threading.Event()
+        self.renewals = 0
+        self.made = RENEWED("old", "s", "t", datetime.now(UTC) + timedelta(minutes=5), self.renew, "test")
+
+    def renew(self) -> dict[str, str]:
+        self.renewals += 1
+        self.may_go_on.wait(60)
+        return {"access_key": "new", "secret_key": "s", "token": "t", "expiry_time": ENDS.isoformat()}
+
+
+def test_credentials_that_are_being_renewed_serve_until_they_are() -> None:
+    renewing = Renewing()
+    renewing.may_go_on.set()
+    bounded = BoundedCredentials(lambda: renewing.made, 5.0)
+    assert bounded.get_frozen_credentials().access_key == "new"
+    renewing.made._expiry_time = datetime.now(UTC) + timedelta(minutes=5)
+    renewing.may_go_on.clear()
+    with under_way(Attempt.lasting(0.4)):
+        assert bounded.get_frozen_credentials().access_key == "new"
+    renewing.may_go_on.set()
+    with under_way(Attempt.lasting(30)):
+        assert bounded.get_frozen_credentials().access_key == "new"
+    assert renewing.renewals == 2
+
+
+def test_a_chain_that_hangs_is_asked_by_one_thread_and_holds_no_call_longer_than_it_may() -> None:
+    asked: list[int] = []
+    may_go_on = threading.Event()
+
+    def find() -> Any:
+        asked.append(1)
+        may_go_on.wait(60)
+        return PLAIN("found", "s")
+
+    bounded = BoundedCredentials(find, 5.0)
+    for _ in range(3):
+        with under_way(Attempt.lasting(0.1)), pytest.raises(TimeoutError):
+            bounded.get_frozen_credentials()
+    may_go_on.set()
+    with under_way(Attempt.lasting(30)):
+        assert bounded.get_frozen_credentials().access_key == "found"
+    assert asked == [1]
