@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ class Signer:
         self.path = folder / "sns.pem"
         self.path.write_bytes(made.public_bytes(Encoding.PEM))
 
-    def request(self, message: str, size: int = 0, **changes: str) -> InboundRequest:
+    def request(self, message: str, size: int = 0, changes: Mapping[str, str] | None = None) -> InboundRequest:
         """What SNS posts; changes to the envelope are signed too."""
         told_at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         envelope = {
@@ -67,7 +68,7 @@ class Signer:
             "SignatureVersion": "2",
             "SigningCertURL": "https://sns.eu-west-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
             "UnsubscribeURL": "https://sns.eu-west-1.amazonaws.com/?Action=Unsubscribe",
-        } | changes
+        } | dict(changes or {})
         names = ["Message", "MessageId", "Subject", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"]
         text = "".join(f"{name}\n{envelope[name]}\n" for name in names if name in envelope)
         envelope["Signature"] = base64.b64encode(self.key.sign(text.encode(), PKCS1v15(), SHA256())).decode()
@@ -75,7 +76,7 @@ class Signer:
         return InboundRequest("POST", "/receipts/aws", headers, json.dumps(envelope).encode().ljust(size))
 
 
-def event(kind: str = "TEXT_DELIVERED", **changes: object) -> str:
+def event(kind: str = "TEXT_DELIVERED", changes: Mapping[str, object] | None = None) -> str:
     """An event of End User Messaging."""
     found: dict[str, object] = {
         "eventType": kind,
@@ -96,7 +97,7 @@ def event(kind: str = "TEXT_DELIVERED", **changes: object) -> str:
         "totalMessagePrice": 0.00581,
         "totalCarrierFee": 0.003,
     }
-    return json.dumps(found | changes)
+    return json.dumps(found | dict(changes or {}))
 
 
 def text_answer(request: WireRequest) -> WireAnswer:
@@ -129,11 +130,13 @@ def sns_refusal(status: int, code: str, text: str = f"{PHONE} {CODE}") -> WireAn
 
 
 def text_settings(origin: str = "", **changes: Any) -> AwsSettings:
-    return AwsSettings(**({"region": "eu-west-1", "endpoint_url": origin} | KEYS | changes))
+    given: dict[str, Any] = {"region": "eu-west-1", "endpoint_url": origin, **KEYS, **changes}
+    return AwsSettings(**given)
 
 
 def sns_settings(origin: str = "", **changes: Any) -> SnsSettings:
-    return SnsSettings(**({"region": "eu-west-1", "endpoint_url": origin} | KEYS | changes))
+    given: dict[str, Any] = {"region": "eu-west-1", "endpoint_url": origin, **KEYS, **changes}
+    return SnsSettings(**given)
 
 
 def a_send(recipient: str = PHONE, **changes: Any) -> SendRequest:

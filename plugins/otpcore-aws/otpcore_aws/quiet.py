@@ -12,12 +12,13 @@ import logging
 
 from otpcore_aws.attempt import is_under_way
 
-__all__ = ["quieten"]
+__all__ = ["LIBRARIES", "is_not_ours", "quieten"]
 
 LIBRARIES = ("boto3", "botocore", "urllib3")
 
 
-def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
+def is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
+    """The filter: no call of ours runs in this thread."""
     return not is_under_way()
 
 
@@ -29,4 +30,4 @@ def quieten() -> None:
     """
     for name in [*logging.root.manager.loggerDict]:
         if name.partition(".")[0] in LIBRARIES:
-            logging.getLogger(name).addFilter(_is_not_ours)
+            logging.getLogger(name).addFilter(is_not_ours)

@@ -16,7 +16,7 @@ from otpcore.ports import Accepted, Failure, FailureKind, Outcome, SendEffect
 from otpcore_aws.attempt import Attempt
 from otpcore_aws.error_table import BY_STATUS, ERRORS, OTHERWISE, REASONS, Row
 
-__all__ = ["MESSAGE_ID", "accepted", "feedback_of", "is_taken", "send_failure"]
+__all__ = ["MESSAGE_ID", "UNCONFIGURED", "accepted", "feedback_of", "is_taken", "send_failure"]
 
 MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9_:/-]{1,64}")
 """As `PutMessageFeedback` takes it (service model of 2022-03-31)."""
@@ -32,7 +32,7 @@ _TOLD: Final = (
 )
 """SNS has one code for whatever is wrong with a parameter, and says which one in its text."""
 
-_UNCONFIGURED: Final = frozenset(
+UNCONFIGURED: Final = frozenset(
     """
     ConfigNotFound ConfigParseError CredentialRetrievalError InvalidConfigError InvalidRegionError
     MetadataRetrievalError NoAuthTokenError NoCredentialsError NoRegionError PartialCredentialsError ProfileNotFound
@@ -107,7 +107,7 @@ def _no_answer(error: Exception, attempt: Attempt) -> Failure:
     effect = SendEffect.UNKNOWN if attempt.maybe_sent else SendEffect.NOT_SENT
     if isinstance(error, ConfigurationError):
         kind, detail = FailureKind.MISCONFIGURED, str(error)
-    elif not attempt.maybe_sent and {each.__name__ for each in type(error).__mro__} & _UNCONFIGURED:
+    elif not attempt.maybe_sent and {each.__name__ for each in type(error).__mro__} & UNCONFIGURED:
         kind, detail = FailureKind.MISCONFIGURED, "there are no usable credentials for AWS"
     elif attempt.is_over or isinstance(error, TimeoutError):
         kind, detail = FailureKind.TIMEOUT, "AWS did not answer in time"

@@ -14,7 +14,7 @@ from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
 from otpcore_aws import AwsProvider
 from otpcore_aws.attempt import Attempt, under_way
 from otpcore_aws.credentials import BoundedCredentials
-from tests.aws_vendor import HANDLE, a_send, text_answer, text_settings
+from tests.aws_vendor import HANDLE, a_send, text_settings
 
 PLAIN: Any = Credentials
 RENEWED: Any = RefreshableCredentials

@@ -12,7 +12,7 @@ from botocore.stub import Stubber  # type: ignore[import-untyped]  # carries no 
 from otpcore.ports import Failure, FailureKind, FailureScope, SendEffect
 from otpcore_aws import AwsProvider, SnsProvider
 from otpcore_aws.error_table import ERRORS, REASONS, UNMAPPED
-from otpcore_aws.translate import _UNCONFIGURED
+from otpcore_aws.translate import UNCONFIGURED
 from tests.aws_vendor import CODE, PHONE, a_send, sns_settings, text_settings
 
 MODELS: Any = botocore.session.Session()
@@ -52,7 +52,7 @@ def test_a_reason_that_a_later_model_adds_is_noticed() -> None:
 
 
 def test_the_exceptions_of_the_sdk_that_are_known_by_name_exist() -> None:
-    assert {name for name in _UNCONFIGURED if not hasattr(botocore.exceptions, name)} == set()
+    assert {name for name in UNCONFIGURED if not hasattr(botocore.exceptions, name)} == set()
 
 
 EXPECTED = {

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from moto import mock_aws
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.sns.models import sns_backends
 
 from otpcore import Approved, Engine, Sent, Wrong
@@ -29,7 +29,8 @@ def sns() -> Iterator[Any]:
 
 
 @pytest.fixture
-def provider(sns: Any) -> Iterator[SnsProvider]:  # noqa: ARG001  # moto must play before the client is made
+def provider(sns: Any) -> Iterator[SnsProvider]:
+    """Made while moto plays."""
     made = SnsProvider(sns_settings())
     yield made
     made.close()
@@ -43,8 +44,12 @@ def test_a_message_is_recorded_under_the_id_that_was_given_out(sns: Any, provide
 
 def test_what_sns_takes_for_no_number_is_an_invalid_recipient(sns: Any, provider: SnsProvider) -> None:
     """The number passes the rule of this plugin and not that of SNS."""
+
+    def none(_number: str) -> bool:
+        return False
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("moto.sns.responses.is_e164", lambda _: False)
+        patch.setattr("moto.sns.responses.is_e164", none)
         outcome = provider.send(a_send())
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.effect) == (FailureKind.INVALID_RECIPIENT, SendEffect.NOT_SENT)

@@ -38,14 +38,14 @@ class AsItComes(AwsProvider):
                 region_name="eu-west-1",
                 endpoint_url=self._settings.endpoint_url,
                 aws_access_key_id="A" * 20,
-                aws_secret_access_key="s" * 40,  # noqa: S106  # nobody's
+                aws_secret_access_key="s" * 40,
                 config=config,
             )
         return self._client
 
 
 class OnlyWithoutRetries(AsItComes):
-    retries = {"total_max_attempts": 1}
+    retries: ClassVar[dict[str, Any] | None] = {"total_max_attempts": 1}
 
 
 class WithItsOwnSession(AwsProvider):
@@ -66,7 +66,7 @@ class Heard(AwsProvider):
     def native_client(self) -> Any:
         client = super().native_client
         for name in [*logging.root.manager.loggerDict]:
-            logging.getLogger(name).removeFilter(quiet._is_not_ours)
+            logging.getLogger(name).removeFilter(quiet.is_not_ours)
         return client
 
 
@@ -156,4 +156,4 @@ def test_every_logger_of_the_sdk_is_asked() -> None:
     AwsProvider(text_settings()).native_client.close()
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in quiet.LIBRARIES]
     assert len(names) > 20
-    assert [name for name in names if quiet._is_not_ours not in logging.getLogger(name).filters] == []
+    assert [name for name in names if quiet.is_not_ours not in logging.getLogger(name).filters] == []

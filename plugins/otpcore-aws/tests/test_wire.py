@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -184,10 +185,11 @@ def test_threads_share_connections_and_each_gets_its_own_answer(text_server: Mis
     provider = AwsProvider(text_settings(text_server.origin))
     recipients = [f"+120255501{number:02}" for number in range(40)]
     outcomes: dict[str, Any] = {}
-    threads = [
-        threading.Thread(target=lambda to=to: outcomes.update({to: provider.send(a_send(to, timeout_s=10))}))
-        for to in recipients
-    ]
+
+    def send(to: str) -> None:
+        outcomes[to] = provider.send(a_send(to, timeout_s=10))
+
+    threads = [threading.Thread(target=send, args=(to,)) for to in recipients]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -216,7 +218,7 @@ p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
     command = [sys.executable, "-c", script, text_server.origin]
-    subprocess.run(command, check=True, timeout=120, env={**os.environ, "PYTHONPATH": os.getcwd()})
+    subprocess.run(command, check=True, timeout=120, env={**os.environ, "PYTHONPATH": str(Path.cwd())})
     assert len(text_server.requests) == 3
 
 
