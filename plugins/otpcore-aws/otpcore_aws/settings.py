@@ -36,7 +36,7 @@ ORIGINATION: Final = re.compile(r"[A-Za-z0-9_:/+-]{1,256}")
 CONFIGURATION_SET: Final = re.compile(r"[A-Za-z0-9_:/-]{1,256}")
 PROTECT: Final = CONFIGURATION_SET
 MAX_PRICE: Final = re.compile(r"(?=.{2,8}\Z)[0-9]{0,2}\.[0-9]{1,5}")
-"""US dollars for one segment, as the API writes them (service model of 2022-03-31)."""
+"""US dollars for one message, as the API writes them (service model of 2022-03-31)."""
 
 SENDER_ID: Final = re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9-]{1,11}")
 """What SNS takes for the name that a phone shows (SNS developer guide, "Publishing SMS messages")."""
@@ -84,7 +84,7 @@ class AccountSettings(BaseModel):
     )
     endpoint_url: str = Field(default="", description="where the service is, when it is not AWS's public address")
     timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one call may take in all")
-    max_price: str = Field(default="", description="US dollars that one segment may cost at most, such as 0.25")
+    max_price: str = Field(default="", description="US dollars that one message may cost at most, such as 0.25")
 
     def secret(self, name: Literal["secret_access_key", "session_token"]) -> str:
         """The text of a secret setting; "" where it is not set."""
