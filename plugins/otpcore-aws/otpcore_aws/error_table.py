@@ -90,6 +90,7 @@ ERRORS: Final[Mapping[str, Row]] = MappingProxyType(
 """By the error's code."""
 
 _COUNTRY: Final = Row(_K.DESTINATION_BLOCKED, "the account does not send to this country")
+_FOREIGN: Final = Row(_K.DESTINATION_BLOCKED, "what the settings name does not send to this country")
 _IDENTITY: Final = Row(_K.MISCONFIGURED, "the sender id may not be used in this country without registration")
 
 REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
@@ -116,7 +117,7 @@ REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
             _K.MISCONFIGURED, "the origination identity is not for transactional messages"
         ),
         ("ConflictException", "NO_ORIGINATION_IDENTITIES_FOUND"): Row(
-            _K.MISCONFIGURED, "the account has nothing that can send to this number"
+            _K.DESTINATION_BLOCKED, "the account has nothing that sends to this country"
         ),
         ("ConflictException", "NUMBER_CAPABILITIES_MISMATCH"): _SETTING,
         ("ConflictException", "PROTECT_CONFIGURATION_NOT_ASSOCIATED_WITH_CONFIGURATION_SET"): _SETTING,
@@ -127,13 +128,13 @@ REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
         ),
         ("ValidationException", "CANNOT_PARSE"): _UNFIT,
         ("ValidationException", "CHANNEL_NOT_ENABLED"): Row(_K.MISCONFIGURED, "the account has no SMS"),
-        ("ValidationException", "COUNTRY_CODE_MISMATCH"): _IDENTITY,
+        ("ValidationException", "COUNTRY_CODE_MISMATCH"): _FOREIGN,
         ("ValidationException", "COUNTRY_NOT_ENABLED"): _COUNTRY,
         ("ValidationException", "DESTINATION_COUNTRY_BLOCKED"): _COUNTRY,
         ("ValidationException", "FIELD_VALIDATION_FAILED"): _UNFIT,
         ("ValidationException", "INTERNATIONAL_SENDING_NOT_SUPPORTED"): _COUNTRY,
         ("ValidationException", "INVALID_ARN"): _SETTING,
-        ("ValidationException", "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY"): _IDENTITY,
+        ("ValidationException", "INVALID_IDENTITY_FOR_DESTINATION_COUNTRY"): _FOREIGN,
         ("ValidationException", "INVALID_PARAMETER"): _UNFIT,
         ("ValidationException", "INVALID_REQUEST"): _UNFIT,
         ("ValidationException", "MAXIMUM_SIZE_EXCEEDED"): Row(_K.CONTENT_REJECTED, "the message is too long"),
