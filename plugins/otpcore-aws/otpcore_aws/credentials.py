@@ -10,6 +10,7 @@ first use of a provider.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -36,10 +37,11 @@ class BoundedCredentials(Credentials):  # type: ignore[misc]  # the SDK carries 
         super().__init__("", "", method=METHOD)  # pyright: ignore[reportUnknownMemberType]  # as above
         self._find = find
         self._timeout_s = timeout_s
-        self._lock = threading.Lock()
+        self._locks: dict[int, threading.Lock] = {}
         self._found: Any = None
         self._frozen: Any = None
-        self._asking: Future[None] | None = None
+        # By process: of what was asked before a fork, the child hears no answer.
+        self._asking: dict[int, Future[None]] = {}
 
     def get_frozen_credentials(self) -> Any:
         """Access key, secret and token.
@@ -71,10 +73,10 @@ class BoundedCredentials(Credentials):  # type: ignore[misc]  # the SDK carries 
         return not (isinstance(found, RefreshableCredentials) and found.refresh_needed())
 
     def _ask(self) -> Future[None]:
-        with self._lock:
-            asking = self._asking
+        with self._locks.setdefault(os.getpid(), threading.Lock()):
+            asking = self._asking.get(os.getpid())
             if asking is None or asking.done():
-                asking = self._asking = Future()
+                asking = self._asking[os.getpid()] = Future()
                 name = "otpcore-aws-credentials"
                 threading.Thread(target=self._settle, args=(asking,), name=name, daemon=True).start()
             return asking

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -153,3 +156,34 @@ def test_a_chain_that_hangs_is_asked_by_one_thread_and_holds_no_call_longer_than
     with under_way(Attempt.lasting(30)):
         assert bounded.get_frozen_credentials().access_key == "found"
     assert asked == [1]
+
+
+def test_a_fork_while_the_chain_is_asked_leaves_the_child_able_to_ask() -> None:
+    """The thread that asks is the parent's: its answer never comes to the child."""
+    script = """
+import os, sys, threading
+from otpcore_aws.attempt import Attempt, under_way
+from otpcore_aws.credentials import BoundedCredentials
+from botocore.credentials import Credentials
+go_on = threading.Event()
+parent = os.getpid()
+def find():
+    if os.getpid() == parent:
+        go_on.wait(60)
+    return Credentials("found", "s")
+b = BoundedCredentials(find, 5.0)
+try:
+    with under_way(Attempt.lasting(0.1)):
+        b.get_frozen_credentials()
+    sys.exit(4)
+except TimeoutError:
+    pass
+child = os.fork()
+if child == 0:
+    with under_way(Attempt.lasting(30)):
+        os._exit(0 if b.get_frozen_credentials().access_key == "found" else 3)
+_, status = os.waitpid(child, 0)
+go_on.set()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env={**os.environ})

@@ -15,7 +15,7 @@ from moto.sns.models import sns_backends
 from otpcore import Approved, Engine, Refused, Sent, Wait
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer
 from otpcore.conformance.provider.misbehaving import cut, reply
-from otpcore.ports import FailureKind
+from otpcore.ports import FailureKind, Provider
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_aws import AwsProvider, SnsProvider
 from tests.aws_vendor import PHONE, sns_settings, text_refusal, text_settings
@@ -33,7 +33,10 @@ def sns() -> Iterator[Any]:
 @pytest.fixture
 def engine(sns: Any, text_server: MisbehavingServer, tmp_path: Path) -> Iterator[Engine]:
     """Made while moto plays: SNS is moto's, End User Messaging is the server's."""
-    providers = {"aws": AwsProvider(text_settings(text_server.origin)), "aws-sns": SnsProvider(sns_settings())}
+    providers: dict[str, Provider] = {
+        "aws": AwsProvider(text_settings(text_server.origin)),
+        "aws-sns": SnsProvider(sns_settings()),
+    }
     with Engine(TinyDBStore(tmp_path / "records.json"), providers, pepper=PEPPER) as engine:
         yield engine
 
@@ -89,7 +92,7 @@ def test_the_second_is_no_way_around_a_refusal(
     text_server.scenario = reply(refusal("ConflictException", reason))
     refused = engine.start(PHONE)
     assert isinstance(refused, Refused)
-    assert refused.kind == kind
+    assert refused.kind.value == kind.value
     assert sns.sms_messages == {}
 
 
