@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
+import socketserver
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from otpcore.conformance.provider import CERTIFICATE, HttpVendor, MisbehavingServer, WireAnswer
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
-from otpcore_aws import AwsProvider, SnsProvider
+from otpcore_aws import AwsProvider, AwsSettings, SnsProvider
 from otpcore_aws.attempt import BODY_LIMIT
 from tests.aws_vendor import (
     HANDLE,
@@ -55,6 +57,51 @@ def test_a_proxy_of_the_environment_is_asked_for_a_tunnel(
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.effect) == (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
     assert not text_server.requests
+
+
+class Tunnel(socketserver.StreamRequestHandler):
+    """A proxy: whatever host a CONNECT names, it is this vendor."""
+
+    vendor: ClassVar[int]
+    asked: ClassVar[list[str]]
+
+    def handle(self) -> None:
+        self.asked.append(self.rfile.readline().decode().strip())
+        while self.rfile.readline().strip():
+            pass
+        with socket.create_connection(("127.0.0.1", self.vendor)) as there:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            back = threading.Thread(target=self.pass_on, args=(there, self.connection))
+            back.start()
+            self.pass_on(self.connection, there)
+            back.join()
+
+    def pass_on(self, one: socket.socket, other: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := one.recv(4096):
+                other.sendall(data)
+            other.shutdown(socket.SHUT_WR)
+
+
+def test_a_send_goes_through_the_tunnel_of_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name is not looked up here; the certificate is the vendor's, under the name that it has in its file."""
+    with HttpVendor(text_answer, tls=True) as vendor:
+        Tunnel.vendor, Tunnel.asked = int(vendor.origin.rpartition(":")[2]), []
+        with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Tunnel) as proxy:
+            threading.Thread(target=proxy.serve_forever, args=(0.01,)).start()
+            for name in ("HTTPS_PROXY", "https_proxy"):
+                monkeypatch.setenv(name, f"http://user:word@127.0.0.1:{proxy.server_address[1]}")
+            monkeypatch.setenv("NO_PROXY", "")
+            monkeypatch.setenv("no_proxy", "")
+            monkeypatch.setenv("AWS_CA_BUNDLE", str(CERTIFICATE))
+            monkeypatch.setattr(AwsSettings, "is_loopback", False)
+            provider = AwsProvider(text_settings("https://localhost"))
+            outcome = provider.send(a_send())
+            provider.close()
+            proxy.shutdown()
+        assert outcome == Accepted(HANDLE)
+        assert [line.rpartition(" ")[0] for line in Tunnel.asked] == ["CONNECT localhost:443"]
+        assert len(vendor.requests) == 1
 
 
 def test_a_bundle_of_the_environment_is_trusted_and_no_other_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
