@@ -91,7 +91,8 @@ ERRORS: Final[Mapping[str, Row]] = MappingProxyType(
 
 _COUNTRY: Final = Row(_K.DESTINATION_BLOCKED, "the account does not send to this country")
 _FOREIGN: Final = Row(_K.DESTINATION_BLOCKED, "what the settings name does not send to this country")
-_IDENTITY: Final = Row(_K.MISCONFIGURED, "the sender id may not be used in this country without registration")
+# of one country: as a fault of the account, one number there would switch the provider off for all of them
+_IDENTITY: Final = Row(_K.DESTINATION_BLOCKED, "the sender id may not be used in this country without registration")
 
 REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
     {

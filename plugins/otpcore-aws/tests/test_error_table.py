@@ -62,7 +62,7 @@ EXPECTED = {
     ("ConflictException", "RESOURCE_NOT_EMPTY"): FailureKind.MISCONFIGURED,
     ("ValidationException", "DESTINATION_COUNTRY_BLOCKED"): FailureKind.DESTINATION_BLOCKED,
     ("ValidationException", "PRICE_OVER_THRESHOLD"): FailureKind.DESTINATION_BLOCKED,
-    ("ValidationException", "SENDER_ID_REQUIRES_REGISTRATION"): FailureKind.MISCONFIGURED,
+    ("ValidationException", "SENDER_ID_REQUIRES_REGISTRATION"): FailureKind.DESTINATION_BLOCKED,
     ("ValidationException", "OTHER"): FailureKind.CONTENT_REJECTED,
     ("ServiceQuotaExceededException", "MONTHLY_SPEND_LIMIT_REACHED_FOR_TEXT"): FailureKind.QUOTA_EXHAUSTED,
     ("ServiceQuotaExceededException", "TAGS_PER_RESOURCE"): FailureKind.QUOTA_EXHAUSTED,
