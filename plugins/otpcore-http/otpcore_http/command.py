@@ -78,7 +78,7 @@ def would_ask(gateway: Gateway) -> Mapping[str, Any]:
     request = SendRequest(
         "0198b5a4-4c3e-7000-8000-000000000001",
         EXAMPLE,
-        sorted(gateway.channels)[0],
+        min(gateway.channels),
         "login",
         "••••••",
         None,

@@ -114,16 +114,8 @@ class Gateway(Part):
     @property
     def meaning(self) -> Meaning:
         """The rules for its answers."""
-        return Meaning(
-            self.success,
-            self.id,
-            self.codes,
-            self.code_pattern,
-            self.errors,
-            self.cost,
-            self.segments,
-            self.retry_after,
-        )
+        told = self.cost, self.segments, self.retry_after
+        return Meaning(self.success, self.id, self.codes, self.code_pattern, self.errors, *told)
 
     @model_validator(mode="after")
     def _whole(self) -> Gateway:
@@ -221,7 +213,7 @@ def _of_templates(gateway: Gateway) -> Iterator[str]:
     if gateway.method == "GET" and (gateway.form is not None or gateway.json_ is not None):
         yield "a GET has no body"
     trees: list[tuple[str, Any, frozenset[str]]] = [
-        ("url", urlsplit(gateway.url).path if "[" not in gateway.url else "", _IN_PATHS),
+        ("url", gateway.url.partition("://")[2].partition("/")[2], _IN_PATHS),
         ("headers", gateway.headers, _IN_HEADERS),
         ("query", gateway.query, _EVERYWHERE),
         ("form", gateway.form or {}, _EVERYWHERE),

@@ -52,7 +52,10 @@ def opened(keys: Iterable[bytes], text: str) -> Ticket | None:
     """What a ticket holds; None for whatever none of the keys has sealed."""
     if not _TICKET.fullmatch(text):
         return None
-    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    try:
+        data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except ValueError:  # a length that no bytes have
+        return None
     if urlsafe_b64encode(data).rstrip(b"=").decode() != text:  # bits beyond the last byte: two texts of one ticket
         return None
     tag, hidden = data[:TAG_BYTES], data[TAG_BYTES:]

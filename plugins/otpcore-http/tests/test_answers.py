@@ -36,9 +36,8 @@ NOT_SENT, UNKNOWN = SendEffect.NOT_SENT, SendEffect.UNKNOWN
 def a_send(number: int = 1, to: str = TO, text: str = TEXT) -> SendRequest:
     ends = datetime.now(UTC) + timedelta(seconds=301)
     words = MessageText(text, 1, "kit", "en")
-    return SendRequest(
-        f"0198b5a4-4c3e-7000-8000-{number:012}", to, "sms", "login", "918273", None, ends, 20.0, message=words
-    )
+    send_id = f"0198b5a4-4c3e-7000-8000-{number:012}"
+    return SendRequest(send_id, to, "sms", "login", "918273", None, ends, 20.0, message=words)
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {
             "codes": ["e"],
-            "errors": [{"status": 400, "kind": "internal"}, {"status": 400, "code": 7, "kind": "internal"}],
+            "errors": [{"status": 400, "kind": "timeout"}, {"status": 400, "code": 7, "kind": "timeout"}],
         },
         "errors.1 is never reached",
     ),
