@@ -81,7 +81,7 @@ DESCRIPTION: dict[str, Any] = {
 class Held(AndroidGateway):
     """The fake, each exchange of which is held to the description."""
 
-    specification = OpenAPI.from_dict(DESCRIPTION)  # type: ignore[arg-type]  # it takes any mapping
+    specification = OpenAPI.from_dict(DESCRIPTION)
 
     def __init__(self, *credentials: str) -> None:
         super().__init__(*credentials)

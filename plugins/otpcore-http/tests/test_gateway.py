@@ -109,7 +109,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "told"), WRONG, ids=[f"{number}-{told}" for number, (_, told) in enumerate(WRONG)])
 def test_what_cannot_be_is_refused_with_its_place_and_rule(changes: dict[str, Any], told: str) -> None:
-    assert read_gateway(table()), "the rest can be used"
+    read_gateway(table())  # the rest can be used
     with pytest.raises(ConfigurationError) as refusal:
         read_gateway(table(**changes), "pigeon.toml")
     assert told in str(refusal.value)

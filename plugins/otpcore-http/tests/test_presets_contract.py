@@ -60,11 +60,11 @@ class PresetContract(ProviderContract):
 class OurIds(PresetContract):
     """A vendor that takes our ids: a receipt can only be of a message that was sent before."""
 
-    def report(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
+    def told_of(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
         raise NotImplementedError
 
     def receipt(self, state: DeliveryState, size: int = 0) -> InboundRequest:
-        return self.report(self.message, state, size)
+        return self.told_of(self.message, state, size)
 
     def test_a_receipt_is_taken_once(self, colour: Colour, server: Vendor) -> None:
         """Told again, or replayed by somebody, it changes nothing."""
@@ -74,7 +74,7 @@ class OurIds(PresetContract):
             fake = self.fake()
             request: WireRequest = server.requests[-1]
             fake.answer(Asked(request.method, request.path, request.headers, request.body))
-            genuine = self.report(fake.messages[-1], DeliveryState.DELIVERED)
+            genuine = self.told_of(fake.messages[-1], DeliveryState.DELIVERED)
             desk.now += timedelta(seconds=2)
             assert desk.wait(desk.engine.receipt(None, genuine)) == Received(1, 0)
             assert desk.wait(desk.engine.receipt(None, genuine)) == Received(0, 0, 1)
@@ -138,7 +138,7 @@ class TestAndroidGateway(OurIds):
     def fake(self) -> Fake:
         return AndroidGateway(USER.get_secret_value(), PASSWORD.get_secret_value(), "k3y")
 
-    def report(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
+    def told_of(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
         event = {DeliveryState.DELIVERED: "sms:delivered", DeliveryState.UNDELIVERED: "sms:failed"}[state]
         vendor = AndroidGateway("", "", "k3y")
         return vendor.report(message, event, int(datetime.now(UTC).timestamp()), size)
@@ -159,7 +159,7 @@ class TestKannel(OurIds, ProvedByUrl):
     def fake(self) -> Fake:
         return Kannel(USER.get_secret_value(), PASSWORD.get_secret_value())
 
-    def report(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
+    def told_of(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
         value = {DeliveryState.DELIVERED: 1, DeliveryState.UNDELIVERED: 2}[state]
         return self._large(Kannel("", "").report(message, value), size)
 
@@ -180,6 +180,6 @@ class TestElks(OurIds, ProvedByUrl):
     def fake(self) -> Fake:
         return Elks(USER.get_secret_value(), PASSWORD.get_secret_value())
 
-    def report(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
+    def told_of(self, message: Message, state: DeliveryState, size: int = 0) -> InboundRequest:
         word = {DeliveryState.DELIVERED: "delivered", DeliveryState.UNDELIVERED: "failed"}[state]
         return self._large(Elks("", "").report(message, word), size)

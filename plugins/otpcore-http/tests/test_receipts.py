@@ -151,7 +151,7 @@ class Credulous(Receiving):
 def test_one_that_believes_everybody_is_seen(name: str) -> None:
     api, receipt = genuine(name)
     assert api.gateway.receipts is not None
-    api._receiving = Credulous(api.gateway.receipts, [KEY], lambda: NOW)
+    api._receiving = Credulous(api.gateway.receipts, [KEY], lambda: NOW)  # pyright: ignore[reportPrivateUsage]  # broken on purpose
     assert accepted(api, name, receipt) > 100
 
 

@@ -52,7 +52,7 @@ def table(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("injected", INJECTIONS)
 @pytest.mark.parametrize("place", ["json", "form", "query", "headers", "url", "auth", "receipts"])
 def test_what_is_no_plain_placeholder_is_refused_when_the_file_is_read(injected: str, place: str) -> None:
-    written: dict[str, Any] = {
+    every: dict[str, dict[str, Any]] = {
         "json": {"json": {"to": "{recipient}", "text": "{text}", "more": [{"deep": injected}]}},
         "form": {"json": None, "form": {"to": "{recipient}", "text": "{text}", "more": injected}},
         "query": {"query": {"more": injected}},
@@ -70,7 +70,8 @@ def test_what_is_no_plain_placeholder_is_refused_when_the_file_is_read(injected:
                 "request": {"report": "{receipt_url}", "more": injected},
             },
         },
-    }[place]
+    }
+    written = every[place]
     with pytest.raises(ConfigurationError):
         read_gateway(table(**written))
 
