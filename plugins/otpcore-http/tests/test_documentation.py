@@ -31,7 +31,7 @@ def test_the_settings_of_the_page_are_those_of_the_model(name: str) -> None:
     shown = {cells[0].strip("`"): cells[1:] for cells in rows(f"Settings of `{name}`") if len(cells) == 3}
     held: dict[str, list[str]] = {}
     for each, field in TYPES[name].settings.model_fields.items():
-        default = "" if field.default_factory or field.default in {None, ""} else f"`{str(field.default)}`"
+        default = "" if field.default_factory or field.default in {None, ""} else f"`{field.default!s}`"
         held[each] = [default.lower() if isinstance(field.default, bool) else default, field.description or ""]
     texts = {each: [default, text.replace("`", "")] for each, (default, text) in shown.items()}
     assert texts == {each: [default, text.replace("`", "")] for each, (default, text) in held.items()}
@@ -58,4 +58,4 @@ def test_the_codes_of_africas_talking_are_those_of_its_preset() -> None:
 def test_every_kind_of_proof_is_on_the_page() -> None:
     union = Receipts.model_fields["auth"].annotation
     kinds = {each.model_fields["kind"].annotation.__args__[0] for each in union.__args__}  # type: ignore[union-attr]  # a union of models
-    assert {cells[0].strip("`") for cells in rows("Receipts") if len(cells) == 3} == kinds
+    assert {cells[0].strip("`") for cells in rows("Receipts") if len(cells) == 3} == {"kind", *kinds}
