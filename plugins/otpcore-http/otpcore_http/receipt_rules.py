@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from otpcore.ports import DeliveryState
 from otpcore_http.answers import Part, Word
@@ -29,6 +29,11 @@ BAD: Final = frozenset({DeliveryState.UNDELIVERED, DeliveryState.FAILED, Deliver
 Name = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$")]
 HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9\-]{1,64}$")]
 Fixed = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.%\-]{1,40}$")]
+
+
+def _several(given: object) -> object:
+    """One path as several; none as none."""
+    return () if given is None else (given,) if isinstance(given, str) else given
 
 
 class HmacReceipts(Part):
@@ -121,7 +126,7 @@ class Receipts(Part):
         place: what holds the fields: a JSON body, a form, or the query of the URL. In the last two a path is a name.
         auth: how the vendor is known.
         handle: the message's id, as in the answer to the send, and
-        recipient: the number; both needed unless a ticket holds them.
+        recipient: the number, at one path or the first of several that is there; both needed unless a ticket has them.
         state: the vendor's word for what became of the message.
         states: what its words mean. A word that is not here is no event.
         event: the vendor's id of what it tells, where it has one.
@@ -134,7 +139,7 @@ class Receipts(Part):
     place: Literal["json", "form", "query"]
     auth: HmacReceipts | BasicReceipts | HeaderReceipts | PathReceipts | TicketReceipts = Field(discriminator="kind")
     handle: Path | None = None
-    recipient: Path | None = None
+    recipient: Annotated[tuple[Path, ...], BeforeValidator(_several)] = ()
     state: Path
     states: dict[Word, DeliveryState]
     event: Path | None = None
@@ -149,13 +154,13 @@ class Receipts(Part):
         ticketed = isinstance(self.auth, TicketReceipts)
         if ticketed and (self.handle or self.recipient or self.event or self.at):
             problems.append("a ticket holds `handle` and `recipient`, and `event` and `at` are not covered by it")
-        if not ticketed and (self.handle is None or self.recipient is None):
+        if not ticketed and (self.handle is None or not self.recipient):
             problems.append("`handle` and `recipient` are needed: the core finds a message by both")
         if ticketed and not any("{receipt_url}" in text for text in self.request.values()):
             problems.append("the vendor must be told where: `request` needs a field with {receipt_url}")
         if self.callback and not ticketed:
             problems.append("`callback` is of the URL of a ticket")
-        paths = [self.handle, self.recipient, self.state, self.event, self.code, *self.at]
+        paths = [self.handle, *self.recipient, self.state, self.event, self.code, *self.at]
         if self.place != "json" and any("." in path for path in paths if path):
             problems.append(f"in a {self.place} a path is one name")
         states = frozenset(self.states.values())

@@ -148,16 +148,17 @@ class Receiving:
             handle, recipient = ticket.send_id, ticket.recipient
         else:
             handle = text_at(fields, rules.handle or "") or ""
-            number = _NUMBER.fullmatch(text_at(fields, rules.recipient or "") or "")
+            told = (text_at(fields, path) for path in rules.recipient)
+            number = _NUMBER.fullmatch(next((text for text in told if text is not None), ""))
             if number is None:
                 raise ReceiptRefused("The receipt names no number.")
             recipient = f"+{number[1]}"
         if not _HANDLE.fullmatch(handle):
             raise ReceiptRefused("The receipt names no message.")
-        told = (text_at(fields, rules.event) if rules.event else None) or ""
+        event = (text_at(fields, rules.event) if rules.event else None) or ""
         code = (text_at(fields, rules.code) if rules.code else None) or ""
         return DeliveryEvent(
-            hashlib.sha256(f"{told}\n{handle}\n{state}".encode(errors="replace")).hexdigest()[:32],
+            hashlib.sha256(f"{event}\n{handle}\n{state}".encode(errors="replace")).hexdigest()[:32],
             handle,
             recipient,
             state,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import random
 from collections.abc import Callable, Iterator
@@ -162,6 +163,24 @@ def test_a_receipt_that_was_signed_more_than_five_minutes_away_is_refused() -> N
     for seconds in (-86400, -301, 301, 10**9):
         with pytest.raises(ReceiptRefused, match="just now"):
             api.parse_receipt(signed_by_android(at=NOW + timedelta(seconds=seconds)))
+
+
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ({"phoneNumber": TO}, TO),
+        ({"recipient": TO}, TO),
+        ({"recipient": None, "phoneNumber": TO}, TO),
+        ({"recipient": "+12025550199", "phoneNumber": TO}, "+12025550199"),
+    ],
+)
+def test_the_phone_names_the_number_in_a_new_field_or_in_an_old_one(numbers: dict[str, Any], found: str) -> None:
+    document = {"event": "sms:failed", "id": "e1", "payload": {"messageId": SEND} | numbers}
+    body, at = json.dumps(document).encode(), str(int(NOW.timestamp()))
+    signature = hmac.digest(KEY.encode(), body + at.encode(), "sha256").hex()
+    headers = {"X-Signature": signature, "X-Timestamp": at}
+    (event,) = api_of("android-gateway").parse_receipt(InboundRequest("POST", "/r", headers, body))
+    assert (event.handle, event.recipient, event.state) == (SEND, found, DeliveryState.UNDELIVERED)
 
 
 def test_the_secret_that_is_being_replaced_still_proves_and_no_other_does() -> None:

@@ -76,7 +76,7 @@ class AndroidGateway(Fake):
             at: seconds since 1970; what is signed.
             padding: the body has at least so many bytes.
         """
-        payload = {"messageId": message.id, "phoneNumber": message.to, "simNumber": 1}
+        payload = {"messageId": message.id, "recipient": message.to, "phoneNumber": message.to, "simNumber": 1}
         document = {
             "deviceId": DEVICE,
             "event": event,
