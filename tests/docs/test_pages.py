@@ -44,7 +44,7 @@ def variables() -> Iterator[str]:
     """Every variable that is read: of engine and facade, of the plugins that are here, of the command line."""
     yield from (f"OTPCORE_{name.upper()}" for name in Settings.model_fields)
     yield from (f"OTPCORE_LEGACY_{name.upper()}" for name in LegacySettings.model_fields)
-    plugins = Plugins(allow=["aws", "redis", "smtp", "sql", "twilio"])
+    plugins = Plugins(allow=sorted(path.name.removeprefix("otpcore-") for path in (ROOT / "plugins").iterdir()))
     plugins.discover()
     kinds: list[ProviderType | StoreType] = [*plugins.providers.values(), *plugins.stores.values()]
     for kind in kinds:
