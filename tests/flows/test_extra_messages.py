@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from otpcore import Refused, Sent, Wait, WaitReason
+from otpcore import ByRecipient, Refused, Sent, Wait, WaitReason
 from otpcore.effects import SendCode
-from otpcore.flows import Setup, cancel, start
+from otpcore.flows import Setup, cancel, resend, start
 from otpcore.model import RecipientRecord, Send
 from otpcore.policy import DAY, DEFAULT, Profile, decide_send, has_room
 from tests.flows.legs import LOST, TRANSIENT, on_unknown, several
@@ -116,6 +116,21 @@ def test_a_lost_answer_to_the_move_counts_them_once() -> None:
     page.fault = losing(page, 2, applied=True)
     begun(page, given)
     assert page.record().sends[0].extra == 5
+
+
+def test_a_move_gives_back_what_its_own_provider_would_have_added() -> None:
+    """Another send of the session moved it to one that adds more: less than nothing could no longer be read."""
+    page, given, session = Page(), adding(1, 0, 2), ByRecipient(NUMBER, "login")
+    page.run(start(given, entropy(1), NUMBER, by_recipient=True))
+    held = resend(given, entropy(2), session)
+    effect = next(held)
+    while not isinstance(effect, SendCode):
+        effect = held.send(page.perform(effect))
+    elsewhere = replace(given, providers={"c": given.providers["c"]})
+    page.run(resend(elsewhere, entropy(3), session))
+    page.finish(held, held.send(TRANSIENT))
+    page.run(cancel(given, entropy(4), session))
+    assert [send.extra for send in page.record().sends] == [1, 0, 2]
 
 
 def test_a_verification_counts_them_as_well() -> None:
