@@ -85,7 +85,8 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
         source: pseudonym of who asked for it, "" when not told.
         provider, region: of its session, whose end they outlive; "" before that.
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
-        extra: messages beside the one asked for that its provider may send by itself; they count with it.
+        extra: messages beside the one asked for, which count with it: those that its provider may send by itself, and
+            all that may be out through others, whose answers were lost.
         attempts: what each provider answered, oldest first, where it was more than one; gone with its session.
     """
 

@@ -78,7 +78,7 @@ class Rule:
         channels: the channels asked for that it is for; empty: all.
         purposes: likewise.
         failover_on_unknown: a send whose answer was lost goes on to the next leg, with the same code: there may be two
-            messages. Only where every leg's code is the core's.
+            messages, and both count. Only where every leg's code is the core's.
         max_legs: how many are tried for one send, 1 or more.
     """
 

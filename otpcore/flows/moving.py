@@ -179,8 +179,9 @@ def _next_leg(
         if not _may_follow(setup, record, session, terms, attempts, now):
             continue
         # of who was asked: another send of the session may have moved it meanwhile
-        before = 0 if attempts[-1].unknown else setup.providers[attempts[-1].provider].capabilities.extra_sends
-        extra = send.extra - before + terms.capabilities.extra_sends
+        before = setup.providers[attempts[-1].provider].capabilities.extra_sends
+        out = send.extra + 1 if attempts[-1].unknown else send.extra - before
+        extra = out + terms.capabilities.extra_sends
         if extra <= send.extra or has_room(record, setup.profile, extra - send.extra, now=now):
             return leg, extra
     return None

@@ -48,7 +48,7 @@ def hand_over(
         send: the send as it stands in the record.
         session: the send's, as it is on the other provider.
         attempts: what was answered so far, oldest first.
-        extra: as for `reserve`, those of answers that were lost included.
+        extra: as for `reserve`; what may be out after answers that were lost is among them, message for message.
     """
     return with_session(record.but(sends=replaced(record.sends, send.but(attempts=attempts, extra=extra))), session)
 

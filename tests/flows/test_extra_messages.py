@@ -108,14 +108,24 @@ def test_a_move_for_which_there_is_no_room_is_not_made() -> None:
 def test_after_a_lost_answer_the_messages_of_both_may_be_out() -> None:
     page, given = Page(sends=[LOST]), adding(2, 3, routing=on_unknown("a", "b"))
     begun(page, given)
-    assert page.record().sends[0].extra == 5
+    assert page.record().sends[0].extra == 6  # a's and its 2, b's and its 3
+
+
+def test_a_day_of_lost_answers_holds_ten_messages_however_many_providers_are_asked() -> None:
+    """Invariant 2: a code that may have gone out twice has taken two places."""
+    page, given = Page(), adding(0, 0, 0, routing=on_unknown("a", "b", "c"))
+    for seed in range(1, 14):
+        page.sends = [LOST, LOST, LOST]
+        begun(page, given, seed)
+        page.now += HOUR
+    assert len(page.requests(SendCode)) == DEFAULT.daily_cap
 
 
 def test_a_lost_answer_to_the_move_counts_them_once() -> None:
     page, given = Page(sends=[LOST]), adding(2, 3, routing=on_unknown("a", "b"))
     page.fault = losing(page, 2, applied=True)
     begun(page, given)
-    assert page.record().sends[0].extra == 5
+    assert page.record().sends[0].extra == 6  # a's and its 2, b's and its 3
 
 
 def test_a_move_gives_back_what_its_own_provider_would_have_added() -> None:
