@@ -6,9 +6,11 @@ passed on, because a vendor's may hold the number.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from time import time_ns
 from typing import Any, Final, TypeVar, cast
 
@@ -20,6 +22,8 @@ from otpcore.contract import (
     Conflict,
     Failure,
     FailureKind,
+    FailureScope,
+    Money,
     SendEffect,
     SendRequest,
     Version,
@@ -53,6 +57,11 @@ Request = TypeVar("Request", SendRequest, CheckRequest)
 
 LONGEST_HANDLE: Final = 100
 LONGEST_EVENT_ID: Final = 200
+LONGEST_AMOUNT: Final = 32
+LONGEST_WAIT: Final = timedelta(days=30)
+"""What a vendor asks for beyond it is cut to it: an instant that far ahead need not exist."""
+
+_CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
 
 def wall_clock() -> datetime:
@@ -103,17 +112,30 @@ def commit_answer(answer: object) -> Version | Conflict:
 def send_answer(answer: object) -> Accepted | Failure:
     """The answer of `send`."""
     if isinstance(answer, Failure) and _is_failure(answer):
-        return answer
+        wait = answer.retry_after
+        if wait is None or timedelta() <= wait <= LONGEST_WAIT:
+            return answer
+        return replace(answer, retry_after=min(max(wait, timedelta()), LONGEST_WAIT))
     if isinstance(answer, Accepted) and _is_handle(answer.handle):
-        return answer
+        return answer if answer.cost is None or _is_price(answer.cost) else replace(answer, cost=None)
     detail = f"The provider answered a send with {type(answer).__name__}."
     return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, detail)
 
 
 def _is_failure(answer: Any) -> bool:
     """Whether it holds what its type says, as far as anything is decided by it."""
-    kinds = isinstance(answer.kind, FailureKind) and isinstance(answer.effect, SendEffect)
-    return kinds and (answer.retry_after is None or isinstance(answer.retry_after, timedelta))
+    kinds = ((answer.kind, FailureKind), (answer.effect, SendEffect), (answer.scope, FailureScope))
+    if not all(isinstance(given, kind) for given, kind in kinds):
+        return False
+    return answer.retry_after is None or isinstance(answer.retry_after, timedelta)
+
+
+def _is_price(cost: Any) -> bool:
+    """Whether it is what a record and a log may show of a price; a message that left has left, whatever it is."""
+    amount, currency = getattr(cost, "amount", None), getattr(cost, "currency", None)
+    if not isinstance(cost, Money) or not isinstance(amount, Decimal) or not isinstance(currency, str):
+        return False
+    return len(str(amount)) <= LONGEST_AMOUNT and _CURRENCY.fullmatch(currency) is not None
 
 
 def _is_handle(handle: object) -> bool:
@@ -142,7 +164,8 @@ def within(request: Request, left_s: float) -> Request:
 
 def check_answer(answer: object) -> CheckAnswer:
     """The answer of `check`."""
-    if isinstance(answer, CheckAnswer) and _is_handle(answer.handle):
+    verdict: object = getattr(answer, "verdict", None)
+    if isinstance(answer, CheckAnswer) and isinstance(verdict, CheckVerdict) and _is_handle(answer.handle):
         return answer
     return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider answered a check with {type(answer).__name__}.")
 

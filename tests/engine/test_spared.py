@@ -175,6 +175,7 @@ def test_checks_without_an_answer_spare_the_provider(colour: str) -> None:
         Failure("quota", SendEffect.NOT_SENT),  # type: ignore[arg-type]  # what a plugin may get wrong
         Failure(FailureKind.TRANSIENT, "not_sent, surely"),  # type: ignore[arg-type]  # the same
         Failure(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT, retry_after=5),  # type: ignore[arg-type]  # the same
+        Failure(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT, scope=None),  # type: ignore[arg-type]  # the same
     ],
 )
 def test_a_failure_that_is_none_is_an_unknown_outcome(answer: Any) -> None:
