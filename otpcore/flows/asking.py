@@ -65,8 +65,9 @@ def ask(
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, CheckResult]:
         heard = answer
-        if reconciled and not _is_alone(record, session, entropy.operation):
-            # somebody else tried meanwhile, and what the provider tells of now may be their doing
+        if (reconciled and not _is_alone(record, session, entropy.operation)) or _has_moved(record, session):
+            # somebody else tried meanwhile, and what the provider tells of now may be their doing; or the send went on
+            # to another provider, and this one speaks of a verification that is not the session's any more
             heard = CheckAnswer(CheckVerdict.UNKNOWN, native=answer.native)
         return _settled(setup, entropy, session.id, token, heard, record, now)
 
@@ -80,6 +81,12 @@ def ask(
         return (asked, *locked_facts(setup, result, seen, found))
 
     return (yield from tell(setup, "check", result, key=seen.key, session=found, facts=facts, now=now))
+
+
+def _has_moved(record: RecipientRecord, asked: Session) -> bool:
+    """Whether the session's first send has gone on to another provider since this one was asked."""
+    found = record.session(asked.id)
+    return found is not None and found.is_live and (found.provider, found.owner) != (asked.provider, asked.owner)
 
 
 def _is_alone(record: RecipientRecord, session: Session, operation: str) -> bool:

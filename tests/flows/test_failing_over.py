@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from otpcore import Ended, Refusal, Refused, SendState, Sent, Wait, WaitReason
+from otpcore import ByRecipient, Ended, Refusal, Refused, SendState, Sent, Undecided, Wait, WaitReason
 from otpcore.codes import make_code
-from otpcore.contract import Accepted, CodeOwner, Failure, FailureKind, SendEffect
-from otpcore.effects import ChooseRoute, Commit, Effect, SendCode, Tell
+from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, CodeOwner, Failure, FailureKind, SendEffect
+from otpcore.effects import CheckCode, ChooseRoute, Commit, Effect, SendCode, Tell
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore.flows import Setup, cancel, check, resend, start
+from otpcore.flows import Flow, Setup, cancel, check, resend, start
 from otpcore.model import RecipientRecord, SessionStatus
 from tests.flows.legs import CALL, LANDLINE, LOST, OFTEN, SMS, TRANSIENT, failure, on_unknown, several, ways
 from tests.flows.script import CORE, MINUTE, NOW, NUMBER, PROVIDER, Page, entropy, losing
@@ -436,3 +436,36 @@ def test_an_accepted_send_takes_no_more_room_than_before() -> None:
     assert b"attempts" not in data
     assert b"extra" not in data
     assert isinstance(RecipientRecord.decode(data), RecipientRecord)
+
+
+# --- a check that came too early ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("owners", [(PROVIDER, PROVIDER), (PROVIDER, CORE)])
+@pytest.mark.parametrize("verdict", [each for each in CheckVerdict if each is not CheckVerdict.UNKNOWN])
+def test_the_provider_that_a_session_has_left_has_no_say_in_it(
+    owners: tuple[CodeOwner, ...], verdict: CheckVerdict
+) -> None:
+    """It neither approves nor ends it, and what it says of a verification is taken for none of the next one's."""
+    page, given, session = Page(), several(*owners), ByRecipient(NUMBER, "login")
+    sending = start(given, entropy(1), NUMBER, by_recipient=True)
+    until(page, sending, SendCode)
+    checking = check(given, entropy(2), session, "123456")
+    until(page, checking, CheckCode)
+    moving = sending.send(TRANSIENT)
+    while not isinstance(moving, SendCode):
+        moving = sending.send(page.perform(moving))
+    answer = page.finish(checking, checking.send(CheckAnswer(verdict, "VE-of-a")))
+    assert isinstance(answer, Undecided)
+    result = page.finish(sending, sending.send(Accepted("VE-of-b")))
+    assert isinstance(result, Sent)
+    (live,) = page.record().sessions
+    assert (live.provider, live.handle, live.is_live) == ("b", "VE-of-b", True)
+    assert "VE-of-a" not in {each.id for each in page.record().handles}
+
+
+def until(page: Page, flow: Flow[Any], kind: type[Effect]) -> None:
+    """Drive a flow up to its first effect of this kind, which is not performed."""
+    effect = next(flow)
+    while not isinstance(effect, kind):
+        effect = flow.send(page.perform(effect))
