@@ -21,7 +21,7 @@ from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.ledger import adopt, approve, claims_open, end, settle_check
 from otpcore.machine import CheckEvent, SessionEvent
-from otpcore.model import CheckState, RecipientRecord, Session, SessionStatus
+from otpcore.model import CheckState, RecipientRecord, SendState, Session, SessionStatus
 from otpcore.policy import decide_check
 from otpcore.results import Approved, CheckResult, Ended, NotFound, Refusal, Refused, Undecided, Wrong
 
@@ -151,6 +151,8 @@ def _end_by(
             )
             if lost or claims_open(record, session):
                 return None  # another try may be the one that used the code
+            if any(one.session == session.id and one.state is SendState.RESERVED for one in record.sends):
+                return None  # the provider is being asked for it just now
             late = now >= session.expires_at - CLOCKS_APART
             return SessionEvent.LIFETIME_OVER if late else SessionEvent.PROVIDER_LOST_IT
         case _:

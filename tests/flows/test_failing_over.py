@@ -464,6 +464,17 @@ def test_the_provider_that_a_session_has_left_has_no_say_in_it(
     assert "VE-of-a" not in {each.id for each in page.record().handles}
 
 
+@pytest.mark.parametrize("answer", [Accepted("VE1"), TRANSIENT], ids=["accepted", "refused"])
+def test_a_try_before_the_provider_has_the_send_ends_no_session(answer: Accepted | Failure) -> None:
+    """Trap 7: who tries a number's code while it is asked for could else end every one of its sessions."""
+    page, given, session = Page(), several(PROVIDER, PROVIDER), ByRecipient(NUMBER, "login")
+    sending = start(given, entropy(1), NUMBER, by_recipient=True)
+    until(page, sending, SendCode)
+    page.checks = [CheckAnswer(CheckVerdict.GONE)]
+    assert isinstance(page.run(check(given, entropy(2), session, "123456")), Undecided)
+    assert isinstance(page.finish(sending, sending.send(answer)), Sent)
+
+
 def until(page: Page, flow: Flow[Any], kind: type[Effect]) -> None:
     """Drive a flow up to its first effect of this kind, which is not performed."""
     effect = next(flow)
