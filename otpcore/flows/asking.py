@@ -37,6 +37,9 @@ class Claimed(msgspec.Struct, frozen=True):
     session: Session
     recipient: str | None
 
+    def __repr__(self) -> str:
+        return f"Claimed(session={self.session.id!r}, provider={self.session.provider!r})"
+
 
 def ask(
     setup: Setup,

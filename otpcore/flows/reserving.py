@@ -26,6 +26,9 @@ class Reserved(msgspec.Struct, frozen=True):
     token: Token | None
     code: str | None
 
+    def __repr__(self) -> str:
+        return f"Reserved(session={self.session.id!r}, provider={self.session.provider!r})"
+
 
 def renewed(
     setup: Setup, entropy: Entropy, wish: Wish, leg: Leg, key: str, session: Session | None, now: datetime
