@@ -30,7 +30,7 @@ AUDIT: Final = logging.getLogger("otpcore.audit")
 
 _log: Final = logging.getLogger(__name__)
 
-_DIGITS: Final = re.compile(r"\+?\d{6,}")
+_HIDDEN: Final = re.compile(r"[^\s@<>\"'(),;:\[\]]{1,64}@[^\s@<>\"'(),;:\[\]]+|\+?\d{6,}")
 
 
 def line_of(event: Event) -> str:
@@ -93,18 +93,18 @@ def _event(change: Change, tenant: str, at: datetime) -> Event:
 
 
 class Redact(logging.Filter):
-    """Last line of defence for a handler: hides runs of six digits and more, whoever logged them.
+    """Last line of defence for a handler: hides addresses, and runs of six digits and more, whoever logged them.
 
     Put it on a handler (`handler.addFilter(Redact())`): a filter on a logger does not see its children's records.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Hide digits in the message; always lets the record pass."""
-        hidden = _DIGITS.sub("…", record.getMessage())
+        """Hide digits and addresses in the message; always lets the record pass."""
+        hidden = _HIDDEN.sub("…", record.getMessage())
         if hidden != record.getMessage():
             record.msg, record.args = hidden, ()
         if record.exc_info and record.exc_text is None:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = _DIGITS.sub("…", record.exc_text)
+            record.exc_text = _HIDDEN.sub("…", record.exc_text)
         return True

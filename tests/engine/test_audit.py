@@ -157,6 +157,9 @@ def test_the_filter_hides_digits_whoever_logs_them() -> None:
     assert audit.Redact().filter(record)
     assert record.getMessage() == "code … for …"
     assert NUMBER not in (record.exc_text or "")
+    address = logging.LogRecord("x", logging.INFO, "f", 1, "to <%s>: 550 no such user", ("jo.doe+1@example.org",), None)
+    assert audit.Redact().filter(address)
+    assert address.getMessage() == "to <…>: 550 no such user"
     plain = logging.LogRecord("x", logging.INFO, "f", 1, "in %d ms", (12,), None)
     assert audit.Redact().filter(plain)
     assert plain.getMessage() == "in 12 ms"
