@@ -1,4 +1,6 @@
-"""What both colours of the provider are made of: the settings, the SDK's client, and what the account can do.
+"""What both colours of a provider are made of: the settings, the SDK's client, and what the account can do.
+
+`Account` is what Verify and Programmable Messaging have in common, `VerifyAccount` is Verify's.
 
 Rules of this file: nothing is sent here; the methods that send are in `verify` and `aio`. The SDK is imported at
 first use.
@@ -23,11 +25,11 @@ from otpcore.ports import (
 )
 from otpcore_twilio.attempt import Attempt, under_way
 from otpcore_twilio.receipts import events_of
-from otpcore_twilio.settings import Origin, TwilioSettings, secret_of
+from otpcore_twilio.settings import AccountSettings, Origin, TwilioSettings, secret_of
 from otpcore_twilio.signature import Signatures
 from otpcore_twilio.translate import VERIFICATION_SID
 
-__all__ = ["LOGGED", "Account"]
+__all__ = ["LOGGED", "Account", "VerifyAccount"]
 
 WINDOW = timedelta(seconds=600)
 """Life of a verification, and the window of its sends, from the first one (Verify documentation, November 2026)."""
@@ -38,6 +40,7 @@ MAX_SENDS = 5
 LOGGED = 20
 """Attempts of one verification that are asked for, in one page; it has at most five."""
 
+S = TypeVar("S", bound=AccountSettings)
 T = TypeVar("T")
 
 
@@ -57,24 +60,25 @@ def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabil
     )
 
 
-class Account(ABC, Generic[T]):
-    """One Verify service of one account, and the SDK's client for it over a transport `T`.
+class Account(ABC, Generic[S, T]):
+    """One account and the SDK's client for it, over a transport `T`.
 
     Args:
-        settings: account, service, credentials.
+        settings: account, credentials, and what the provider needs beside.
+        origin: where its product is.
+        capabilities: what the provider can do.
+        public_url: under which Twilio reaches this application's receipts; "" where it does not.
 
     Raises:
         ConfigurationError: something is missing or misshapen; names it and its environment variable.
     """
 
-    def __init__(self, settings: TwilioSettings) -> None:
+    def __init__(self, settings: S, origin: Origin, capabilities: ProviderCapabilities, *, public_url: str) -> None:
         self._credentials = settings.credentials()
-        self._origin = Origin.parse(settings.origin)
+        self._origin = origin
         self._settings = settings
-        self._capabilities = capabilities_of(settings, self._origin)
-        self._signatures = Signatures(
-            settings.public_url, secret_of(settings.auth_token), secret_of(settings.webhook_secret)
-        )
+        self._capabilities = capabilities
+        self._signatures = Signatures(public_url, secret_of(settings.auth_token), secret_of(settings.webhook_secret))
         self._lock = threading.Lock()
         self._client: Any = None
         self._transport: T | None = None
@@ -97,13 +101,36 @@ class Account(ABC, Generic[T]):
                 self._client = Client(given.username, given.password, given.account_sid, http_client=transport)
             return self._client
 
+    @abstractmethod
     def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
-        """See `ReadsReceipts.parse_receipt`: Event Streams and status callbacks, once their signature fits."""
-        return events_of(self._signatures.judge(request), self._settings.service_sid)
+        """See `ReadsReceipts.parse_receipt`."""
 
     @abstractmethod
     def _make_transport(self, origin: Origin, timeout_s: float) -> T:
         """The colour's own."""
+
+    def _attempt(self, timeout_s: float) -> AbstractContextManager[Attempt]:
+        return under_way(Attempt.lasting(min(timeout_s, self._settings.timeout_s)))
+
+
+class VerifyAccount(Account[TwilioSettings, T]):
+    """One Verify service of one account.
+
+    Args:
+        settings: account, service, credentials.
+
+    Raises:
+        ConfigurationError: something is missing or misshapen; names it and its environment variable.
+    """
+
+    def __init__(self, settings: TwilioSettings) -> None:
+        settings.credentials()  # what is wrong with them is told before what is wrong with the rest
+        origin = Origin.parse(settings.origin)
+        super().__init__(settings, origin, capabilities_of(settings, origin), public_url=settings.public_url)
+
+    def parse_receipt(self, request: InboundRequest) -> Sequence[DeliveryEvent]:
+        """See `ReadsReceipts.parse_receipt`: Event Streams and status callbacks, once their signature fits."""
+        return events_of(self._signatures.judge(request), self._settings.service_sid)
 
     def _service(self) -> Any:
         return self.native_client.verify.v2.services(self._settings.service_sid)
@@ -111,9 +138,6 @@ class Account(ABC, Generic[T]):
     def _is_askable(self, handle: str, timeout_s: float) -> bool:
         """Whether a handle may go into a path, and there is time to ask."""
         return VERIFICATION_SID.fullmatch(handle) is not None and timeout_s > 0
-
-    def _attempt(self, timeout_s: float) -> AbstractContextManager[Attempt]:
-        return under_way(Attempt.lasting(min(timeout_s, self._settings.timeout_s)))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._settings.service_sid})"

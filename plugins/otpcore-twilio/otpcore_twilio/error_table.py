@@ -17,7 +17,7 @@ from types import MappingProxyType
 
 from otpcore.ports import CheckVerdict, FailureKind, FailureScope, SendEffect
 
-__all__ = ["ERRORS", "Row", "row_for"]
+__all__ = ["BY_STATUS", "ERRORS", "UNKNOWN", "Row", "row_for"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ ERRORS: Mapping[int, Row] = MappingProxyType(
 )
 """By Twilio's error code."""
 
-_BY_STATUS: Mapping[int, Row] = MappingProxyType(
+BY_STATUS: Mapping[int, Row] = MappingProxyType(
     {
         401: _CREDENTIALS,
         402: Row(FailureKind.QUOTA_EXHAUSTED, "the account cannot pay", CheckVerdict.DENIED),
@@ -131,8 +131,9 @@ _BY_STATUS: Mapping[int, Row] = MappingProxyType(
         429: _throttled("too many requests to Twilio", retry=False),
     }
 )
+"""By HTTP status, for a code that a table does not know, or a body without one."""
 
-_UNKNOWN = Row(FailureKind.INTERNAL, "Twilio refused the request with a code that is not in the table")
+UNKNOWN = Row(FailureKind.INTERNAL, "Twilio refused the request with a code that is not in the table")
 
 
 def row_for(status: int, code: int | None) -> Row:
@@ -142,4 +143,4 @@ def row_for(status: int, code: int | None) -> Row:
         status: 400 to 499.
         code: Twilio's own, where the body had one.
     """
-    return (ERRORS.get(code) if code is not None else None) or _BY_STATUS.get(status, _UNKNOWN)
+    return (ERRORS.get(code) if code is not None else None) or BY_STATUS.get(status, UNKNOWN)

@@ -1,4 +1,4 @@
-"""What Twilio tells of messages that were sent, as the core's delivery events.
+"""What Twilio tells of messages that were sent, as the core's delivery events: for Verify, and for Messaging.
 
 Two kinds of requests come: arrays of CloudEvents (Event Streams: Verify's own events, and the Message Status stream)
 and forms (the status callback of Programmable Messaging). Verify's events name the verification, which is the handle
@@ -60,7 +60,7 @@ def events_of(signed: Signed, service_sid: str) -> Sequence[DeliveryEvent]:
 
     Args:
         signed: from `Signatures.judge`.
-        service_sid: Verify's events of other services are left out.
+        service_sid: Verify's events of other services are left out; "": all of Verify's are.
 
     Raises:
         ReceiptRefused: it is not what Twilio sends.
@@ -93,7 +93,8 @@ def _cloud_event(event: _Body, service_sid: str) -> Sequence[DeliveryEvent]:
     body = cast("_Body", data)
     if name.startswith(_MESSAGE):
         return _of_message(identity, name.removeprefix(_MESSAGE), body)
-    if not name.startswith((_VERIFICATION, _DLR)) or body.get("service_sid") != service_sid:
+    of_verify = service_sid and name.startswith((_VERIFICATION, _DLR))
+    if not of_verify or body.get("service_sid") != service_sid:
         return ()
     handle, to = body.get("verification_sid"), _recipient(body.get("to"))
     if not isinstance(handle, str) or not _HANDLE.fullmatch(handle):

@@ -1,4 +1,4 @@
-"""What the Twilio provider needs to know, and the judgement of it before anything is opened.
+"""What the providers of an account need to know, and what Verify does beside; judged before anything is opened.
 
 Rules of this file: no environment is read here (the core fills the model); a message names settings and
 environment variables, never a value.
@@ -17,7 +17,7 @@ from otpcore.errors import ConfigurationError
 from otpcore_twilio.loopback import is_loopback
 from otpcore_twilio.parameters import LOCALE, TEMPLATE_SID, is_friendly_name
 
-__all__ = ["Channel", "Credentials", "Origin", "TwilioSettings", "secret_of"]
+__all__ = ["AccountSettings", "Channel", "Credentials", "Origin", "TwilioSettings", "secret_of"]
 
 ACCOUNT_SID = re.compile(r"AC[0-9a-f]{32}")
 API_KEY_SID = re.compile(r"SK[0-9a-f]{32}")
@@ -31,20 +31,22 @@ DEFAULT_ORIGIN = "https://verify.twilio.com"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where Verify is.
+    """Where a product of Twilio's is.
 
     Attributes:
         scheme: "https", or "http" on a loopback address.
         netloc: host, and port where it is not the default.
         loopback: the host is this machine.
+        product: the first label of the host that the SDK has for it: "verify", or "api" for Programmable Messaging.
     """
 
     scheme: str
     netloc: str
     loopback: bool
+    product: str = "verify"
 
     @classmethod
-    def parse(cls, text: str) -> Origin:
+    def parse(cls, text: str, product: str = "verify") -> Origin:
         """Read an origin.
 
         Raises:
@@ -62,16 +64,16 @@ class Origin:
         loopback = is_loopback(host)
         if parts.scheme == "http" and not loopback:
             raise ConfigurationError("origin: plain http is allowed only to a loopback address")
-        return cls(parts.scheme, parts.netloc, loopback)
+        return cls(parts.scheme, parts.netloc, loopback, product)
 
     def place(self, url: str) -> str:
         """Move a URL of the SDK to this origin.
 
-        Verify's URLs are moved, whatever TWILIO_REGION and TWILIO_EDGE made of the host. The SDK's other
+        The product's URLs are moved, whatever TWILIO_REGION and TWILIO_EDGE made of the host. The SDK's other
         products keep theirs, except that from a loopback origin nothing leaves the machine.
         """
         parts = urlsplit(url)
-        if self.loopback or (parts.hostname or "").partition(".")[0] == "verify":
+        if self.loopback or (parts.hostname or "").partition(".")[0] == self.product:
             return urlunsplit((self.scheme, self.netloc, parts.path, parts.query, ""))
         return url
 
@@ -99,8 +101,8 @@ def _listed(given: object) -> object:
     return tuple(part.strip() for part in given.split(",") if part.strip()) if isinstance(given, str) else given
 
 
-class TwilioSettings(BaseModel):
-    """Settings of `twilio`.
+class AccountSettings(BaseModel):
+    """What every provider of an account is given.
 
     Give `auth_token`, or `api_key_sid` with `api_key_secret`; where both are given, the API key is used.
     """
@@ -127,31 +129,8 @@ class TwilioSettings(BaseModel):
         validation_alias=AliasChoices("api_key_secret", "TWILIO_API_KEY_SECRET", "TWILIO_API_SECRET"),
         description="secret of the API key",
     )
-    service_sid: str = Field(
-        default="",
-        validation_alias=AliasChoices("service_sid", "TWILIO_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID"),
-        description="VA… of the Verify service",
-    )
     origin: str = Field(default=DEFAULT_ORIGIN, description="where Verify is; the emulator, or a proxy of your own")
     timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one call may take")
-    custom_code_enabled: bool = Field(
-        default=False, description="the service has custom codes switched on, so the core may own the code"
-    )
-    psd2_enabled: bool = Field(
-        default=False, description="the service has PSD2 switched on: every send and check names amount and payee"
-    )
-    channels: Annotated[tuple[Channel, ...], BeforeValidator(_listed)] = Field(
-        default=("sms", "call", "whatsapp"), min_length=1, description="what the service may send on"
-    )
-    locale: str = Field(default="", description="language of messages where the call names none")
-    template_sid: str = Field(default="", description="HJ… of the template of SMS and calls where the call names none")
-    friendly_name: str = Field(default="", description="name in the messages where the call gives none")
-    risk_check: Literal["enable", "disable"] | None = Field(
-        default=None, description="whether Fraud Guard judges an SMS where the call does not say"
-    )
-    rate_limits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
-        default=(), description="unique names of the service's rate limits that count by the source of a call"
-    )
     public_url: str = Field(
         default="", description="scheme, host and perhaps a path under which Twilio reaches this application's receipts"
     )
@@ -168,8 +147,7 @@ class TwilioSettings(BaseModel):
         problems: list[str] = []
         if not ACCOUNT_SID.fullmatch(self.account_sid):
             problems.append("account_sid (TWILIO_ACCOUNT_SID) must be AC and 32 hexadecimal digits")
-        if not SERVICE_SID.fullmatch(self.service_sid):
-            problems.append("service_sid (TWILIO_SERVICE_SID) must be VA and 32 hexadecimal digits")
+        problems += self._incomplete()
         token = secret_of(self.auth_token)
         key_secret = secret_of(self.api_key_secret)
         if self.api_key_sid or key_secret:
@@ -192,8 +170,50 @@ class TwilioSettings(BaseModel):
             return Credentials(self.api_key_sid, key_secret, self.account_sid)
         return Credentials(self.account_sid, token, self.account_sid)
 
+    def _incomplete(self) -> list[str]:
+        """What the provider cannot be without and has not."""
+        return []
+
     def _misshapen(self) -> list[str]:
         """The defaults of messages that no message could have."""
+        return []
+
+
+class TwilioSettings(AccountSettings):
+    """Settings of `twilio`.
+
+    Give `auth_token`, or `api_key_sid` with `api_key_secret`; where both are given, the API key is used.
+    """
+
+    service_sid: str = Field(
+        default="",
+        validation_alias=AliasChoices("service_sid", "TWILIO_SERVICE_SID", "TWILIO_VERIFY_SERVICE_SID"),
+        description="VA… of the Verify service",
+    )
+    custom_code_enabled: bool = Field(
+        default=False, description="the service has custom codes switched on, so the core may own the code"
+    )
+    psd2_enabled: bool = Field(
+        default=False, description="the service has PSD2 switched on: every send and check names amount and payee"
+    )
+    channels: Annotated[tuple[Channel, ...], BeforeValidator(_listed)] = Field(
+        default=("sms", "call", "whatsapp"), min_length=1, description="what the service may send on"
+    )
+    locale: str = Field(default="", description="language of messages where the call names none")
+    template_sid: str = Field(default="", description="HJ… of the template of SMS and calls where the call names none")
+    friendly_name: str = Field(default="", description="name in the messages where the call gives none")
+    risk_check: Literal["enable", "disable"] | None = Field(
+        default=None, description="whether Fraud Guard judges an SMS where the call does not say"
+    )
+    rate_limits: Annotated[tuple[str, ...], BeforeValidator(_listed)] = Field(
+        default=(), description="unique names of the service's rate limits that count by the source of a call"
+    )
+
+    def _incomplete(self) -> list[str]:
+        rule = "service_sid (TWILIO_SERVICE_SID) must be VA and 32 hexadecimal digits"
+        return [] if SERVICE_SID.fullmatch(self.service_sid) else [rule]
+
+    def _misshapen(self) -> list[str]:
         rules = (
             (not self.locale or LOCALE.fullmatch(self.locale), "locale must be a language tag"),
             (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import cast
 
@@ -25,7 +25,7 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore_twilio.attempt import Attempt
-from otpcore_twilio.error_table import ERRORS, row_for
+from otpcore_twilio.error_table import ERRORS, Row, row_for
 from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, problem_of
 from otpcore_twilio.settings import TwilioSettings
 
@@ -172,8 +172,8 @@ def older_verification(verification: object, request: SendRequest) -> str | None
     return _sid(verification) if again and request.code is not None else None
 
 
-def send_failure(error: Exception, attempt: Attempt) -> Failure:
-    """What an exception of a create means."""
+def send_failure(error: Exception, attempt: Attempt, look_up: Callable[[int, int | None], Row] = row_for) -> Failure:
+    """What an exception of a create means; `look_up` finds the row of a refusal by HTTP status and code."""
     if attempt.status is None:
         effect = SendEffect.UNKNOWN if attempt.maybe_sent else SendEffect.NOT_SENT
         kind, detail = _no_answer(error, attempt)
@@ -181,7 +181,7 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
     code = _code(error, attempt.status)
     shown = None if code is None else str(code)
     if attempt.was_refused:
-        row = row_for(attempt.status, code)
+        row = look_up(attempt.status, code)
         return Failure(row.kind, row.effect, row.text, shown, row.scope, attempt.retry_after, error)
     return Failure(
         FailureKind.INTERNAL,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from otpcore.ports import Accepted, CheckAnswer, CheckRequest, Failure, Outcome, SendRequest
 from otpcore_twilio import translate
-from otpcore_twilio.account import LOGGED, Account
+from otpcore_twilio.account import LOGGED, VerifyAccount
 from otpcore_twilio.settings import Origin
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["TwilioProvider"]
 
 
-class TwilioProvider(Account["DeadlineHttpClient"]):
+class TwilioProvider(VerifyAccount["DeadlineHttpClient"]):
     """Twilio Verify.
 
     Implements `Provider`, `Checks`, `Cancels`, `ReconcilesCheck`, `TakesFeedback`, `ReadsReceipts` and
