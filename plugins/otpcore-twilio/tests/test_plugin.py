@@ -21,14 +21,17 @@ from otpcore.ports import (
     AsyncCancels,
     AsyncChecks,
     AsyncProvider,
+    AsyncTakesFeedback,
     Cancels,
     CheckRequest,
     Checks,
     HasNativeClient,
     Provider,
+    ReadsReceipts,
     SendRequest,
+    TakesFeedback,
 )
-from otpcore_twilio import TwilioSettings
+from otpcore_twilio import TwilioMessagingSettings, TwilioSettings
 
 SID = "VE" + "a" * 32
 MakeSend = Callable[..., SendRequest]
@@ -44,8 +47,8 @@ def test_the_entry_point_names_the_plugin() -> None:
     assert found.load() is otpcore_twilio
 
 
-def test_it_registers_one_provider_in_both_colours(settings_for: MakeSettings) -> None:
-    (provider,) = otpcore_twilio.otpcore_providers()
+def test_it_registers_verify_in_both_colours(settings_for: MakeSettings) -> None:
+    provider, _ = otpcore_twilio.otpcore_providers()
     settings = settings_for("https://verify.twilio.com")
     assert (provider.name, provider.settings) == ("twilio", TwilioSettings)
     assert provider.build_async is not None
@@ -54,6 +57,21 @@ def test_it_registers_one_provider_in_both_colours(settings_for: MakeSettings) -
         assert isinstance(blocking, protocol)
     for twin in (AsyncProvider, AsyncChecks, AsyncCancels, HasNativeClient):
         assert isinstance(awaited, twin)
+
+
+def test_it_registers_messages_in_both_colours() -> None:
+    _, provider = otpcore_twilio.otpcore_providers()
+    assert (provider.name, provider.settings) == ("twilio-messaging", TwilioMessagingSettings)
+    assert provider.build_async is not None
+    settings = TwilioMessagingSettings.model_validate(
+        {"account_sid": "AC" + "0" * 32, "auth_token": "t", "sender": "ACME"}
+    )
+    blocking, awaited = provider.build(settings), provider.build_async(settings)
+    for protocol in (Provider, TakesFeedback, ReadsReceipts, HasNativeClient):
+        assert isinstance(blocking, protocol)
+    for twin in (AsyncProvider, AsyncTakesFeedback, ReadsReceipts, HasNativeClient):
+        assert isinstance(awaited, twin)
+    assert not isinstance(blocking, Checks | Cancels)
 
 
 def test_it_brings_the_emulators_command() -> None:
@@ -66,6 +84,7 @@ def test_importing_and_configuring_it_loads_neither_the_sdk_nor_an_http_library(
     script = (
         "import sys, otpcore_twilio as t; list(t.otpcore_providers()); list(t.otpcore_commands());"
         "t.TwilioProvider(t.TwilioSettings(account_sid='AC'+'0'*32, auth_token='t', service_sid='VA'+'1'*32));"
+        "t.TwilioMessagingProvider(t.TwilioMessagingSettings(account_sid='AC'+'0'*32, auth_token='t', sender='ACME'));"
         "heavy = {'twilio', 'requests', 'urllib3', 'aiohttp', 'starlette', 'uvicorn', 'typer'} & set(sys.modules);"
         "assert not heavy, heavy"
     )

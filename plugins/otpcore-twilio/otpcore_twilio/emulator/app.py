@@ -148,7 +148,8 @@ def _endpoint(account: Account, handlers: Mapping[str, Handler]) -> Callable[[Re
                 )
                 if account.world.sent != sent:
                     account.bell.ring()
-                    account.callbacks.announce(account.world.messages[-1])
+                    newest = account.world.messages[-1]
+                    account.callbacks.announce(newest, account.world.held.texts.get(newest.sid))
         except Refusal as refusal:
             return _refused(refusal, account.options, request)
         return _response(answer)

@@ -1,9 +1,12 @@
 """Status callbacks: what becomes of each message is told to a URL of this machine, signed as Twilio signs.
 
-Verify has no such parameter. The requests are those of Twilio's messaging layer underneath (the status callback of
-Programmable Messaging): one form for each status, with the signature of the public URL and the form under the
-account's auth token. One is sent after the other, each has `PATIENCE_S`, a redirect is not followed and nothing is
-sent again. At most `MOST` wait; beyond that they are dropped and counted.
+Verify has no such parameter. The requests are those of Twilio's messaging layer underneath, and of Programmable
+Messaging itself: one form for each status, with the signature of the public URL and the form under the account's auth
+token; none for the status with which a message begins. A message that names its own URL is told of there, if this
+machine is its host; else at `Options.callback_url`, under the signature of the URL that it named.
+
+One is sent after the other, each has `PATIENCE_S`, a redirect is not followed and nothing is sent again. At most
+`MOST` wait; beyond that they are dropped and counted.
 
 Rule of this file: the API never waits for a receiver. Nothing is logged.
 """
@@ -18,8 +21,10 @@ from collections import deque
 from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from otpcore_twilio.emulator.magic import Delivery
+from otpcore_twilio.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +33,7 @@ if TYPE_CHECKING:
 
     from otpcore_twilio.emulator.access import Credentials
     from otpcore_twilio.emulator.options import Options
-    from otpcore_twilio.emulator.records import Message
+    from otpcore_twilio.emulator.records import Message, Text
 
 __all__ = ["MOST", "PATIENCE_S", "Callback", "Callbacks", "signature"]
 
@@ -46,7 +51,7 @@ class Callback:
     """One that was sent, or could not be.
 
     Attributes:
-        message_sid: SM…, with the digits of the attempt's VL….
+        message_sid: SM…; of a verification's message with the digits of the attempt's VL….
         to: the recipient.
         status: as Twilio's message status.
         error_code: of an undelivered or failed message.
@@ -60,6 +65,18 @@ class Callback:
     answer: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """One that waits: where it goes, the URL that is signed, and what is told."""
+
+    url: str
+    signed_url: str
+    message: Message
+    text: Text | None
+    status: str
+    error_code: int | None
+
+
 class Callbacks:
     """Tells each message's status, from the event loop that serves the account.
 
@@ -70,10 +87,10 @@ class Callbacks:
 
     def __init__(self, options: Options, credentials: Credentials) -> None:
         self._url = options.callback_url
-        self._signed_url = options.callback_public_url or options.callback_url or ""
+        self._public_url = options.callback_public_url
         self._deliveries = options.deliveries
         self._credentials = credentials
-        self._waiting: asyncio.Queue[tuple[Message, str, int | None]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[_Telling] = asyncio.Queue()
         self._worker: asyncio.Task[None] | None = None
         self._turn = threading.Condition()
         self._unfinished = 0
@@ -82,9 +99,15 @@ class Callbacks:
         if self._url is not None:
             import_module("aiohttp")  # a tenth of a second that the API shall not wait for at its first message
 
-    def announce(self, message: Message) -> None:
-        """Put the statuses of a message in line; on the event loop alone."""
-        if self._url is None or message.channel not in _PREFIXES:
+    def announce(self, message: Message, text: Text | None = None) -> None:
+        """Put the statuses of a message in line; on the event loop alone.
+
+        Args:
+            message: as the inbox has it.
+            text: of Programmable Messaging, what was asked for.
+        """
+        target = self._target(text)
+        if target is None or message.channel not in _PREFIXES:
             return
         delivery = self._deliveries.get(message.to, _ARRIVES)
         for status in delivery.statuses:
@@ -94,9 +117,25 @@ class Callbacks:
                     continue
                 self._unfinished += 1
             ended = status in {"undelivered", "failed"}
-            self._waiting.put_nowait((message, status, delivery.error_code if ended else None))
+            code = delivery.error_code if ended else None
+            self._waiting.put_nowait(_Telling(*target, message, text, status, code))
         if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work(self._url))
+            self._worker = asyncio.get_running_loop().create_task(self._work())
+
+    def _target(self, text: Text | None) -> tuple[str, str] | None:
+        """Where the statuses of a message go, and the URL that is signed; None: nowhere.
+
+        A service may have a URL for all of its messages, which here is the emulator's own; a sender has none.
+        """
+        named = None if text is None else text.callback
+        if named is not None:
+            here = named.startswith("http://") and is_loopback(urlsplit(named).hostname or "")
+            if here:
+                return named, named
+            return None if self._url is None else (self._url, named)
+        if self._url is None or (text is not None and text.service_sid is None):
+            return None
+        return self._url, self._public_url or self._url
 
     def sent(self) -> tuple[Callback, ...]:
         """The newest ones, oldest first, whether or not anybody answered."""
@@ -123,45 +162,49 @@ class Callbacks:
             if not self._turn.wait_for(lambda: not self._unfinished, timeout_s):
                 raise TimeoutError(f"{self._unfinished} callbacks still wait")
 
-    async def _work(self, url: str) -> None:
+    async def _work(self) -> None:
         import aiohttp  # noqa: PLC0415  # only where there is a receiver
 
         one_by_one = aiohttp.TCPConnector(force_close=True)
         patience = aiohttp.ClientTimeout(total=PATIENCE_S)
         async with aiohttp.ClientSession(connector=one_by_one, timeout=patience) as session:
             while True:
-                message, status, error_code = await self._waiting.get()
-                form = self._form(message, status, error_code)
-                answer = await self._post(session, url, form)
+                telling = await self._waiting.get()
+                form = self._form(telling)
+                answer = await self._post(session, telling, form)
+                told = telling.message.to, telling.status, telling.error_code
                 with self._turn:
-                    self._sent.append(Callback(form["MessageSid"], message.to, status, error_code, answer))
+                    self._sent.append(Callback(form["MessageSid"], *told, answer))
                     self._unfinished -= 1
                     self._turn.notify_all()
 
-    async def _post(self, session: aiohttp.ClientSession, url: str, form: Mapping[str, str]) -> int | None:
-        signed = signature(self._credentials.auth_token, self._signed_url, form)
+    async def _post(self, session: aiohttp.ClientSession, telling: _Telling, form: Mapping[str, str]) -> int | None:
+        signed = signature(self._credentials.auth_token, telling.signed_url, form)
         headers = {"X-Twilio-Signature": signed, "User-Agent": "TwilioProxy/1.1"}
         import aiohttp  # noqa: PLC0415  # as above
 
         try:
-            async with session.post(url, data=form, headers=headers, allow_redirects=False) as answer:
+            async with session.post(telling.url, data=form, headers=headers, allow_redirects=False) as answer:
                 return answer.status
         except (aiohttp.ClientError, TimeoutError):
             return None
 
-    def _form(self, message: Message, status: str, error_code: int | None) -> dict[str, str]:
+    def _form(self, telling: _Telling) -> dict[str, str]:
+        message, text = telling.message, telling.text
         sid, prefix = f"SM{message.sid[2:]}", _PREFIXES[message.channel]
         form = {
             "AccountSid": self._credentials.account_sid,
             "ApiVersion": "2010-04-01",
-            "From": prefix + _SENDER,
+            "From": prefix + (text.sender if text is not None and text.sender else _SENDER),
             "MessageSid": sid,
-            "MessageStatus": status,
+            "MessageStatus": telling.status,
             "SmsSid": sid,
-            "SmsStatus": status,
+            "SmsStatus": telling.status,
             "To": prefix + message.to,
         }
-        return form if error_code is None else form | {"ErrorCode": str(error_code)}
+        if text is not None and text.service_sid is not None:
+            form["MessagingServiceSid"] = text.service_sid
+        return form if telling.error_code is None else form | {"ErrorCode": str(telling.error_code)}
 
 
 def signature(auth_token: str, url: str, form: Mapping[str, str]) -> str:

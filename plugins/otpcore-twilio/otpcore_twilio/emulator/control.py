@@ -140,7 +140,7 @@ class _Control:
                 "processed": row.processed,
                 "channels": None if row.channels is None else sorted(row.channels),
             }
-            for row in self._account.options.magic.values()
+            for row in (*self._account.options.magic.values(), *self._account.options.message_magic.values())
         ]
         return _json(rows)
 

@@ -1,8 +1,9 @@
-"""Magic numbers: recipients whose verification fails in a chosen way. Twilio has none for Verify; these are ours.
+"""Magic numbers: recipients whose verification or message fails in a chosen way.
 
-The last four digits of a number that answers with an error are the last four of its code (+1 500 555 0203 answers
-60203); but 20001 has 2001 and 60008 has 6008, because others end as they do. The rest are faults of the transport,
-and messages that do not arrive.
+Twilio has none for Verify; these are ours. The last four digits of a number that answers with an error are the last
+four of its code (+1 500 555 0203 answers 60203); but 20001 has 2001 and 60008 has 6008, because others end as they do.
+The rest are faults of the transport, and messages that do not arrive. For messages of the application's own Twilio has
+some ("Test credentials", read in November 2026), and they are here with the rest in a table of their own.
 
 Rule of this file: data. What an entry means is carried out by `operations` and `app`.
 """
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["DELIVERIES", "MAGIC", "Delivery", "Fault", "Magic", "Operation"]
+__all__ = ["DELIVERIES", "FROM_NUMBERS", "MAGIC", "MESSAGE_MAGIC", "Delivery", "Fault", "Magic", "Operation"]
 
 
 class Operation(StrEnum):
@@ -25,6 +26,8 @@ class Operation(StrEnum):
 
     CREATE = "create"
     CHECK = "check"
+    MESSAGE = "message"
+    """A message of Programmable Messaging."""
 
 
 class Fault(StrEnum):
@@ -97,6 +100,37 @@ def _table() -> dict[str, Magic]:
 MAGIC: Final[Mapping[str, Magic]] = MappingProxyType(_table())
 """The default numbers. On create: an error by code, 7001..7004 a fault before the request takes effect, 7101..7104
 after it. On check: 9 and the last three digits of the code, 8001..8004, 8101..8104. A landline (0205) takes calls."""
+
+
+_TWILIOS = {"0001": 21211, "0002": 21612, "0003": 21408, "0004": 21610, "0009": 21614}
+"""Twilio's own test numbers as recipients."""
+
+_MESSAGE_ERRORS = (
+    20003, 20005, 20404, 20429, 20500,
+    21212, 21214, 21217, 21265, 21267, 21601, 21606, 21608, 21610, 21611, 21614, 21635, 21659, 21660, 21661, 21701,
+    21703, 21705, 21730, 30450, 63038,
+)  # fmt: skip
+_MESSAGES_APART = {"2003": 20003, "2005": 20005}
+"""Errors of a message whose last four digits are those of Twilio's own numbers, or near to them."""
+
+
+def _message_table() -> dict[str, Magic]:
+    numbers = {f"{code % 10_000:04}": code for code in _MESSAGE_ERRORS if code not in _MESSAGES_APART.values()}
+    errors = numbers | _MESSAGES_APART | _TWILIOS
+    rows = [Magic(f"{_PREFIX}{last}", Operation.MESSAGE, code) for last, code in errors.items()]
+    for last, fault in enumerate(Fault, start=1):
+        rows.append(Magic(f"{_PREFIX}700{last}", Operation.MESSAGE, fault))
+        rows.append(Magic(f"{_PREFIX}710{last}", Operation.MESSAGE, fault, processed=True))
+    return {row.number: row for row in rows}
+
+
+MESSAGE_MAGIC: Final[Mapping[str, Magic]] = MappingProxyType(_message_table())
+"""The default recipients of messages: Twilio's own five, errors by code, and the faults of a send as above."""
+
+FROM_NUMBERS: Final[Mapping[str, int]] = MappingProxyType(
+    {f"{_PREFIX}0001": 21212, f"{_PREFIX}0007": 21606, f"{_PREFIX}0008": 21611}
+)
+"""Twilio's own test numbers as senders; +15005550006, as every other, can send."""
 
 
 @dataclass(frozen=True, slots=True)

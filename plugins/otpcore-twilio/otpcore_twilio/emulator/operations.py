@@ -17,6 +17,7 @@ from otpcore_twilio.emulator.resources import (
     rate_limits,
     services,
     silent,
+    texts,
     verifications,
 )
 
@@ -35,6 +36,7 @@ OPERATIONS: Final[Sequence[tuple[str, str, Handler]]] = (
     *account.OPERATIONS,
     *absent.OPERATIONS,
     *silent.OPERATIONS,
+    *texts.OPERATIONS,
 )
 """Method, path and handler of each operation."""
 

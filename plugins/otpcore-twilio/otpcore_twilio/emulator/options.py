@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.faults import Scenario
-from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, Delivery, Fault, Magic
+from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, MESSAGE_MAGIC, Delivery, Fault, Magic
 from otpcore_twilio.emulator.templates import TEMPLATES, Template
 from otpcore_twilio.loopback import is_loopback
 
@@ -64,9 +64,11 @@ class Options:
             as in those of 2019 to 2022.
         retry_after_codes: the codes that bring a Retry-After header; only that of 20429 is documented.
         http_statuses: HTTP status by error code, over the dictionary's; for codes whose page states none.
-        magic: numbers that fail in a chosen way.
+        magic: numbers whose verification fails in a chosen way.
+        message_magic: numbers to which a message of Programmable Messaging does.
         faults: what is spoiled from the start; `Emulator.faults` takes more.
-        callback_url: where the status of each message is told, an http URL of this machine; None: nowhere.
+        callback_url: where the status of each message is told, an http URL of this machine; None: nowhere. A message
+            of Programmable Messaging may name a URL of its own.
         callback_public_url: what is signed in its place, if the receiver is known by another URL.
         deliveries: recipients whose messages do not arrive.
         inbox_size: messages kept, and attempts; the oldest go first.
@@ -98,6 +100,7 @@ class Options:
     retry_after_codes: frozenset[int] = frozenset({20429})
     http_statuses: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))
     magic: Mapping[str, Magic] = field(default_factory=lambda: MAGIC)
+    message_magic: Mapping[str, Magic] = field(default_factory=lambda: MESSAGE_MAGIC)
     faults: tuple[Scenario, ...] = ()
     callback_url: str | None = None
     callback_public_url: str | None = None
@@ -113,12 +116,13 @@ class Options:
         if small:
             raise ValueError(f"at least 1: {', '.join(small)}")
         told = {self.poll_code} - {None} | self.retry_after_codes | self.http_statuses.keys()
-        told |= {row.outcome for row in self.magic.values() if not isinstance(row.outcome, Fault)}
+        magic = (*self.magic.items(), *self.message_magic.items())
+        told |= {row.outcome for _, row in magic if not isinstance(row.outcome, Fault)}
         if told - ERRORS.keys():
             raise ValueError("an error code that the emulator cannot answer with")
         if not all(400 <= status <= 599 for status in self.http_statuses.values()):  # noqa: PLR2004  # HTTP
             raise ValueError("http_statuses are from 400 to 599")
-        if any(number != row.number for number, row in self.magic.items()):
+        if any(number != row.number for number, row in magic):
             raise ValueError("magic is a table by number, and its row names the same one")
         if self.callback_url is not None:
             parts = urlsplit(self.callback_url)

@@ -101,6 +101,7 @@ function draw() {
     const kind = kinds[one.channel] || one.channel;
     item.append(make("p", "about", [clockOf(one.at), kind].concat(chosen ? [] : [one.to]).join(" \\u00b7 ")));
     item.append(make("div", "bubble", one.text));
+    if (!one.code) return item;
     const use = make("button", "use", "Use " + one.code);
     use.type = "button";
     use.addEventListener("click", () => {

@@ -1,4 +1,4 @@
-"""What Twilio keeps a record of: services, verifications, attempts, limits, the messages that people get.
+"""What Twilio keeps a record of: services, verifications, attempts, limits, texts, the messages that people get.
 
 `Holdings` has all of it. Rule of this file: plain data (texts, numbers, instants, lists, tables by SID), so that the
 whole can be written as JSON and read again; and the one source of secrets. What happens to it is in `state`.
@@ -24,6 +24,7 @@ __all__ = [
     "Send",
     "Service",
     "SilentTry",
+    "Text",
     "Verification",
 ]
 
@@ -183,11 +184,11 @@ class Message:
 
     Attributes:
         number: counts the messages of the account from 1, those that the inbox no longer holds too.
-        sid: that of the attempt (VL…).
-        verification_sid: VE….
+        sid: that of the attempt (VL…), or of a text (SM…).
+        verification_sid: VE…, or once more SM… of a text.
         to: E.164 number or e-mail address.
         channel: sms, call, whatsapp or email.
-        code: the code inside the text.
+        code: the code inside the text; "" where a text has none.
         text: as read or heard.
         at: aware UTC.
     """
@@ -200,6 +201,35 @@ class Message:
     code: str = field(repr=False)
     text: str = field(repr=False)
     at: datetime
+
+
+@dataclass(slots=True)
+class Text:
+    """One message that the application worded itself (Programmable Messaging).
+
+    Attributes:
+        sender: number, short code or sender id; None: a service has not chosen yet.
+        service_sid: MG…; None without one.
+        segments: short messages that it takes.
+        feedback: the application said that it would tell the outcome.
+        callback: URL that its statuses are told to.
+        status: how it ends.
+        error_code: why it was not delivered.
+        outcome: confirmed or unconfirmed, once that was told.
+    """
+
+    sid: str
+    to: str
+    sender: str | None
+    service_sid: str | None
+    body: str = field(repr=False)
+    created_at: datetime
+    segments: int
+    feedback: bool = False
+    callback: str | None = None
+    status: str = "delivered"
+    error_code: int | None = None
+    outcome: str | None = None
 
 
 @dataclass(slots=True)
@@ -257,6 +287,7 @@ class Holdings:
 
     Attributes:
         messages: oldest first.
+        texts: those of Programmable Messaging.
         sent: how many messages there ever were.
         configurations: by "VA… country".
         safe_numbers: by number.
@@ -268,6 +299,7 @@ class Holdings:
     verifications: dict[str, Verification] = field(default_factory=dict[str, Verification])
     attempts: dict[str, Attempt] = field(default_factory=dict[str, Attempt])
     messages: list[Message] = field(default_factory=list[Message])
+    texts: dict[str, Text] = field(default_factory=dict[str, Text])
     sent: int = 0
     rate_limits: dict[str, RateLimit] = field(default_factory=dict[str, RateLimit])
     buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])

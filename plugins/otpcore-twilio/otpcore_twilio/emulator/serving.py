@@ -69,13 +69,20 @@ class Emulator:
         return self.account.service_sid
 
     @property
+    def messaging_service_sid(self) -> str:
+        """MG…; one of the Messaging Services of the account, which has every one that is asked for."""
+        return f"MG{self.service_sid[2:]}"
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables by which an application finds this emulator."""
         return {
             "TWILIO_ACCOUNT_SID": self.account_sid,
             "TWILIO_AUTH_TOKEN": self.auth_token,
             "TWILIO_SERVICE_SID": self.service_sid,
+            "TWILIO_MESSAGING_SERVICE_SID": self.messaging_service_sid,
             "OTPCORE_TWILIO_ORIGIN": self.url,
+            "OTPCORE_TWILIO_MESSAGING_ORIGIN": self.url,
         }
 
     @property

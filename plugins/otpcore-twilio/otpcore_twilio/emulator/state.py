@@ -250,8 +250,8 @@ class World:
         return verification.status
 
     def recipient_of(self, sid: str) -> str | None:
-        """Whom a verification is about, if there is one of this SID."""
-        found = self.held.verifications.get(sid)
+        """Whom a verification or a text is about, if there is one of this SID."""
+        found = self.held.verifications.get(sid) or self.held.texts.get(sid)
         return None if found is None else found.to
 
     def index(self) -> None:

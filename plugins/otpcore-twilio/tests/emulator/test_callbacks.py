@@ -228,7 +228,7 @@ def test_callbacks_that_the_api_waits_for_are_noticed(
     """Planted defect: the request that sent the message tells the receiver itself."""
 
     class Impatient(Callbacks):
-        def announce(self, message: Message) -> None:
+        def announce(self, message: Message, text: object = None) -> None:  # the signature
             assert self._url is not None
             with contextlib.suppress(requests.exceptions.RequestException):
                 requests.post(self._url, data={"To": message.to}, timeout=0.2)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
-from otpcore_twilio.emulator import MAGIC, page
+from otpcore_twilio.emulator import MAGIC, MESSAGE_MAGIC, page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,7 +89,8 @@ def test_the_clock_of_the_handle_refuses_to_go_back(bench: Bench) -> None:
 
 def test_the_magic_numbers_are_listed(bench: Bench, browser: requests.Session) -> None:
     rows = browser.get(f"{bench.emulator.url}/_emulator/numbers").json()
-    assert {row["number"] for row in rows} == set(MAGIC)
+    shown = {(row["number"], row["on"] == "message") for row in rows}
+    assert shown == {(number, False) for number in MAGIC} | {(number, True) for number in MESSAGE_MAGIC}
 
 
 @pytest.mark.parametrize("path", ["/", "/_emulator/"])

@@ -56,7 +56,9 @@ def test_the_handle_names_the_environment_of_an_application() -> None:
             "TWILIO_ACCOUNT_SID": emulator.account_sid,
             "TWILIO_AUTH_TOKEN": emulator.auth_token,
             "TWILIO_SERVICE_SID": emulator.service_sid,
+            "TWILIO_MESSAGING_SERVICE_SID": emulator.messaging_service_sid,
             "OTPCORE_TWILIO_ORIGIN": emulator.url,
+            "OTPCORE_TWILIO_MESSAGING_ORIGIN": emulator.url,
         }
 
 

@@ -25,6 +25,7 @@ from otpcore_twilio.emulator.records import (
     Verification,
 )
 from otpcore_twilio.emulator.state import Asked, World
+from otpcore_twilio.emulator.texting import Draft, send
 
 START = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 TO = "+12025550123"
@@ -223,6 +224,8 @@ def test_what_is_held_is_plain_data_and_goes_on_elsewhere() -> None:
     note_request(held, "SafeList", 20429, now=START)
     held.safe_numbers[TO] = SafeNumber("GN0", TO)
     held.configurations["VA0 CA"] = MessagingConfiguration("VA0", "CA", "MG0", START, START, held.next_serial())
+    texts = Draft(to=TO, sender="ACME", service_sid=None, body="123456", feedback=True, callback=None)
+    send(world, texts, now=at(2))
     assert all(getattr(held, field.name) for field in fields(Holdings))
 
     shape = TypeAdapter(Holdings)

@@ -35,8 +35,8 @@ _LONGEST_TAG: Final = 128
 _DIGITS: Final = re.compile(r"[0-9wW*#]{1,32}", re.ASCII)
 _IPV4: Final = re.compile(r"\d{1,3}(\.\d{1,3}){3}", re.ASCII)
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_RISK: Final = frozenset({60410, 60605})
-"""Fraud Guard and the geographic permissions."""
+_RISK: Final = {Operation.CREATE: (60410, 60605), Operation.MESSAGE: (30450,)}
+"""Fraud Guard and the geographic permissions; SMS Pumping Protection."""
 
 
 def _channel(call: Call, service: Service, to: str) -> str:
@@ -106,11 +106,13 @@ def _is_address(text: str) -> bool:
 
 def with_magic(call: Call, to: str, operation: Operation, channel: str, proceed: Callable[[], Answer]) -> Answer:
     """Let the request take effect, or not, as the options say about its recipient."""
-    row: Magic | None = call.world.options.magic.get(to)
+    options = call.world.options
+    table = options.message_magic if operation is Operation.MESSAGE else options.magic
+    row: Magic | None = table.get(to)
     if row is None or row.on is not operation or (row.channels is not None and channel not in row.channels):
         return proceed()
     if not isinstance(row.outcome, Fault):
-        if operation is Operation.CREATE and row.outcome in _RISK and _is_trusted(call, to, channel):
+        if row.outcome in _RISK.get(operation, ()) and _is_trusted(call, to, channel):
             return proceed()
         raise Refusal(row.outcome, call.path if row.outcome == 20404 else f"`To`: {row.number}")  # noqa: PLR2004  # a Twilio error code
     answer = proceed() if row.processed else Answer(500, wire.error(Refusal(20500), call.world.options)[2])
