@@ -53,7 +53,7 @@ def twilio_emulator(twilio_emulator_options: Options) -> Iterator[TwilioEmulator
         http.session.trust_env = False  # no proxy between the test and this machine
         client = Client(emulator.account_sid, emulator.auth_token, http_client=http)
         client.region = client.edge = None  # TWILIO_REGION and TWILIO_EDGE would be written into the address
-        client.verify.base_url = emulator.url
+        client.verify.base_url = client.api.base_url = emulator.url
         try:
             yield TwilioEmulator(emulator.url, emulator.account, client)
         finally:

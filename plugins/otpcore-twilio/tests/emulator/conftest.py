@@ -1,7 +1,8 @@
 """An emulator on a free port, and the official SDK in front of it.
 
-What every test here causes is held against Twilio's OpenAPI document when the test ends, where that document is: it
-lies beside the repository and is no part of it. Where it is not, a skipped test says so.
+What every test here causes is held against Twilio's OpenAPI documents (that of Verify, and that of its oldest API for
+messages) when the test ends, where they are: they lie beside the repository and are no part of it. Where one is not, a
+skipped test says so.
 """
 
 from __future__ import annotations
@@ -31,9 +32,13 @@ TO = "+12025550123"
 SHARED = Path(__file__).parents[5] / "shared" / "twilio"
 
 
+VERIFY = SHARED / "twilio_verify_v2.openapi.json"
+MESSAGES = SHARED / "twilio_api_v2010.openapi.json"
+
+
 @cache
-def document() -> OpenAPI:
-    return OpenAPI.from_file_path(str(SHARED / "twilio_verify_v2.openapi.json"))
+def document(file: Path) -> OpenAPI:
+    return OpenAPI.from_file_path(str(file))
 
 
 def hold(method: str, url: str, status: int, body: str) -> None:
@@ -43,11 +48,17 @@ def hold(method: str, url: str, status: int, body: str) -> None:
     """
     parts = urlsplit(url)
     told = status < 400 or (status == 429 and method == "POST" and parts.path.endswith("/Verifications"))
-    if not told or not parts.path.startswith("/v2/") or body.startswith("<html>"):  # a fault that was ordered
+    if not told or body.startswith("<html>"):  # a fault that was ordered
         return
-    request = MockRequest("https://verify.twilio.com", method.lower(), parts.path)
+    if parts.path.startswith("/v2/"):
+        file, host = VERIFY, "https://verify.twilio.com"
+    elif parts.path.startswith("/2010-04-01/") and MESSAGES.exists():
+        file, host = MESSAGES, "https://api.twilio.com"
+    else:
+        return
+    request = MockRequest(host, method.lower(), parts.path)
     response = MockResponse(body.encode(), status_code=status, content_type="application/json")
-    document().validate_response(request, response)
+    document(file).validate_response(request, response)
 
 
 class Recorder(TwilioHttpClient):  # type: ignore[misc]  # the SDK carries no types
@@ -141,7 +152,7 @@ def bench_of() -> Iterator[Callable[..., Bench]]:
             http = Recorder()
             stack.callback(http.close)
             client = Client(emulator.account_sid, emulator.auth_token, http_client=http)
-            client.verify.base_url = emulator.url
+            client.verify.base_url = client.api.base_url = emulator.url
             return Bench(emulator, http, client)
 
         yield start
