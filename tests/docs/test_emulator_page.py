@@ -8,7 +8,18 @@ from dataclasses import fields
 import typer.main
 from starlette.routing import Route
 
-from otpcore_twilio.emulator import DELIVERIES, MAGIC, Account, Fault, Operation, Options, Scenario, asgi
+from otpcore_twilio.emulator import (
+    DELIVERIES,
+    FROM_NUMBERS,
+    MAGIC,
+    MESSAGE_MAGIC,
+    Account,
+    Fault,
+    Operation,
+    Options,
+    Scenario,
+    asgi,
+)
 from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.command import app
 from tests.docs.pages import ROOT, read, rows
@@ -48,6 +59,33 @@ def test_every_fault_and_its_numbers_are_in_the_table() -> None:
 def test_every_delivery_and_its_number_are_in_the_table() -> None:
     shown = {row for row in rows(PAGE, 3) if row[0].startswith("+")}
     assert shown == {(number, ", ".join(row.statuses), str(row.error_code or "")) for number, row in DELIVERIES.items()}
+
+
+def test_every_error_of_a_message_and_its_numbers_are_in_the_tables() -> None:
+    section = PAGE.partition("\n## Messages\n")[2].partition("\n## ")[0]
+    right: dict[int, set[str]] = {}
+    for row in MESSAGE_MAGIC.values():
+        if not isinstance(row.outcome, Fault):
+            right.setdefault(row.outcome, set()).add(row.number)
+    shown = {int(code): (status, numbers) for code, status, numbers in rows(section, 3) if code.isdigit()}
+    assert shown == {
+        code: (f"{ERRORS[code].status}{'?' * ERRORS[code].status_is_guess}", ", ".join(sorted(numbers)))
+        for code, numbers in right.items()
+    }
+    senders = {number: int(code) for code, number in rows(section, 2) if code.isdigit()}
+    assert senders == FROM_NUMBERS
+
+
+def test_a_message_is_spoiled_by_the_same_numbers_as_a_verification() -> None:
+    of_messages, of_sends = (
+        {
+            number: (row.outcome, row.processed)
+            for number, row in table.items()
+            if isinstance(row.outcome, Fault) and row.on is on
+        }
+        for table, on in ((MESSAGE_MAGIC, Operation.MESSAGE), (MAGIC, Operation.CREATE))
+    )
+    assert of_messages == of_sends
 
 
 def test_every_option_of_the_command_is_in_the_table() -> None:

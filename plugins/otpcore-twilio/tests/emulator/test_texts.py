@@ -103,6 +103,7 @@ def test_the_code_in_a_text_is_what_a_person_would_type(body: str, code: str) ->
         ("\U0001f600" * 36, 2),
         ("\u0627" * 135, 3),
     ],
+    ids=lambda value: f"{value[0]!a}-{len(value)}" if isinstance(value, str) else str(value),
 )
 def test_segments_are_counted_as_networks_do(bench: Bench, body: str, segments: int) -> None:
     assert segments_of(body) == segments
