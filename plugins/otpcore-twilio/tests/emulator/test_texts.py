@@ -142,7 +142,11 @@ def test_a_message_that_cannot_be_is_refused_and_nobody_gets_it(
 @pytest.mark.parametrize("sender", [FROM, "+15005550006", "ACME", "12345"])
 @pytest.mark.parametrize("period", [1, 300, 36_000])
 def test_what_twilio_takes_is_taken(bench: Bench, sender: str, period: int) -> None:
-    more = {"provide_feedback": True, "risk_check": "enable", "status_callback": "https://otp.example.com/x"}
+    more: dict[str, Any] = {
+        "provide_feedback": True,
+        "risk_check": "enable",
+        "status_callback": "https://otp.example.com/x",
+    }
     assert sent(bench, from_=sender, validity_period=period, **more).status == "queued"
 
 

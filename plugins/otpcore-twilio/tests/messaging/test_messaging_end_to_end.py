@@ -96,7 +96,8 @@ def test_a_person_signs_up(shop: Callable[..., Shop], emulator: Emulator, receiv
     here = shop(status_callback=f"{receiver.origin}/receipts/twilio", provide_feedback=True)
     sent = here.start(PHONE)
     assert isinstance(sent, Sent)
-    assert sent.native.sid == emulator.inbox(PHONE)[0].sid
+    native: Any = sent.native
+    assert native.sid == emulator.inbox(PHONE)[0].sid
     token = sent.session.token
 
     early = here.resend(token, PHONE)

@@ -108,7 +108,7 @@ def test_in_either_shape_and_colour_the_code_alone_decides(
     with MisbehavingServer(shape) as server:
         settings = messages_at(server.origin)
         if awaiting:
-            answers = asyncio.run(awaited(settings))
+            answers: list[Any] = asyncio.run(awaited(settings))
         else:
             provider = TwilioMessagingProvider(settings)
             answers = [provider.send(one) for one in requests]

@@ -52,7 +52,10 @@ def callback(**changes: str) -> dict[str, str]:
     return given | {"From": "+12025550100", "ApiVersion": "2010-04-01"} | changes
 
 
-@pytest.fixture(params=[TwilioMessagingProvider, AsyncTwilioMessagingProvider])
+COLOURS: tuple[Colour, ...] = (TwilioMessagingProvider, AsyncTwilioMessagingProvider)
+
+
+@pytest.fixture(params=COLOURS)
 def provider(
     request: pytest.FixtureRequest, messages_at: MakeSettings
 ) -> TwilioMessagingProvider | AsyncTwilioMessagingProvider:

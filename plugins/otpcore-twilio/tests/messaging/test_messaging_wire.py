@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -146,7 +146,7 @@ class Listener(logging.Handler):
 
 
 @contextmanager
-def heard() -> Iterator[Listener]:
+def heard() -> Generator[Listener]:
     """Every logger, at its lowest level."""
     root, listener = logging.getLogger(), Listener()
     before = root.level
