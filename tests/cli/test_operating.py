@@ -226,7 +226,9 @@ def test_the_emulators_are_listed(arguments: list[str], otpcore: Cli, monkeypatc
     monkeypatch.setenv("OTPCORE_PLUGINS", "twilio")
     active = otpcore("emulator", *arguments)
     assert (active.code, active.err) == (Exit.OK, "")
-    assert re.search(r"^Emulators:\n  twilio +Twilio Verify v2 and Messages on this machine\n", active.out, re.MULTILINE)
+    assert re.search(
+        r"^Emulators:\n  twilio +Twilio Verify v2 and Messages on this machine\n", active.out, re.MULTILINE
+    )
     monkeypatch.setenv("OTPCORE_PLUGINS_BLOCKED", ",".join(PLUGINS))
     blocked = otpcore("emulator", *arguments)
     assert (blocked.code, "pip install 'otpcore-twilio[emulator]'" in blocked.out) == (Exit.OK, True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pydantic import SecretStr
@@ -19,7 +19,9 @@ from otpcore.results import Refusal, Wait, Wrong
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_twilio import AsyncTwilioMessagingProvider, TwilioMessagingProvider, TwilioMessagingSettings
 from otpcore_twilio.emulator import Emulator, serve
-from tests.messaging.conftest import Receiver
+
+if TYPE_CHECKING:
+    from tests.messaging.conftest import Receiver
 
 PEPPER = b"a pepper of at least thirty-two bytes"
 PHONE = "+12025550123"
