@@ -27,7 +27,7 @@ EMULATOR: Final = "emulator"
 
 OWN: Final = frozenset(
     {"start", "resend", "check", "status", "cancel", "forget", "unlock"}
-    | {"plugins", "doctor", "export", "sweep", "policy", "demo", "legacy", "message"}
+    | {"plugins", "doctor", "export", "sweep", "policy", "demo", "legacy", "message", "plugin", "route"}
 )
 """The core's own commands, where nothing of a plugin hangs."""
 
