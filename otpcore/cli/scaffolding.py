@@ -69,7 +69,7 @@ def new(
     theirs = "vendor" if provider else "database"
     shell.say("  pip install -e '.[test]'", f"  pytest{GREEN}", "")
     shell.say(f"Then put your {theirs} into otpcore_{name.replace('-', '_')}/__init__.py, step by step, as the page")
-    shell.say(f"docs/howto/write-a-{kind}.md of otpcore says. Its README.md says how it is used and published.")
+    shell.say(f"docs/howto/write-a-{kind}.md of otpcore says. The README.md says how the plugin is used and published.")
     return Exit.OK
 
 

@@ -24,7 +24,9 @@ def report(folder: Path, module: str, name: str) -> list[str]:
     for place, text in FILES.items():
         (folder / place).write_text(text, "utf-8")
     command = [sys.executable, "-c", f"import {module}; print({module}.{name}.report())"]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120, check=True).stdout.splitlines()
+    return subprocess.run(
+        command, cwd=folder, capture_output=True, text=True, timeout=120, check=True
+    ).stdout.splitlines()
 
 
 def shows(page: list[str], real: list[str]) -> bool:
