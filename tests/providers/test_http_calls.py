@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
@@ -16,11 +15,10 @@ RECIPIENT = "+12025550123"
 SEND = SendRequest("s", RECIPIENT, "sms", "login", "918273", None, datetime(2026, 1, 1, tzinfo=UTC), 1.0)
 
 
-@dataclass(frozen=True)
 class Careless:
     """An author's object that trips over what it is given."""
 
-    capabilities: ProviderCapabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
+    capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
 
     def request(self, request: SendRequest) -> HttpRequest:
         raise KeyError(request.recipient)
