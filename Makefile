@@ -7,7 +7,7 @@ STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 PEERS := .benchmarks/peers
 SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
-PLUGINS := $(wildcard plugins/*)
+PLUGINS := $(wildcard plugins/*) examples/otpcore-example
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test nightly bench cassettes lint format types docs clean

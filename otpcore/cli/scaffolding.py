@@ -27,6 +27,7 @@ __all__ = ["new", "written"]
 
 NAME: Final = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 LONGEST: Final = 40
+GREEN: Final = "                  # green as it is; at the end it says what was not tested"
 
 FILES: Final[Mapping[str, str]] = {
     "pyproject.toml": "pyproject.toml",
@@ -45,14 +46,14 @@ def new(
     context: typer.Context,
     name: Annotated[str, typer.Argument(help="Of the plugin: lower-case letters, digits, hyphens.", metavar="NAME")],
     *,
-    provider: Annotated[bool, typer.Option("--provider", help="One that sends codes over a REST API.")] = False,
-    store: Annotated[bool, typer.Option("--store", help="One that keeps records.")] = False,
+    provider: Annotated[bool, typer.Option("--provider", help="It sends codes, over a REST API.")] = False,
+    store: Annotated[bool, typer.Option("--store", help="It keeps records; it begins as one SQLite file.")] = False,
     into: Annotated[
         Path, typer.Option("--into", help="The folder where `otpcore-NAME` is made.", metavar="FOLDER")
     ] = Path(),
     as_json: AsJson = False,
 ) -> int:
-    """Write a plugin to start from. It passes its kit as it is."""
+    """Write a plugin to start from: a folder `otpcore-NAME` that installs, and passes its kit as it is."""
     shell = shell_of(context)
     if provider == store:
         raise UsageError("Say what the plugin brings: --provider or --store.")
@@ -65,7 +66,10 @@ def new(
         shell.give({"folder": str(folder), "files": sorted(files)})
         return Exit.OK
     shell.say(f"{folder}", *(f"  {each}" for each in files), "", "Now:", f"  cd {folder}")
-    shell.say("  pip install -e '.[test]'", "  pytest", "", f"Then the page `Write a {kind}` says what to put in.")
+    theirs = "vendor" if provider else "database"
+    shell.say("  pip install -e '.[test]'", f"  pytest{GREEN}", "")
+    shell.say(f"Then put your {theirs} into otpcore_{name.replace('-', '_')}/__init__.py, step by step, as the page")
+    shell.say(f"docs/howto/write-a-{kind}.md of otpcore says. The README.md says how the plugin is used and published.")
     return Exit.OK
 
 

@@ -1,7 +1,8 @@
 """The calls of a provider's ports as exchanges with a vendor: what to ask, how to read it, what its loss means.
 
 Rules of this file: no I/O and no colour; the author's functions are called here and nowhere else, and what they raise
-ends here. A message of ours shows the name of an error and never its text, which may hold what it was given.
+ends here. A message of ours shows the name of an error and the line of the author's function, never its text, which may
+hold what it was given.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Exchange(Generic[R]):
         except UnfitRequest as error:
             return Settled(self.lost(Lost(f"not sent: {error}", FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT)))
         except Exception as error:  # noqa: BLE001  # the author's code; its text may hold what it was given
-            detail = f"not sent: the request could not be made: {type(error).__name__}"
+            detail = f"not sent: the request could not be made: {_named(error)}"
             return Settled(self.lost(Lost(detail, FailureKind.INTERNAL, SendEffect.NOT_SENT)))
 
     def read(self, response: HttpResponse) -> R:
@@ -91,7 +92,7 @@ class Exchange(Generic[R]):
         try:
             return self.parse(response)
         except Exception as error:  # noqa: BLE001  # whatever a vendor's answer makes a parser raise
-            detail = f"no usable answer: {type(error).__name__}"
+            detail = f"no usable answer: {_named(error)}"
             return self.lost(Lost(detail, FailureKind.INTERNAL, SendEffect.UNKNOWN))
 
     def without(self, error: Exception) -> R:
@@ -101,6 +102,15 @@ class Exchange(Generic[R]):
             return self.lost(Lost(f"no connection: {error}", FailureKind.TRANSIENT, SendEffect.NOT_SENT))
         kind = FailureKind.TIMEOUT if timed_out else FailureKind.INTERNAL
         return self.lost(Lost(f"no answer: {error}", kind, SendEffect.UNKNOWN))
+
+
+def _named(error: Exception) -> str:
+    """The error by its type, and where in the author's function it was raised: a place in code holds no value."""
+    step = error.__traceback__
+    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+        step = step.tb_next
+    place = f" in {step.tb_frame.f_code.co_name}, line {step.tb_lineno}" if step is not None else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _false(lost: Lost) -> bool:  # noqa: ARG001  # every loss is a False here

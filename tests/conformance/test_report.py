@@ -72,4 +72,4 @@ def test_it_names_what_a_provider_has_and_what_is_not_checked(tmp_path: Path) ->
     out = run(tmp_path, "-k", "closing_twice", module=PROVIDER)
     assert "provider contracts" in out
     assert "TestMine (blocking) has: cancels, checks, phones" in out
-    assert "receipts is not there; not checked: test_a_receipt_is_taken_once, " in out
+    assert "receipts is not there (no parse_receipt); not checked: test_a_receipt_is_taken_once, " in out

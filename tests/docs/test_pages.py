@@ -15,7 +15,7 @@ from otpcore.plugins import Plugins
 from otpcore.settings import Settings
 from tests.docs.pages import PAGES, ROOT, anchors, blocks, links, prose, read, shown
 
-EXAMPLES = frozenset({"OTPCORE_SQLITE_PATH", "OTPCORE_PIGEON_KEY"})
+EXAMPLES = frozenset({"OTPCORE_SQLITE_PATH"})
 """Variables of the plugins that the pages make."""
 
 RESERVED = re.compile(r"\+1(202|303)55501\d\d|\+1500555\d{4}|\+237671234567|\+442079460\d{3}")

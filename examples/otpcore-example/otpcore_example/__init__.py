@@ -13,7 +13,8 @@ from otpcore.hookspecs import ProviderType, hookimpl
 from otpcore.ports import Accepted, CodeOwner, Failure, FailureKind, ProviderCapabilities, SendRequest
 from otpcore.providers.http import KINDS, HttpRequest, HttpResponse, awaited, blocking, failure, url_of
 
-MEANINGS = {**KINDS, 400: FailureKind.INVALID_RECIPIENT}
+MEANINGS = {**KINDS, "bad_number": FailureKind.INVALID_RECIPIENT, "stopped": FailureKind.OPTED_OUT}
+"""What statuses mean (numbers), and the vendor's own codes (strings)."""
 
 
 class ExampleSettings(BaseModel):
@@ -48,7 +49,7 @@ class Example:
         """What the answer means; whatever is raised here is an answer that nobody can use."""
         if response.is_success:
             return Accepted(handle=response.document["id"])
-        return failure(response, MEANINGS)
+        return failure(response, MEANINGS, code=response.said("error"))
 
 
 @hookimpl

@@ -24,3 +24,11 @@ class TestExample(ProviderContract):
     def answer(self, request: WireRequest) -> WireAnswer:
         """The vendor, when all is well."""
         return WireAnswer.of_json(201, {"id": self.handle})
+
+    def refusal(self, status: int) -> WireAnswer:
+        """The vendor, when it says no; like many it echoes the number, which must show nowhere."""
+        return WireAnswer.of_json(status, {"error": "bad_number", "number": self.recipient})
+
+    def unauthorised(self) -> WireAnswer:
+        """The vendor, when the key is wrong."""
+        return WireAnswer.of_json(401, {"error": "bad_key"})

@@ -22,7 +22,7 @@ from otpcore.conformance.provider.afterwards import OutcomeChecks
 from otpcore.conformance.provider.answering import AnsweringChecks
 from otpcore.conformance.provider.core import CoreChecks
 from otpcore.conformance.provider.receipts import ReceiptChecks
-from otpcore.conformance.provider.requirement import Claim, Requirement, requirements
+from otpcore.conformance.provider.requirement import METHODS, Claim, Requirement, requirements
 from otpcore.conformance.provider.vendor import SERVE, Ending
 from otpcore.conformance.provider.wire import WireChecks
 from otpcore.conformance.provider.words import WordsChecks
@@ -87,6 +87,7 @@ class ProviderContract(WireChecks, AnsweringChecks, WordsChecks, OutcomeChecks, 
             f"  {len(cls.requirements())} requirements checked",
         ]
         for claim in sorted(set(Claim) - claims):
-            left_out = [one.name for one in requirements(cls) if claim in one.needs]
-            lines.append(f"  {claim} is not there; not checked: {', '.join(left_out)}")
+            method = f" (no {METHODS[claim]})" if claim in METHODS else ""
+            if left_out := [one.name for one in requirements(cls) if claim in one.needs]:
+                lines.append(f"  {claim} is not there{method}; not checked: {', '.join(left_out)}")
         return "\n".join(lines)

@@ -38,7 +38,7 @@ from otpcore.ports import (
     SendRequest,
 )
 
-__all__ = ["REFUSALS", "SEND_ID", "TEXT", "Checks", "Claim", "Requirement", "needs", "requirements"]
+__all__ = ["METHODS", "REFUSALS", "SEND_ID", "TEXT", "Checks", "Claim", "Requirement", "needs", "requirements"]
 
 REFUSALS = (400, 403, 404, 422, 429)
 SEND_ID = "0198b5a4-4c3e-7000-8000-000000000001"
@@ -58,6 +58,18 @@ class Claim(StrEnum):
     WORDS = "words"  # it delivers the words that the core made, as they are
     PHONES = "phones"  # its recipients are phone numbers
     AWAITED = "awaited"  # it awaits by itself, in no thread
+
+
+METHODS: Mapping[Claim, str] = MappingProxyType(
+    {
+        Claim.CHECKS: "check",
+        Claim.CANCELS: "cancel",
+        Claim.RECONCILES: "reconcile_check",
+        Claim.FEEDBACK: "report_outcome",
+        Claim.RECEIPTS: "parse_receipt",
+    }
+)
+"""The optional methods of a provider, by the claim that each makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +218,8 @@ class Checks:
         owners = provider.capabilities.code_owners
         has = partial(_has, provider)
         holds = {
+            **{claim: has(method) for claim, method in METHODS.items()},
             Claim.CHECKS: CodeOwner.PROVIDER in owners or has("check"),
-            Claim.CANCELS: has("cancel"),
-            Claim.RECONCILES: has("reconcile_check"),
-            Claim.FEEDBACK: has("report_outcome"),
-            Claim.RECEIPTS: has("parse_receipt"),
             Claim.DELIVERS: CodeOwner.CORE in owners,
             Claim.WORDS: CodeOwner.CORE in owners and not cls.own_words,
             Claim.PHONES: "@" not in cls.recipient,
