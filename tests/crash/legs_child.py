@@ -19,6 +19,7 @@ from otpcore.engine import Engine
 from otpcore.flows import transact
 from otpcore.flows.setup import held_by
 from otpcore.model import RecipientRecord, SendState
+from otpcore.phone import canonicalise
 from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.results import Sent, Wait
 from tests.crash.deadly import Deaths, deadly, die
@@ -77,7 +78,7 @@ def killed(place: Place, log: str, owners: tuple[CodeOwner, ...], point: str, nu
     engine = engine_of(place, log, owners, clock)
     assert isinstance(engine.start(number), Wait)  # the step stays taken
     setup = engine._setup  # pyright: ignore[reportPrivateUsage]  # what the flows are given
-    key = transact.places(setup, number)[-1]
+    key = transact.places(setup, canonicalise(number))[-1]
     found = place.open().load(key)
     assert found is not None
     record = RecipientRecord.decode(found.data)

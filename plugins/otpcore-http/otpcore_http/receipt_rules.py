@@ -16,8 +16,10 @@ from otpcore_http.paths import Path
 
 __all__ = [
     "BasicReceipts",
+    "HeaderName",
     "HeaderReceipts",
     "HmacReceipts",
+    "Name",
     "PathReceipts",
     "Receipts",
     "TicketReceipts",
