@@ -2,11 +2,12 @@
 
     Routing ── rules ── Rule ── legs ── Leg      the operator's, first match counts
     plan()                                       the legs of one send, in their order
-    FAILOVER                                     kind x scope x effect of a failure -> Consequence
+    FAILOVER                                     kind x scope x effect of a failure -> Consequence for that send
 
 Rules of this file: the table is the specification, and `docs/concepts/routing.md` is drawn from it. A choice is a pure
 function of rules, capabilities and a drawn number. Whether a leg may follow another as the record stands (whose code it
-is, what may be on its way) is `otpcore.flows`; whether rules can be kept at all is `otpcore.engine.routes`.
+is, what may be on its way) is `otpcore.flows`; for how long later sends spare a provider is `otpcore.engine.breaking`;
+whether rules can be kept at all is `otpcore.engine.routes`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ __all__ = [
     "ANYWHERE",
     "FAILOVER",
     "MOST_LEGS",
-    "Breaker",
     "Consequence",
     "Leg",
     "Move",
@@ -216,47 +216,35 @@ class Move(StrEnum):
     HOLD = "hold"  # the message may be on its way; only `failover_on_unknown` goes on, as NEXT_PROVIDER
 
 
-class Breaker(StrEnum):
-    """How long a provider is left alone."""
-
-    NONE = "none"
-    SHORT = "short"
-    LONG = "long"
-
-
 class Consequence(msgspec.Struct, frozen=True):
     """What follows a failure.
 
     Attributes:
         move: of this send.
-        breaker: for the sends to come, through the same provider.
-        remember: of these, only the ones to the same region are meant.
         alert: an operator has to do something: an event `route.alert`.
     """
 
     move: Move
-    breaker: Breaker = Breaker.NONE
-    remember: bool = False
     alert: bool = False
 
 
 _STOP: Final = Consequence(Move.STOP)
-_SHORT: Final = Consequence(Move.NEXT_PROVIDER, Breaker.SHORT)
-_LONG: Final = Consequence(Move.NEXT_PROVIDER, Breaker.LONG, alert=True)
+_NEXT: Final = Consequence(Move.NEXT_PROVIDER)
+_ALERT: Final = Consequence(Move.NEXT_PROVIDER, alert=True)
 
 _REFUSED: Final[Mapping[FailureKind, Consequence]] = {
     FailureKind.INVALID_RECIPIENT: _STOP,
     FailureKind.OPTED_OUT: _STOP,
     FailureKind.CHANNEL_UNREACHABLE: Consequence(Move.NEXT_CHANNEL),
-    FailureKind.DESTINATION_BLOCKED: Consequence(Move.NEXT_PROVIDER, Breaker.LONG, remember=True),
+    FailureKind.DESTINATION_BLOCKED: _NEXT,
     FailureKind.FRAUD_SUSPECTED: _STOP,  # to fail over would be the attacker's bypass
-    FailureKind.RATE_LIMITED: _SHORT,
-    FailureKind.TRANSIENT: _SHORT,
-    FailureKind.MISCONFIGURED: _LONG,
-    FailureKind.QUOTA_EXHAUSTED: _LONG,
-    FailureKind.CONTENT_REJECTED: _LONG,
-    FailureKind.TIMEOUT: _SHORT,
-    FailureKind.INTERNAL: _SHORT,
+    FailureKind.RATE_LIMITED: _NEXT,
+    FailureKind.TRANSIENT: _NEXT,
+    FailureKind.MISCONFIGURED: _ALERT,
+    FailureKind.QUOTA_EXHAUSTED: _ALERT,
+    FailureKind.CONTENT_REJECTED: _ALERT,
+    FailureKind.TIMEOUT: _NEXT,
+    FailureKind.INTERNAL: _NEXT,
 }
 """Where the provider is certain not to have sent; a limit is the account's."""
 
@@ -267,7 +255,7 @@ def _follows(kind: FailureKind, scope: FailureScope, effect: SendEffect) -> Cons
         refused = _STOP  # else the limits of several providers would add up
     if effect is SendEffect.NOT_SENT or refused.move is Move.STOP:
         return refused
-    return Consequence(Move.HOLD, refused.breaker, refused.remember, refused.alert)
+    return Consequence(Move.HOLD, refused.alert)
 
 
 FAILOVER: Final[Mapping[tuple[FailureKind, FailureScope, SendEffect], Consequence]] = MappingProxyType(

@@ -286,17 +286,19 @@ class ScriptedServer:
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError, _Over), connection, connection.makefile("rb") as lines:
             self._step(connection, "connect", b"220 mx.example.org ESMTP")
+            commands: list[bytes] = []
             while line := lines.readline():
                 self.heard.append(line.strip())
+                commands.append(line.strip())
                 verb = line[:4].upper().decode("latin-1").strip()
                 if verb == "QUIT":
                     connection.sendall(b"221 2.0.0 Bye\r\n")
                     return
                 self._step(connection, verb, b"354 Go ahead" if verb == "DATA" else b"250 OK")
                 if verb == "DATA":
-                    self._take(connection, lines)
+                    self._take(connection, lines, commands)
 
-    def _take(self, connection: socket.socket, lines: Any) -> None:
+    def _take(self, connection: socket.socket, lines: Any, commands: list[bytes]) -> None:
         body = lines.read1(1024)
         if "body" in {self._cut, self._stall}:
             self._step(connection, "body", b"")
@@ -306,7 +308,11 @@ class ScriptedServer:
                 return
             body += more
         self.taken.append(body)
+        self._took(commands, body)
         self._step(connection, "dot", b"250 2.0.0 queued as 4F1")
+
+    def _took(self, commands: list[bytes], body: bytes) -> None:
+        """A message came whole, after these commands; before it is answered."""
 
     def _step(self, connection: socket.socket, step: str, answer: bytes) -> None:
         if step == self._cut:

@@ -17,11 +17,12 @@ from rich.table import Table
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, shell_of
 from otpcore.contract import Failure, FailureKind, FailureScope, Money, SendEffect, mask
+from otpcore.engine.breaking import Scope, rule_of
 from otpcore.errors import InvalidNumber, UsageError
 from otpcore.flows import Setup
 from otpcore.flows.moving import leg_after
 from otpcore.phone import PhoneNumber, canonicalise, decide_destination
-from otpcore.routing import FAILOVER, Breaker, Consequence, Leg, Plan, Strategy, plan
+from otpcore.routing import FAILOVER, Consequence, Leg, Plan, Strategy, plan
 
 if TYPE_CHECKING:
     from otpcore.engine.opening import Parts
@@ -106,7 +107,7 @@ def _say(shell: Shell, setup: Setup, to: PhoneNumber, planned: Plan, rows: list[
     follows = Table.grid(padding=(0, 2))
     for kind, scope, effect, consequence, after in rows:
         if effect is SendEffect.NOT_SENT:
-            follows.add_row(_named(kind, scope), _then(consequence, after), _besides(consequence))
+            follows.add_row(_named(kind, scope), _then(consequence, after), _besides(kind, scope, consequence))
     shell.say(follows, "")
     lost = next(
         then for kind, _, effect, _, then in rows if (kind, effect) == (FailureKind.TIMEOUT, SendEffect.UNKNOWN)
@@ -153,10 +154,19 @@ def _then(consequence: Consequence, leg: Leg | None) -> str:
     return "stop" if consequence.move.name in {"STOP", "HOLD"} else f"stop: no {consequence.move}"
 
 
-def _besides(consequence: Consequence) -> str:
-    where = " for the region" if consequence.remember else ""
-    told = [] if consequence.breaker is Breaker.NONE else [f"{consequence.breaker} breaker{where}"]
+WHERE = {Scope.PROVIDER: "everywhere", Scope.CHANNEL: "on the channel", Scope.REGION: "in the region"}
+
+
+def _besides(kind: FailureKind, scope: FailureScope, consequence: Consequence) -> str:
+    rule = rule_of(kind, scope)
+    often = "" if rule is None or rule.at_once else " if it goes on"
+    told = [] if rule is None else [f"spared {rule.opens_s:g} s {WHERE[rule.scope]}{often}"]
     return ", ".join([*told, *(["alert"] if consequence.alert else [])])
+
+
+def _spared(kind: FailureKind, scope: FailureScope) -> dict[str, Any] | None:
+    rule = rule_of(kind, scope)
+    return None if rule is None else {"seconds": rule.opens_s, "of": rule.scope.name.lower(), "at_once": rule.at_once}
 
 
 def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> dict[str, Any]:
@@ -177,8 +187,7 @@ def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], deni
                 "effect": effect.value,
                 "move": consequence.move.value,
                 "next": None if leg is None else {"provider": leg.provider, "channel": leg.channel},
-                "breaker": consequence.breaker.value,
-                "remember": consequence.remember,
+                "breaker": _spared(kind, scope),
                 "alert": consequence.alert,
             }
             for kind, scope, effect, consequence, leg in rows

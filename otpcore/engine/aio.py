@@ -1,7 +1,6 @@
 """The awaiting engine: the same flows as the blocking one, awaited.
 
-A store that waits for a disk or a network, and a provider that blocks, are served by a bounded number of worker
-threads each; a store without blocking I/O is called directly.
+A store or provider that blocks is served by a bounded number of threads; a store without I/O is called directly.
 
 Rules of this file: as for `otpcore.engine.sync`.
 """
@@ -19,7 +18,8 @@ from otpcore.contract import NO_EXTRA, CodeOwner
 from otpcore.engine import answers
 from otpcore.engine.awaiting import AsyncDriver
 from otpcore.engine.bounding import CONCURRENCY
-from otpcore.engine.terms import make_setup, named
+from otpcore.engine.providing import Providing
+from otpcore.engine.terms import make_setup
 from otpcore.engine.workers import awaited_provider, awaited_store
 from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.phone import RegionPolicy
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine:
+class AsyncEngine(Providing):
     """Verifies that people hold their phone numbers. Awaiting; for one event loop.
 
     Args:
@@ -92,12 +92,13 @@ class AsyncEngine:
         clock: Clock = answers.wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        super().__init__(providers)
         self._store = awaited_store(store)
-        self._providers = {name: awaited_provider(one, provider_concurrency) for name, one in named(providers).items()}
+        self._providers = {name: awaited_provider(one, provider_concurrency) for name, one in self._given.items()}
         self._entropy = entropy
         self._setup = make_setup(
             store=store.capabilities,
-            providers=named(providers),
+            providers=self._given,
             pepper=pepper,
             previous_peppers=previous_peppers,
             tenant=tenant,
@@ -202,8 +203,7 @@ class AsyncEngine:
             `Sent`, `Wait`, `Refused`, `Ended` or `NotFound`.
 
         Raises:
-            UsageError: an unknown purpose, an idempotency key that is too short.
-            StoreError: as for `start`.
+            UsageError, StoreError: as for `start`.
         """
         flow = flows.resend(
             self._setup,

@@ -19,10 +19,12 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
+from otpcore.contract import FailureScope, SendEffect
 from otpcore.engine.answers import to_milliseconds
-from otpcore.engine.breaking import RULES, Change
+from otpcore.engine.breaking import Change
 from otpcore.events import Event
 from otpcore.ports import Clock
+from otpcore.routing import FAILOVER
 
 __all__ = ["AUDIT", "Redact", "line_of", "tell", "tell_breakers"]
 
@@ -78,7 +80,7 @@ def tell_breakers(
         observe: as for `tell`.
     """
     for each in changes:
-        if each.opened and RULES[each.kind].needs_somebody:
+        if each.opened and FAILOVER[each.kind, FailureScope.ACCOUNT, SendEffect.NOT_SENT].alert:
             _log.warning("Provider %s is spared until somebody helps: %s", each.provider, each.kind.value)
     with suppress(Exception):  # a clock that fails takes no provider's answer away
         at = to_milliseconds(clock())

@@ -25,7 +25,7 @@ from typing import Final, TypeAlias
 
 from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, Failure, FailureKind, FailureScope
 
-__all__ = ["RULES", "Breakers", "Change", "Probe", "Rule", "Scope"]
+__all__ = ["RULES", "Breakers", "Change", "Probe", "Rule", "Scope", "rule_of"]
 
 Key: TypeAlias = tuple[str, str, str]
 """Provider, channel, region; "*" is all."""
@@ -77,13 +77,11 @@ class Rule:
         opens_s: for how many seconds, where the vendor does not say.
         scope: of what.
         at_once: the first one opens; else `UNKNOWNS` of the `RECENT` do.
-        needs_somebody: it ends when a person does something about it, and one is to be told.
     """
 
     opens_s: float
     scope: Scope
     at_once: bool = True
-    needs_somebody: bool = False
 
 
 RULES: Final = MappingProxyType(
@@ -91,10 +89,10 @@ RULES: Final = MappingProxyType(
         FailureKind.DESTINATION_BLOCKED: Rule(900.0, Scope.REGION),
         FailureKind.RATE_LIMITED: Rule(5.0, Scope.PROVIDER),  # of the account; a recipient's own opens nothing
         FailureKind.TRANSIENT: Rule(5.0, Scope.REGION),
-        FailureKind.MISCONFIGURED: Rule(60.0, Scope.CHANNEL, needs_somebody=True),
+        FailureKind.MISCONFIGURED: Rule(60.0, Scope.CHANNEL),
         # senders and texts are registered country by country
-        FailureKind.CONTENT_REJECTED: Rule(60.0, Scope.REGION, needs_somebody=True),
-        FailureKind.QUOTA_EXHAUSTED: Rule(900.0, Scope.PROVIDER, needs_somebody=True),
+        FailureKind.CONTENT_REJECTED: Rule(60.0, Scope.REGION),
+        FailureKind.QUOTA_EXHAUSTED: Rule(900.0, Scope.PROVIDER),
         FailureKind.TIMEOUT: Rule(30.0, Scope.REGION, at_once=False),
         FailureKind.INTERNAL: Rule(30.0, Scope.REGION, at_once=False),
     }
@@ -123,6 +121,14 @@ class Change:
     region: str
     kind: FailureKind
     seconds: float = 0.0
+
+
+def rule_of(kind: FailureKind, scope: FailureScope) -> Rule | None:
+    """What a failure does; None where it opens nothing.
+
+    A recipient's own limit is met by whoever asks for codes often enough, and shall harm nobody else.
+    """
+    return None if (kind, scope) == (FailureKind.RATE_LIMITED, FailureScope.RECIPIENT) else RULES.get(kind)
 
 
 class _Breaker:
@@ -240,8 +246,8 @@ class Breakers:
                 told = [self._well(each, now, began) for each in self._of(provider, channel, region)]
                 return tuple(change for change in told if change is not None)
             kind = FailureKind.TIMEOUT if isinstance(answer, Accepted) else answer.kind
-            rule = RULES.get(kind)
-            if rule is None or (isinstance(answer, Failure) and _is_recipients(answer)):
+            rule = rule_of(kind, FailureScope.ACCOUNT if isinstance(answer, Accepted) else answer.scope)
+            if rule is None:
                 return ()
             seconds = rule.opens_s
             if isinstance(answer, Failure) and answer.retry_after is not None and rule.at_once:
@@ -315,11 +321,6 @@ class Breakers:
 def _change(each: _Breaker, kind: FailureKind, *, opened: bool, seconds: float = 0.0) -> Change:
     provider, channel, region = each.key
     return Change(opened, provider, channel, region, kind, seconds)
-
-
-def _is_recipients(failure: Failure) -> bool:
-    """Whose own limit was met: whoever asks for codes often enough meets it, and shall harm nobody else."""
-    return failure.kind is FailureKind.RATE_LIMITED and failure.scope is FailureScope.RECIPIENT
 
 
 _made: weakref.WeakSet[Breakers] = weakref.WeakSet()

@@ -98,6 +98,7 @@ class Parts:
             "code_owner": self.settings.code_owner,
             "routing": self.settings.routing(),
             "timeout_s": self.settings.provider_timeout_s,
+            "provider_concurrency": self.settings.provider_concurrency,
             "templates": self.settings.catalogue(),
             "brand": self.settings.brand,
         }

@@ -17,7 +17,8 @@ from otpcore.engine import answers
 from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.combining import combined
 from otpcore.engine.driving import Driver
-from otpcore.engine.terms import make_setup, named, refuse_awaiting
+from otpcore.engine.providing import Providing
+from otpcore.engine.terms import make_setup, refuse_awaiting
 from otpcore.messages import DEFAULT_TEMPLATES, Templates
 from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT, Profile
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 
-class Engine:
+class Engine(Providing):
     """Verifies that people hold their phone numbers. Blocking; safe to share between threads.
 
     Args:
@@ -90,8 +91,9 @@ class Engine:
         clock: Clock = answers.wall_clock,
         entropy: Callable[[int], bytes] = os.urandom,
     ) -> None:
+        super().__init__(providers)
         self._store = store
-        self._providers: dict[str, Any] = named(providers)
+        self._providers: dict[str, Any] = dict(self._given)
         refuse_awaiting(store, self._providers)
         self._entropy = entropy
         self._setup = make_setup(
@@ -201,8 +203,7 @@ class Engine:
             `Sent`, `Wait`, `Refused`, `Ended` or `NotFound`.
 
         Raises:
-            UsageError: an unknown purpose, an idempotency key that is too short.
-            StoreError: as for `start`.
+            UsageError, StoreError: as for `start`.
         """
         flow = flows.resend(
             self._setup,
@@ -336,9 +337,8 @@ class Engine:
     def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
         with ExitStack() as closing:
-            closing.callback(self._store.close)
-            for each in self._providers.values():
-                closing.callback(each.close)
+            for close in [self._store.close, *[each.close for each in self._providers.values()]]:
+                closing.callback(close)
 
     def __enter__(self) -> Self:
         return self

@@ -54,7 +54,10 @@ def test_it_says_which_provider_and_why_and_what_follows(otpcore: Cli) -> None:
     assert re.search(r"3\. +one +call", ran.out)
     assert re.search(r"fraud_suspected +stop", ran.out)
     assert re.search(r"channel_unreachable +one on call", ran.out)
-    assert re.search(r"quota_exhausted +one on sms +long breaker, alert", ran.out)
+    assert re.search(r"quota_exhausted +one on sms +spared 900 s everywhere, alert", ran.out)
+    assert re.search(r"content_rejected +one on sms +spared 60 s in the region, alert", ran.out)
+    assert re.search(r"timeout +one on sms +spared 30 s in the region if it goes on\s", ran.out)
+    assert re.search(r"rate_limited \(recipient\) +stop *\n", ran.out)
     assert all(kind in ran.out for kind in FailureKind)
     assert "is lost, so that a message may be on its way: one on sms, with the same code." in ran.out
     assert HERE not in ran.out
@@ -71,6 +74,8 @@ def test_programs_are_told_every_failure(otpcore: Cli) -> None:
     ]
     found = {(each["kind"], each["scope"], each["effect"]): each for each in told["failures"]}
     assert len(found) == 2 * (len(FailureKind) + 1)
+    assert found["misconfigured", None, "not_sent"]["breaker"] == {"seconds": 60.0, "of": "channel", "at_once": True}
+    assert found["rate_limited", "recipient", "not_sent"]["breaker"] is None
     assert found["timeout", None, "unknown"]["next"] == {"provider": "one", "channel": "sms"}
     assert found["rate_limited", "recipient", "not_sent"]["next"] is None
     assert found["misconfigured", None, "not_sent"]["alert"]

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from otpcore.contract import FailureKind, FailureScope, SendEffect
+from otpcore.engine.breaking import RULES, Scope, rule_of
 from otpcore.engine.routes import HEAVIEST
 from otpcore.route_file import read_routes
-from otpcore.routing import FAILOVER, MOST_LEGS, Breaker, Consequence, Move, Rule, Strategy
+from otpcore.routing import FAILOVER, MOST_LEGS, Consequence, Move, Rule, Strategy
 from tests.docs.pages import ROOT, blocks, read, rows
 
 PAGE = ROOT / "docs" / "concepts" / "routing.md"
 NONE = "\N{EN DASH}"
 Table = Mapping[tuple[FailureKind, FailureScope, SendEffect], Consequence]
+
+
+def spared(kind: FailureKind, scope: FailureScope) -> str:
+    """What a breaker makes of a failure, in the words of the page."""
+    rule = rule_of(kind, scope)
+    wide = {Scope.PROVIDER: "", Scope.CHANNEL: ", the channel", Scope.REGION: ", the region"}
+    return NONE if rule is None else f"{rule.opens_s:g} s{wide[rule.scope]}{'' if rule.at_once else ', if it goes on'}"
 
 
 def drawn(table: Table) -> list[tuple[str, ...]]:
@@ -26,12 +35,11 @@ def drawn(table: Table) -> list[tuple[str, ...]]:
         limit = kind is FailureKind.RATE_LIMITED
         for scope in FailureScope if limit else [FailureScope.ACCOUNT]:
             refused, lost = (table[kind, scope, effect] for effect in SendEffect)
-            if refused.breaker is not lost.breaker or refused.alert is not lost.alert:
+            if refused.alert is not lost.alert:
                 lines.append((kind.value, "differs by effect", "", "", ""))
-            where = ", for the region" if refused.remember else ""
-            breaker = NONE if refused.breaker is Breaker.NONE else f"{refused.breaker}{where}"
             name = f"`{kind}` ({scope})" if limit else f"`{kind}`"
-            lines.append((name, str(refused.move), str(lost.move), breaker, "yes" if refused.alert else NONE))
+            alert = "yes" if refused.alert else NONE
+            lines.append((name, str(refused.move), str(lost.move), spared(kind, scope), alert))
     return lines
 
 
@@ -48,7 +56,22 @@ def test_the_table_is_the_one_that_the_flows_follow() -> None:
 def test_another_table_is_noticed(kind: FailureKind) -> None:
     key = (kind, FailureScope.ACCOUNT, SendEffect.NOT_SENT)
     move = Move.STOP if FAILOVER[key].move is not Move.STOP else Move.NEXT_PROVIDER
-    assert shown() != drawn({**FAILOVER, key: Consequence(move, FAILOVER[key].breaker, alert=FAILOVER[key].alert)})
+    assert shown() != drawn({**FAILOVER, key: Consequence(move, FAILOVER[key].alert)})
+
+
+@pytest.mark.parametrize("kind", list(RULES))
+def test_a_breaker_that_does_something_else_than_the_page_says_is_noticed(
+    kind: FailureKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = {**RULES, kind: replace(RULES[kind], opens_s=901.0)}
+    monkeypatch.setattr("otpcore.engine.breaking.RULES", others)
+    assert shown() != drawn(FAILOVER)
+
+
+def test_what_stops_a_send_or_is_one_recipients_opens_no_breaker_and_everything_else_does() -> None:
+    for (kind, scope, effect), follows in FAILOVER.items():
+        if effect is SendEffect.NOT_SENT:
+            assert (rule_of(kind, scope) is not None) == (follows.move is Move.NEXT_PROVIDER), (kind, scope)
 
 
 def test_every_strategy_is_told() -> None:

@@ -27,7 +27,7 @@ from otpcore.effects import Effect
 from otpcore.engine import awaiting, driving
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
-from otpcore.errors import CommitUnknown, StoreUnavailable
+from otpcore.errors import CommitUnknown, StoreUnavailable, UsageError
 from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.stores.memory import MemoryStore
 from tests.engine.colours import COLOURS, NUMBER, DiskLike, driven
@@ -61,6 +61,17 @@ def test_the_constructors_take_the_same_arguments() -> None:
         assert parameter.default == other.parameters[name].default
         assert parameter.kind == other.parameters[name].kind
     assert {name for name in one.parameters if f"        {name}:" in (Engine.__doc__ or "")} == set(one.parameters)
+
+
+@pytest.mark.parametrize("kind", [Engine, AsyncEngine])
+def test_a_provider_is_found_by_its_name_and_is_the_one_that_was_given(kind: type[Engine | AsyncEngine]) -> None:
+    """Behind an engine that awaits too, where a blocking one is called by workers."""
+    one, other = FakeProvider(), FakeProvider()
+    engine = kind(MemoryStore(), {"one": one, "other": other})
+    assert (engine.provider("one"), engine.provider("other")) == (one, other)
+    with pytest.raises(UsageError, match="no provider 'smpp' here; there are one, other"):
+        engine.provider("smpp")
+    assert kind(MemoryStore(), one).provider("default") is one
 
 
 @pytest.mark.parametrize("module", [driving, awaiting])

@@ -14,7 +14,6 @@ from otpcore.contract import Failure, FailureKind, FailureScope, Money, SendEffe
 from otpcore.routing import (
     ANYWHERE,
     FAILOVER,
-    Breaker,
     Leg,
     Move,
     Plan,
@@ -64,13 +63,11 @@ def test_a_lost_answer_never_leads_to_another_by_itself() -> None:
 def test_the_rest_is_as_the_design_says() -> None:
     moves = {kind: FAILOVER[kind, FailureScope.ACCOUNT, NOT_SENT] for kind in FailureKind}
     assert moves[FailureKind.CHANNEL_UNREACHABLE].move is Move.NEXT_CHANNEL
-    assert {kind for kind, follows in moves.items() if follows.remember} == {FailureKind.DESTINATION_BLOCKED}
     assert {kind for kind, follows in moves.items() if follows.alert} == {
         FailureKind.MISCONFIGURED,
         FailureKind.QUOTA_EXHAUSTED,
         FailureKind.CONTENT_REJECTED,
     }
-    assert all(moves[kind].breaker is Breaker.NONE for kind in {*STOPPING, FailureKind.CHANNEL_UNREACHABLE})
 
 
 # --- plans -------------------------------------------------------------------------------------

@@ -38,7 +38,18 @@ from otpcore.ports import (
     SendRequest,
 )
 
-__all__ = ["METHODS", "REFUSALS", "SEND_ID", "TEXT", "Checks", "Claim", "Requirement", "needs", "requirements"]
+__all__ = [
+    "METHODS",
+    "REFUSALS",
+    "SEND_ID",
+    "TEXT",
+    "Checks",
+    "Claim",
+    "Requirement",
+    "needs",
+    "requirements",
+    "usual_channel",
+]
 
 REFUSALS = (400, 403, 404, 422, 429)
 SEND_ID = "0198b5a4-4c3e-7000-8000-000000000001"
@@ -56,7 +67,6 @@ class Claim(StrEnum):
     RECEIPTS = "receipts"  # its vendor tells what became of messages
     DELIVERS = "delivers"  # it delivers codes of the core
     WORDS = "words"  # it delivers the words that the core made, as they are
-    PHONES = "phones"  # its recipients are phone numbers
     AWAITED = "awaited"  # it awaits by itself, in no thread
 
 
@@ -222,7 +232,6 @@ class Checks:
             Claim.CHECKS: CodeOwner.PROVIDER in owners or has("check"),
             Claim.DELIVERS: CodeOwner.CORE in owners,
             Claim.WORDS: CodeOwner.CORE in owners and not cls.own_words,
-            Claim.PHONES: "@" not in cls.recipient,
             Claim.AWAITED: "awaited" in cls.colours and cls.make_async is not Checks.make_async,
         }
         return frozenset(claim for claim, held in holds.items() if held)
@@ -248,11 +257,10 @@ class Checks:
     def send_request(self, provider: Provider | AsyncProvider, timeout_s: float | None = None) -> SendRequest:
         """A send that the provider should accept."""
         capabilities = provider.capabilities
-        channel = "sms" if "sms" in capabilities.channels else min(capabilities.channels)
         request = SendRequest(
             send_id=SEND_ID,
             recipient=self.recipient,
-            channel=channel,
+            channel=usual_channel(capabilities.channels),
             purpose="login",
             code=None,
             handle=None,
@@ -285,6 +293,11 @@ class Checks:
         if isinstance(outcome, Failure):
             return outcome.effect is SendEffect.UNKNOWN
         return getattr(outcome, "verdict", None) is CheckVerdict.UNKNOWN
+
+
+def usual_channel(channels: frozenset[str]) -> str:
+    """The channel on which a provider is tried: SMS where it serves that."""
+    return "sms" if "sms" in channels else min(channels)
 
 
 def _has(provider: object, name: str) -> bool:

@@ -9,9 +9,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from typing import Any
 
 from otpcore.ports import Accepted
 from otpcore_smpp import AsyncSmppProvider, SmppProvider
+from otpcore_smpp.link import Link
+from otpcore_smpp.sending import Sender
 from tests.smpp_lines import request_of, settings_of
 
 
@@ -20,7 +23,7 @@ def blocking(port: int) -> None:
     assert isinstance(provider.send(request_of("parent")), Accepted)
     child = os.fork()
     if child == 0:
-        assert isinstance(provider.send(request_of("child")), Accepted)
+        assert isinstance(provider.send(request_of("child", timeout_s=4.0)), Accepted)
         provider.close()
         sys.stdout.flush()
         os._exit(0)
@@ -37,7 +40,7 @@ def awaited(port: int) -> None:
     if child == 0:
 
         async def use() -> None:
-            assert isinstance(await provider.send(request_of("child")), Accepted)
+            assert isinstance(await provider.send(request_of("child", timeout_s=4.0)), Accepted)
             await provider.close()
 
         asyncio.run(use())
@@ -48,5 +51,21 @@ def awaited(port: int) -> None:
     loop.close()
 
 
+def inherit() -> None:
+    """A planted defect: nobody tells the child that the link is its parent's."""
+
+    def nothing(_self: object) -> None: ...
+
+    def the_same(sender: Any) -> Any:
+        return here(sender) if sender._link is None else sender._link
+
+    here: Any = Sender._here
+    SmppProvider.forked = nothing  # type: ignore[method-assign]  # that is the defect
+    Link.give_up = nothing  # type: ignore[method-assign]  # likewise
+    Sender._here = the_same  # type: ignore[method-assign]  # likewise
+
+
 if __name__ == "__main__":
+    if sys.argv[3:] == ["inherits"]:
+        inherit()
     {"blocking": blocking, "awaited": awaited}[sys.argv[1]](int(sys.argv[2]))

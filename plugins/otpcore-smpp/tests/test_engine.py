@@ -15,7 +15,7 @@ from otpcore import Approved, AsyncEngine, Engine, InboundRequest, Received, Sen
 from otpcore.results import Refusal, Refused
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_smpp import AsyncSmppProvider, SmppProvider
-from otpcore_smpp.receipts import METHOD, SEAL_HEADER
+from otpcore_smpp.receipts import METHOD, SEAL_HEADER, Seal
 from tests.smpp_lines import COLOURS, PATIENCE_S, PHONE, settings_of
 from tests.smsc import Peer, Smsc, Submitted, receipt_body, refuse, silence
 
@@ -63,10 +63,10 @@ class House:
             self._came.notify_all()
         return result
 
-    def until_received(self, wanted: object) -> bool:
+    def until_received(self, wanted: object, patience_s: float = PATIENCE_S) -> bool:
         """Wait until the engine has answered a receipt so."""
         with self._came:
-            return self._came.wait_for(lambda: wanted in self.received, PATIENCE_S)
+            return self._came.wait_for(lambda: wanted in self.received, patience_s)
 
     def call(self, name: str, *arguments: Any) -> Any:
         return self.begin(name, *arguments).result(PATIENCE_S)
@@ -121,7 +121,9 @@ def test_a_receipt_reaches_the_record_and_the_code_still_opens(house: House, sms
     assert isinstance(house.call("check", sent.session.token, code_in(smsc)), Approved)
 
 
-def test_a_receipt_that_overtakes_the_answer_reaches_the_record(house: House, smsc: Smsc) -> None:
+def an_early_receipt_reaches_the_record(house: House, smsc: Smsc, patience_s: float = PATIENCE_S) -> None:
+    """The property: a receipt that overtakes the answer to its message is not lost."""
+
     async def hasty(peer: Peer, submitted: Submitted) -> None:
         peer.write(0x00000005, 900, receipt_body("6699", "DELIVRD", PHONE))
         await smsc.gate.wait()
@@ -141,8 +143,21 @@ def test_a_receipt_that_overtakes_the_answer_reaches_the_record(house: House, sm
         smsc.soon(smsc.gate.set)
         thread.join()
         assert isinstance(found[0], Sent)
-    assert house.until_received(Received(1, 0))
+    assert house.until_received(Received(1, 0), patience_s), "it is handed over again"
     assert house.states() == ["delivered"]
+
+
+def test_a_receipt_that_overtakes_the_answer_reaches_the_record(house: House, smsc: Smsc) -> None:
+    an_early_receipt_reaches_the_record(house, smsc)
+
+
+def test_an_early_receipt_that_is_let_go_would_be_seen(
+    house: House, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otpcore_smpp.handing.AGAIN_S", ())
+    with pytest.raises(AssertionError, match="handed over again"):
+        an_early_receipt_reaches_the_record(house, smsc, 2.0)
+    assert house.states() == ["accepted"]
 
 
 def test_a_stranger_who_posts_a_receipt_is_refused(house: House, smsc: Smsc) -> None:
@@ -154,6 +169,20 @@ def test_a_stranger_who_posts_a_receipt_is_refused(house: House, smsc: Smsc) -> 
             assert isinstance(result, Refused)
             assert result.kind is Refusal.INVALID_RECEIPT
     assert house.states() == ["accepted"]
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_provider_that_trusts_everybody_would_be_seen(
+    colour: str, smsc: Smsc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Seal, "check", lambda _self, _request: None)
+    house = House(colour, smsc, tmp_path)
+    try:
+        with pytest.raises(AssertionError):
+            test_a_stranger_who_posts_a_receipt_is_refused(house, smsc)
+        assert house.states() == ["delivered"], "a stranger has said so"
+    finally:
+        house.close()
 
 
 def test_a_refused_message_gives_the_send_back(house: House, smsc: Smsc) -> None:

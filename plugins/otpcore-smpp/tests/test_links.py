@@ -28,6 +28,7 @@ from pydantic import ValidationError
 from otpcore.errors import ConfigurationError
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
 from otpcore_smpp import AsyncSmppProvider, SmppProvider, SmppSettings
+from otpcore_smpp.session import Session
 from tests.smpp_lines import CODE, COLOURS, PATIENCE_S, PHONE, Line, request_of, settings_of
 from tests.smsc import Peer, Smsc, Submitted, accept, cut, nack, receipt_body, refuse, silence
 
@@ -112,8 +113,12 @@ def test_an_unreadable_authority_is_told_at_build() -> None:
 # --- what is stuck, and who goes away ---
 
 
-def test_octets_that_are_stuck_here_go_nowhere() -> None:
-    """An SMSC that reads nothing: what the system takes no more is cut off with the link, never sent later."""
+SIZE = 60_000
+"""Octets of a text: some of them fill whatever two systems keep."""
+
+
+def through_an_smsc_that_reads_nothing(timeout_s: float) -> tuple[list[SendEffect], bytes]:
+    """What the calls are told, and what an SMSC finds that begins to read when all of them have returned."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         listener.bind(("127.0.0.1", 0))
@@ -128,19 +133,56 @@ def test_octets_that_are_stuck_here_go_nowhere() -> None:
 
         thread = threading.Thread(target=bind_and_read_no_more)
         thread.start()
-        given = settings_of(listener.getsockname()[1], window=1000, reconnect_first_s=60, reconnect_longest_s=60)
+        given = settings_of(
+            listener.getsockname()[1],
+            window=1000,
+            reconnect_first_s=60,
+            reconnect_longest_s=60,
+            enquire_answer_s=2.0,
+        )
+        found = bytearray()
         with Line("awaited", given) as line:
-            calls = [line.begin(request_of("a" * 60_000, timeout_s=9.0)) for _ in range(110)]
+            calls = [line.begin(request_of("a" * SIZE, timeout_s=timeout_s)) for _ in range(110)]
             effects = [call.result(30).effect for call in calls]
             thread.join()
-            total = 0
             came[0].settimeout(PATIENCE_S)
             with came[0] as peer, contextlib.suppress(ConnectionResetError):
                 while octets := peer.recv(1 << 20):
-                    total += len(octets)
+                    found += octets
+    return effects, bytes(found)
+
+
+def nothing_stuck_went_on(effects: list[SendEffect], found: bytes) -> None:
+    """The property: no message arrives that was said not to be sent, nor the end of one that was given up."""
     assert SendEffect.NOT_SENT in effects, "what was not handed to the socket is a definite no"
     assert SendEffect.UNKNOWN in effects
-    assert total // 60_000 <= effects.count(SendEffect.UNKNOWN), "nothing arrives that was said not to be sent"
+    messages = at = 0
+    while at + 16 <= len(found) and at + int.from_bytes(found[at : at + 4]) <= len(found):
+        messages += found[at + 4 : at + 8] == bytes.fromhex("00000004")
+        at += int.from_bytes(found[at : at + 4])
+    assert messages <= effects.count(SendEffect.UNKNOWN), "nothing arrives that was said not to be sent"
+    assert at < len(found), "the message that was stuck is cut, and nothing comes after it"
+
+
+def test_octets_that_are_stuck_here_go_nowhere() -> None:
+    """An SMSC that reads nothing: what the system takes no more is cut off with the link, never sent later."""
+    nothing_stuck_went_on(*through_an_smsc_that_reads_nothing(9.0))
+
+
+def test_a_link_that_is_not_cut_with_what_is_stuck_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "_keep_nothing", lambda _self: None)
+    with pytest.raises(AssertionError, match="the message that was stuck is cut"):
+        nothing_stuck_went_on(*through_an_smsc_that_reads_nothing(3.0))
+
+
+def test_messages_that_queue_behind_a_stuck_one_would_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written at once, without waiting until the one before is out of this process: all of them are in doubt."""
+
+    async def at_once(_self: asyncio.StreamWriter) -> None: ...
+
+    monkeypatch.setattr(asyncio.StreamWriter, "drain", at_once)
+    with pytest.raises(AssertionError, match="a definite no"):
+        nothing_stuck_went_on(*through_an_smsc_that_reads_nothing(3.0))
 
 
 def test_a_cancelled_send_leaves_the_link_to_others(smsc: Smsc) -> None:
@@ -185,8 +227,6 @@ def test_one_provider_serves_one_loop_after_the_other(smsc: Smsc) -> None:
 
 
 def test_what_goes_wrong_in_the_keeping_task_is_not_its_end(smsc: Smsc, monkeypatch: pytest.MonkeyPatch) -> None:
-    from otpcore_smpp.session import Session
-
     run = Session.run
     failures = iter([True])
 
@@ -207,18 +247,28 @@ def test_what_goes_wrong_in_the_keeping_task_is_not_its_end(smsc: Smsc, monkeypa
 # --- processes ---
 
 
-@pytest.mark.parametrize("colour", COLOURS)
-def test_a_forked_child_opens_a_link_of_its_own(colour: str, smsc: Smsc) -> None:
-    """The parent's goes on, and is not the child's to speak on, to hold open or to unbind."""
+def a_forked_child_has_a_link_of_its_own(colour: str, smsc: Smsc, *defect: str) -> None:
+    """The property: the parent's goes on, and is not the child's to speak on, to hold open or to unbind."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     found = subprocess.run(
-        [sys.executable, "-W", "error", CHILD, colour, str(smsc.port)],
+        [sys.executable, "-W", "error", CHILD, colour, str(smsc.port), *defect],
         env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert (found.returncode, found.stderr) == (0, ""), found.stderr
     assert len(smsc.binds) == 2
     assert sorted(seen.short.decode() for seen in smsc.submits) == ["child", "parent", "parent again"]
     assert smsc.commands.count(0x06) == 2, "each unbinds its own, once"
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_forked_child_opens_a_link_of_its_own(colour: str, smsc: Smsc) -> None:
+    a_forked_child_has_a_link_of_its_own(colour, smsc)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_child_that_goes_on_with_its_parents_link_would_be_seen(colour: str, smsc: Smsc) -> None:
+    with pytest.raises(AssertionError):
+        a_forked_child_has_a_link_of_its_own(colour, smsc, "inherits")
 
 
 # --- what is shown ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,6 +10,7 @@ from dataclasses import replace
 import pytest
 
 from otpcore.ports import Accepted, Failure, FailureKind, FailureScope, SendEffect
+from otpcore_smpp.session import Session
 from otpcore_smpp.statuses import STATUSES
 from tests.smpp_lines import Line, request_of
 from tests.smsc import Peer, Smsc, Submitted, accept, cut, cut_mid_answer, nack, refuse, silence
@@ -262,8 +264,8 @@ def test_a_message_without_an_answer_has_the_link_asked_at_once(line_with: MakeL
     assert smsc.wait_for(lambda: len(smsc.binds) == 2)
 
 
-def test_no_more_than_the_window_is_without_an_answer(line_with: MakeLine, smsc: Smsc) -> None:
-    line = line_with(window=2)
+def a_full_window_is_never_exceeded(line: Line, smsc: Smsc) -> None:
+    """The property, for a window of 2: what finds no place is refused, and never written."""
     smsc.scenario = silence
     first = [line.begin(request_of(timeout_s=9.0)) for _ in range(2)]
     assert smsc.wait_for(lambda: len(smsc.submits) == 2)
@@ -274,6 +276,26 @@ def test_no_more_than_the_window_is_without_an_answer(line_with: MakeLine, smsc:
     assert len(smsc.submits) == 2
     smsc.scenario = accept
     assert isinstance(line.send(), Accepted), "the places of the window are free again"
+
+
+def test_no_more_than_the_window_is_without_an_answer(line_with: MakeLine, smsc: Smsc) -> None:
+    a_full_window_is_never_exceeded(line_with(window=2), smsc)
+
+
+def test_a_window_without_a_bound_would_be_seen(
+    line_with: MakeLine, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Session, "submit", Session._exchange)
+    with pytest.raises(AssertionError):
+        a_full_window_is_never_exceeded(line_with(window=2), smsc)
+
+
+def test_a_window_whose_places_are_never_given_back_would_be_seen(
+    line_with: MakeLine, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(asyncio.Semaphore, "release", lambda _self: None)
+    with pytest.raises(AssertionError, match="free again"):
+        a_full_window_is_never_exceeded(line_with(window=2), smsc)
 
 
 def test_no_more_than_the_smsc_takes_a_second_are_written(line_with: MakeLine, smsc: Smsc) -> None:

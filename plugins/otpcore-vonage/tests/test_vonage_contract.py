@@ -1,4 +1,4 @@
-"""The Vonage provider against the provider conformance kit, blocking: the SDK has no awaited client."""
+"""The Vonage provider against the provider conformance kit; its SDK blocks, so the core's workers await it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import jwt
 from pydantic import SecretStr
 
 from otpcore.conformance.provider import ProviderContract, WireAnswer, WireRequest
-from otpcore.conformance.provider.driven import Colour
 from otpcore.ports import DeliveryState, InboundRequest
 from otpcore_vonage import VonageProvider, VonageSettings
 
@@ -32,7 +31,6 @@ def settings_for(origin: str) -> VonageSettings:
 
 
 class TestVonage(ProviderContract):
-    colours: ClassVar[tuple[Colour, ...]] = ("blocking",)
     handle: ClassVar[str] = "c11236f4-00bf-4b89-84ba-88b25df97315"
     success_value: ClassVar[object] = "completed"
     own_words: ClassVar[bool] = True
