@@ -11,14 +11,16 @@ from typing import Any
 
 import pytest
 
-from otpcore import Approved, AsyncEngine, Engine, InboundRequest, Received, Sent
+from otpcore import Approved, AsyncEngine, Engine, InboundRequest, Received, Sent, open_async_engine
 from otpcore.results import Refusal, Refused
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_smpp import AsyncSmppProvider, SmppProvider
 from otpcore_smpp.receipts import METHOD, SEAL_HEADER, Seal
+from tests.docs.pages import ROOT, blocks, read
 from tests.smpp_lines import COLOURS, PATIENCE_S, PHONE, settings_of
 from tests.smsc import Peer, Smsc, Submitted, receipt_body, refuse, silence
 
+PAGE = ROOT / "docs" / "providers" / "smpp.md"
 PEPPER = b"a pepper of at least thirty-two bytes"
 
 
@@ -195,3 +197,58 @@ def test_a_message_without_an_answer_keeps_the_send(house: House, smsc: Smsc) ->
     smsc.scenario = silence
     assert isinstance(house.call("start", PHONE), Sent)
     assert house.states() == ["unknown"]
+
+
+# --- from settings ------------------------------------------------------------------------------------
+
+
+def settings_in(monkeypatch: pytest.MonkeyPatch, smsc: Smsc, folder: Path) -> None:
+    """The environment of an application whose SMSC this is."""
+    for name, value in {
+        "PLUGINS": "smpp",
+        "PROVIDER": "smpp",
+        "TINYDB_PATH": str(folder / "otp.jsonl"),
+        "DATA_DIR": str(folder),
+        "SMPP_HOST": "127.0.0.1",
+        "SMPP_PORT": str(smsc.port),
+        "SMPP_TLS": "false",
+        "SMPP_SYSTEM_ID": "otpcore",
+        "SMPP_PASSWORD": "s3cr3t",
+        "SMPP_SOURCE": "Otpcore",
+    }.items():
+        monkeypatch.setenv(f"OTPCORE_{name}", value)
+
+
+def test_the_program_of_the_page_gets_receipts_into_the_record(
+    smsc: Smsc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_in(monkeypatch, smsc, tmp_path)
+    (program,) = [block.text for block in blocks(read(PAGE)) if block.role == "file=from_settings.py"]
+    scope: dict[str, Any] = {}
+    exec(compile(program, "from_settings.py", "exec"), scope)
+    with caplog.at_level("INFO", "otpcore.audit"), scope["engine"] as engine:
+        assert isinstance(engine.start(PHONE), Sent)
+        sequence = smsc.deliver(receipt_body("1A2B", "DELIVRD", PHONE))
+        assert smsc.wait_for(lambda: smsc.answered(sequence) is not None)
+    assert smsc.answered(sequence) == 0
+    assert '"send.delivered"' in caplog.text
+
+
+def test_the_awaiting_twin_gets_them_too(
+    smsc: Smsc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings_in(monkeypatch, smsc, tmp_path)
+
+    async def life() -> int | None:
+        async with open_async_engine() as engine:
+            provider = engine.provider("smpp")
+            assert isinstance(provider, AsyncSmppProvider)
+            provider.deliver_to(lambda receipt: engine.receipt("smpp", receipt))
+            assert isinstance(await engine.start(PHONE), Sent)
+            sequence = smsc.deliver(receipt_body("1A2B", "DELIVRD", PHONE))
+            await asyncio.to_thread(smsc.wait_for, lambda: smsc.answered(sequence) is not None)
+            return smsc.answered(sequence)
+
+    with caplog.at_level("INFO", "otpcore.audit"):
+        assert asyncio.run(life()) == 0
+    assert '"send.delivered"' in caplog.text
