@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import default
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Final
 
 from otpcore.conformance.provider import SERVE, Ending
 from tests.mail_servers import ScriptedServer
@@ -153,6 +153,5 @@ def read_mail(mail: Mail) -> Sequence[tuple[str, str]]:
     assert not message.defects
     assert not message.is_multipart()
     found = [("envelope/from", mail.sender), *(("envelope/to", each) for each in mail.recipients)]
-    headers = cast("list[tuple[str, Any]]", message.items())
-    found += [(f"header/{name.lower()}", str(value)) for name, value in headers if name.lower() != "date"]
+    found += [(f"header/{name.lower()}", str(value)) for name, value in message.items() if name.lower() != "date"]
     return [*found, ("text", str(message.get_content()).replace("\r\n", "\n").removesuffix("\n"))]

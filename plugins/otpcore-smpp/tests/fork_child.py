@@ -59,10 +59,14 @@ def inherit() -> None:
     def the_same(sender: Any) -> Any:
         return here(sender) if sender._link is None else sender._link
 
-    here: Any = Sender._here
-    SmppProvider.forked = nothing  # type: ignore[method-assign]  # that is the defect
-    Link.give_up = nothing  # type: ignore[method-assign]  # likewise
-    Sender._here = the_same  # type: ignore[method-assign]  # likewise
+    classes: list[tuple[Any, str, object]] = [
+        (SmppProvider, "forked", nothing),
+        (Link, "give_up", nothing),
+        (Sender, "_here", the_same),
+    ]
+    here = vars(Sender)["_here"]
+    for kind, name, broken in classes:
+        setattr(kind, name, broken)
 
 
 if __name__ == "__main__":

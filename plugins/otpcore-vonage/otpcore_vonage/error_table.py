@@ -4,6 +4,10 @@ Sources, read in November 2026: Vonage's "API Errors" (the generic ones, and tho
 Verify v2 (1.0.1), and the bodies in the tests of Vonage's own SDKs. The HTTP status decides, and where one status
 stands for several things the last word of the problem's `type`; never a title or a detail, which drift.
 
+No row is FRAUD_SUSPECTED. Every documented meaning of 403 is the account's (forbidden, unprovisioned, suspended, out of
+credit); a network that Vonage's anti-fraud blocks is accepted like any other, and the callback says `blocked` ("Verify
+Anti-Fraud System"). So a 403 is not taken for a suspicion on a guess, which would switch all failover off.
+
 Rules of this file: data, and the look-up. The sentences are our own. Every row is a refusal with a 4xx status, so
 nothing was sent; a 5xx never comes here, nor the 409 of a new request, which is an answer of its own (`translate`).
 """

@@ -126,6 +126,13 @@ def test_every_refusal_of_the_table_is_certain(status: int) -> None:
     assert failure.scope is (FailureScope.RECIPIENT if status == 409 else FailureScope.ACCOUNT)
 
 
+def test_a_status_is_never_taken_for_a_suspicion_of_fraud() -> None:
+    """Vonage's anti-fraud speaks in callbacks; whoever finds a `type` for it puts it into PROBLEMS."""
+    assert FailureKind.FRAUD_SUSPECTED not in {row.kind for row in [*SENDS.values(), *PROBLEMS.values()]}
+    forbidden = translate.send_failure(ERROR, answered(403, {"type": "https://example.com/errors#forbidden"}))
+    assert forbidden.kind is FailureKind.MISCONFIGURED
+
+
 @pytest.mark.parametrize("word", PROBLEMS)
 def test_a_problems_own_word_goes_before_its_status(word: str) -> None:
     failure = translate.send_failure(ERROR, answered(403, {"type": f"https://example.com/errors#{word.upper()}"}))
