@@ -91,7 +91,12 @@ class SmscVendor(Smsc):
 
     def release(self) -> None:
         """See `Vendor.release`."""
-        self.soon(lambda: [peer.reset() for peer in list(self.peers)])
+
+        def reset() -> None:
+            for peer in list(self.peers):
+                peer.reset()
+
+        self.soon(reset)
 
 
 def read_submit(submitted: Submitted) -> Sequence[tuple[str, str]]:

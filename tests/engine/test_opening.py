@@ -19,6 +19,7 @@ from pydantic import BaseModel
 import otpcore
 from otpcore.contract import Durability, StoreCapabilities
 from otpcore.engine import Engine
+from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.opening import open_async_engine, open_engine
 from otpcore.errors import ConfigurationError, PepperError, UnknownPlugin
 from otpcore.hookspecs import ProviderType, StoreType, hookimpl
@@ -238,6 +239,22 @@ def test_the_awaiting_twin_works(tmp_path: Path, bench: Bench) -> None:
             assert isinstance(await engine.check(sent.session.token or "", bench.provider.code_for(NUMBER)), Approved)
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(("given", "bound"), [(None, CONCURRENCY), ("3", 3)])
+def test_the_bound_of_calls_comes_from_settings(monkeypatch: pytest.MonkeyPatch, given: str | None, bound: int) -> None:
+    if given is not None:
+        monkeypatch.setenv("OTPCORE_PROVIDER_CONCURRENCY", given)
+    told: list[int] = []
+
+    class Telling(Engine):
+        def __init__(self, *things: Any, provider_concurrency: int, **named: Any) -> None:
+            told.append(provider_concurrency)
+            super().__init__(*things, provider_concurrency=provider_concurrency, **named)
+
+    monkeypatch.setattr("otpcore.engine.opening.Engine", Telling)
+    with open_engine(store="memory", provider="fake"):
+        assert told == [bound]
 
 
 def test_both_twins_take_the_same_arguments() -> None:
