@@ -36,11 +36,15 @@ class Desk:
     Args:
         provider: awaited.
         patience_s: for an operation of the engine.
+
+    Attributes:
+        ended: set when the newest operation is over; a cancelled one, when it has let go of what it held.
     """
 
     def __init__(self, provider: Any, patience_s: float) -> None:
         self.now = datetime.now(UTC)
         self.provider = provider
+        self.ended = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._patience_s = patience_s
@@ -49,7 +53,15 @@ class Desk:
 
     def begin(self, operation: Coroutine[Any, Any, Any]) -> Future[Any]:
         """Start an operation."""
-        return asyncio.run_coroutine_threadsafe(operation, self._loop)
+        self.ended = ended = threading.Event()
+
+        async def watched() -> Any:
+            try:
+                return await operation
+            finally:
+                ended.set()
+
+        return asyncio.run_coroutine_threadsafe(watched(), self._loop)
 
     def wait(self, operation: Coroutine[Any, Any, Any]) -> Any:
         """The result of an operation."""
@@ -85,6 +97,7 @@ class CoreChecks(Checks):
             call = desk.begin(self._start(desk, KEY))
             assert server.wait_for_requests(1, self.patience_s)
             call.cancel()
+            assert desk.ended.wait(self.patience_s), "the cancelled call does not end"
             server.play(SERVE)
             again = desk.wait(self._start(desk))
             assert isinstance(again, Wait), f"the step of a cancelled send was given back: {again}"
