@@ -132,6 +132,7 @@ class Settings(BaseSettings):
     allow_regions: Names | None = Field(default=None, description="the only regions served; unset: all but 001")
     deny_regions: Names = Field(default=(), description="regions that are never served")
     provider_timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one provider call may take")
+    keep_number: bool = Field(default=False, description="sessions keep the number, sealed, where a rule needs it")
     brand: str = Field(default="", description="name of the service in messages")
     templates: Path | None = Field(default=None, description="TOML file of messages; unset: the built-in ones")
     webotp_domain: str | None = Field(default=None, description="host whose pages may fill in the code of an SMS")
