@@ -8,8 +8,8 @@ Encrypt-then-MAC, the composition that is secure whatever the cipher (Bellare an
 Encryption", J. Cryptology 21, 2008; ISO/IEC 19772:2009, mechanism 5). The cipher is the counter mode of a pseudorandom
 function (Bellare, Desai, Jokipii and Rogaway, "A Concrete Security Treatment of Symmetric Encryption", FOCS 1997) under
 a random nonce, and the function is HMAC-SHA-256 (RFC 2104; Bellare, "New Proofs for NMAC and HMAC", CRYPTO 2006).
-Stream and tag have a key each, which the pepper gives for nothing else. What is bound (tenant, key, session) is in every
-input: a text that is moved to another record or session opens nothing.
+Stream and tag have a key each, which the pepper gives for nothing else. What is bound (tenant, key, session) is in
+every input: a text that is moved to another record or session opens nothing.
 
 Rules of this file: pure functions of their arguments, and nothing but HMAC; the nonce is given, never drawn. What was
 sealed leaves a function only as its result. A text that does not open is None, whatever is wrong with it.

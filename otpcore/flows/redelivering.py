@@ -2,8 +2,8 @@
 
 Rules of this file: see `otpcore.flows`. Whoever asked for the code is not there: nothing is done that a person could
 not have asked for, and it is reserved before anybody is called, as any send. It takes a place under the daily cap and
-no step of the ladder. A session's newest send is followed once, because then it is not the newest any more; what follows
-it carries who was asked before, and so there are no more legs than the rule has for one send.
+no step of the ladder. A session's newest send is followed once, because then it is not the newest any more; what
+follows it carries who was asked before, and so there are no more legs than the rule has for one send.
 """
 
 from __future__ import annotations

@@ -232,7 +232,7 @@ def test_no_random_byte_is_used_twice() -> None:
     touched: list[str] = []
     for place in range(ENTROPY_BYTES):
         drawn = Entropy.split(bytes(255 if at == place else 0 for at in range(ENTROPY_BYTES)))
-        names = ("nonce", "secret", "operation", "code", "jitter")
+        names = ("nonce", "secret", "operation", "code", "jitter", "seal")
         changed = [name for name in names if getattr(drawn, name) != getattr(blank, name)]
         assert len(changed) == 1
         touched += changed
