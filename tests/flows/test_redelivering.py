@@ -15,6 +15,8 @@ from otpcore.effects import AskGuards, ChooseRoute, Commit, Effect, Load, SendCo
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.events import Guard, Verdict
 from otpcore.flows import cancel, check, forget, resend, start
+from otpcore.ledger import end
+from otpcore.machine import SessionEvent
 from otpcore.model import RecipientRecord, SessionStatus
 from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT
@@ -494,12 +496,16 @@ def test_not_more_than_four_messages_of_one_receipt_are_followed() -> None:
 # --- what is kept --------------------------------------------------------------------------------
 
 
-def test_the_store_holds_no_number_and_a_session_that_is_over_holds_nothing_sealed() -> None:
+def nothing_kept() -> None:
+    """Invariant 10: sealed while the session lives, and gone with it, however it ends."""
     for ends in ("check", "cancel", "forget", "expiry"):
         page = named()
         token = followed(page)
         data = b"".join(each.data for each in page.records.values())
-        assert page.record().sessions[0].sealed
+        (session,) = page.record().sessions
+        assert session.sealed
+        over = end(page.record(), session, SessionEvent.CANCEL, by="x", now=page.now)
+        assert not over.sessions[0].sealed
         assert NUMBER.encode()[1:] not in data
         if ends == "check":
             page.run(check(GIVEN, entropy(2), token, codes(page)[1]))
@@ -510,7 +516,13 @@ def test_the_store_holds_no_number_and_a_session_that_is_over_holds_nothing_seal
         else:
             page.now += 11 * MINUTE
             page.run(check(GIVEN, entropy(2), token, "000000"))
-        assert b"sealed" not in b"".join(each.data for each in page.records.values())
+        data = b"".join(each.data for each in page.records.values())
+        assert b"sealed" not in data
+        assert session.sealed.encode() not in data
+
+
+def test_the_store_holds_no_number_and_a_session_that_is_over_holds_nothing_sealed() -> None:
+    nothing_kept()
 
 
 def anothers_seal() -> None:

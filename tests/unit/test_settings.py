@@ -62,6 +62,7 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
         "ALLOW_REGIONS": "CM,JM",
         "DENY_REGIONS": "US",
         "PROVIDER_TIMEOUT_S": "2.5",
+        "KEEP_NUMBER": "true",
         "BRAND": "Shop",
         "TEMPLATES": "~/templates.toml",
         "WEBOTP_DOMAIN": "example.com",
