@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -336,7 +337,7 @@ def test_what_a_person_resent_is_not_followed() -> None:
 def test_what_is_over_is_not_followed(ends: str, when: type[Effect]) -> None:
     page = named()
     token = begun(page, GIVEN).session.token or ""
-    flows = {
+    flows: dict[str, Callable[[], Any]] = {
         "check": lambda: check(GIVEN, entropy(2), token, codes(page)[0]),
         "cancel": lambda: cancel(GIVEN, entropy(2), token),
         "forget": lambda: forget(GIVEN, entropy(2), NUMBER),

@@ -17,7 +17,7 @@ NEW, OLD = b"n" * 32, b"o" * 32
 BOUND = ("recipient", "tenant", "key", "session")
 NUMBER = '["+12025550123","sms","en"]'
 NONCES = st.binary(min_size=SEAL_NONCE, max_size=SEAL_NONCE)
-TEXTS = st.text(st.characters(blacklist_characters="\0", blacklist_categories=("Cs",)), min_size=1, max_size=200)
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=200)
 RING = Keyring(Keys.of(NEW))
 
 
