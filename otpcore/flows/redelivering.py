@@ -126,7 +126,7 @@ def redeliver(
             return record, against or Against.OVER
         leg = _first(setup, record, wish.legs, send, now)
         if leg is None:
-            return record, Against.CAP
+            return record, Against.CAP if wish.legs else Against.LEGS
         reserved = renewed(setup, entropy, wish, leg, key, there, now)
         extra = setup.providers[leg.provider].capabilities.extra_sends
         record = follow(record, failed, reserved.session, now=now, send=entropy.operation, attempts=tried, extra=extra)
