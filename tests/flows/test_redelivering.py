@@ -190,7 +190,7 @@ def test_a_resend_after_it_is_one_as_ever() -> None:
 
 def written_before() -> None:
     """Invariant 1: the provider is called when the store has the new send."""
-    page, seen = named(), []
+    page, seen = named(), list[Any]()
 
     def look(effect: Effect) -> None:
         if isinstance(effect, SendCode):

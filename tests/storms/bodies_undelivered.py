@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from operator import methodcaller
 
 from otpcore.contract import CodeOwner
 from otpcore.engine import Engine
 from otpcore.model import SendState
 from otpcore.providers.fake import AsyncFakeProvider, Exchange, FakeProvider
-from otpcore.receipts import DeliveryState, Received
-from otpcore.results import Approved, Ended
+from otpcore.receipts import DeliveryState, InboundRequest, Received
+from otpcore.results import Approved, Wrong
 from otpcore.routing import Leg, Routing, Rule
-from tests.storms.arena import Arena, checking, phone, resending, token_of
+from tests.storms.arena import Arena, Call, checking, phone, resending, token_of
 
 __all__ = ["followed_amid_checks", "one_further_message", "two_that_follow"]
 
@@ -36,6 +37,10 @@ def two_that_follow(arena: Arena) -> Exchange:
     return vendor
 
 
+def hearing(request: InboundRequest) -> Call:
+    return methodcaller("receipt", "first", request)
+
+
 def one_further_message(arena: Arena, *, alike: bool, parties: int = 64) -> None:
     """However many say so, and whether they are one receipt or many: one message more, and no step."""
     first, number = two_that_follow(arena), phone(0)
@@ -44,9 +49,7 @@ def one_further_message(arena: Arena, *, alike: bool, parties: int = 64) -> None
     requests = [
         first.receipts.of(message.handle, message.recipient, BAD[place % 3]) for place in range(1 if alike else parties)
     ] * (parties if alike else 1)
-    results = arena.at_once(
-        [lambda engine, request=request: engine.receipt("first", request) for request in requests]  # type: ignore[misc]  # a default binds it
-    )
+    results = arena.at_once([hearing(request) for request in requests])
     assert all(isinstance(result, Received) for result in results), results
     assert sum(result.failed_over for result in results) == 1
     assert sum(result.applied for result in results) == 1
@@ -65,10 +68,10 @@ def followed_amid_checks(arena: Arena) -> None:
     token = token_of(arena.started(number))
     (message,) = first.outbox
     request = first.receipts.of(message.handle, message.recipient, DeliveryState.FAILED)
-    calls = [checking(token, message.code), lambda engine: engine.receipt("first", request), resending(token, number)]
+    calls = [checking(token, message.code), hearing(request), resending(token, number)]
     results = arena.at_once(calls * 16)
-    approved = sum(isinstance(result, Approved) for result in results)
+    approved, wrong = (sum(isinstance(result, kind) for result in results) for kind in (Approved, Wrong))
     assert approved <= 1
-    assert approved or not any(isinstance(result, Ended) for result in results)
+    assert approved + wrong <= 5  # the first code matches until the next one is accepted
     assert len(first.outbox) + len(arena.exchange.outbox) <= 2
     assert sum(result.failed_over for result in results if isinstance(result, Received)) <= 1
