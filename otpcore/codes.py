@@ -24,6 +24,7 @@ __all__ = [
     "ENTROPY_BYTES",
     "PEPPER_BYTES",
     "PROOF",
+    "SEAL_NONCE",
     "Entropy",
     "Keyring",
     "Keys",
@@ -48,8 +49,11 @@ __all__ = [
 PEPPER_BYTES: Final = 32
 """Shortest pepper: 256 bits, the key size of HMAC-SHA-256 (RFC 2104 section 3)."""
 
-ENTROPY_BYTES: Final = 66
-"""What one operation needs: 9 nonce, 18 secret, 6 operation id, 16 code, 17 jitter."""
+SEAL_NONCE: Final = 18
+"""Bytes of a nonce of `otpcore.seal`: no two are alike among any number of sessions."""
+
+ENTROPY_BYTES: Final = 66 + SEAL_NONCE
+"""What one operation needs: 9 nonce, 18 secret, 6 operation id, 16 code, 17 jitter, and the seal's nonce."""
 
 TOKEN_PREFIX: Final = "otps_"  # noqa: S105  # a prefix, not a secret
 
@@ -103,11 +107,14 @@ class Keys:
         kid: names the pepper in records; says nothing about it.
         phone: keyed for pseudonyms of recipients, sources and idempotency keys.
         code: keyed for digests of codes and derived secrets.
+        stream, tag: keyed for `otpcore.seal`.
     """
 
     kid: str
     phone: hmac.HMAC = field(repr=False)
     code: hmac.HMAC = field(repr=False)
+    stream: hmac.HMAC = field(repr=False)
+    tag: hmac.HMAC = field(repr=False)
 
     @classmethod
     def of(cls, pepper: bytes) -> Keys:
@@ -123,6 +130,8 @@ class Keys:
             kid=_text(_mac(root, "otpcore", "kid")[:3]),
             phone=_keyed(_mac(root, "otpcore", "phone")),
             code=_keyed(_mac(root, "otpcore", "code")),
+            stream=_keyed(_mac(root, "otpcore", "seal", "stream")),
+            tag=_keyed(_mac(root, "otpcore", "seal", "tag")),
         )
 
 
@@ -185,13 +194,19 @@ class Entropy(msgspec.Struct, frozen=True):
     operation: str
     code: bytes
     jitter: bytes
+    seal: bytes
 
     @classmethod
     def split(cls, drawn: bytes) -> Entropy:
         """Cut `ENTROPY_BYTES` random bytes."""
         text = _text(drawn[:33])
         secret = NONCE + SECRET
-        return cls(text[:NONCE], text[NONCE:secret], text[secret:], drawn[33:49], drawn[49:])
+        return cls(text[:NONCE], text[NONCE:secret], text[secret:], drawn[33:49], drawn[49:66], drawn[66:])
+
+    def part(self, number: int) -> Entropy:
+        """Entropy of its own for a part of the operation, by an extendable-output function (FIPS 202, SHAKE256)."""
+        drawn = b"".join([self.code, self.jitter, self.seal, f"{self.nonce}{self.secret}{self.operation}".encode()])
+        return Entropy.split(hashlib.shake_256(b"otpcore part %d %b" % (number, drawn)).digest(ENTROPY_BYTES))
 
     def __repr__(self) -> str:
         return f"Entropy(operation={self.operation!r})"
@@ -217,8 +232,8 @@ def is_code(text: object, shortest: int, longest: int) -> bool:
 def code_mac(keys: Keys, *, tenant: str, purpose: str, key: str, session: str, secret: str, code: str) -> bytes:
     """The MAC of a code, bound to tenant, purpose, recipient and session.
 
-    `secret` is the client's half of the token; empty for a session addressed by its recipient, whose
-    digest is then kept by the pepper alone.
+    `secret` is the client's half of the token; empty for a session that is addressed by its recipient, or keeps it
+    sealed: the digest is then kept by the pepper alone.
     """
     return _mac(keys.code, "code", tenant, purpose, key, session, secret, code)
 

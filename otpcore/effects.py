@@ -68,7 +68,7 @@ class AskGuards(msgspec.Struct, frozen=True):
 
 
 class ChooseRoute(msgspec.Struct, frozen=True):
-    """Sends back names of providers, best first, at least one, all among the candidates. Once for an operation."""
+    """Sends back names of providers, best first, at least one, all among the candidates. Once for a send."""
 
     intent: SendIntent
     candidates: Sequence[str]

@@ -74,7 +74,8 @@ class Event:
         name: an operation and its result ("start.sent", "check.wrong") or the class of the error that it raised
             ("start.storeunavailable"), or a fact that it brought about: "send.accepted",
             "send.definitely_refused", "send.answer_lost", "send.attempted" (and then another provider was asked),
-            "route.alert" (an operator has to do something), "send.delivered", "send.undelivered", "check.answered",
+            "route.alert" (an operator has to do something), "delivery" (each event of a vendor's, in ten
+            states), "send.delivered", "send.undelivered", "failover.none" (and why), "check.answered",
             "outcome.reported", "refund", "lock", "erase", "breaker.opened", "breaker.closed".
         at: when, aware UTC.
         tenant, purpose: as given to the engine; purpose is "" where the event has none.

@@ -12,7 +12,8 @@
 
 Rules of this file: frozen values and questions about one value; how a record changes is `otpcore.ledger`.
 Instants are aware UTC with millisecond precision, stored in RFC 3339; what equals its default is not
-stored. An ended session is stored as a short list, and so are its sends. No field holds a code, a secret or a number.
+stored. An ended session is stored as a short list, and so are its sends. No field holds a code or a secret, and
+none a number that is not sealed.
 """
 
 from __future__ import annotations
@@ -183,8 +184,9 @@ class Session(Stored, frozen=True, kw_only=True, omit_defaults=True):
         handle: the provider's id; None where there is none or its answer was lost.
         expires_at: it ends with its newest code.
         codes: core-owned generations, oldest first, at most two.
+        sealed: the recipient, see `otpcore.seal`; "" where it is not kept. Then the pepper alone keys the codes.
         ended_at, ended_by: when it left `pending`, and the id of the operation that ended it. Then it has no owner,
-            channel, handle or codes any more, and `expires_at` is `ended_at`.
+            channel, handle, codes or sealed recipient any more, and `expires_at` is `ended_at`.
     """
 
     id: str
@@ -198,6 +200,7 @@ class Session(Stored, frozen=True, kw_only=True, omit_defaults=True):
     handle: str | None = None
     expires_at: Instant
     codes: tuple[Code, ...] = ()
+    sealed: str = ""
     ended_at: Instant | None = None
     ended_by: str = ""
 

@@ -222,10 +222,13 @@ def decide_send(
     return latest
 
 
-def has_room(record: RecipientRecord, profile: Profile, messages: int, *, now: datetime) -> bool:
-    """Whether the daily cap lets a send that is counted already bring so many messages more."""
-    counted = sum(1 + send.extra for send in record.sends if not send.refunded and send.at > now - DAY)
-    return counted + messages <= profile.daily_cap
+def has_room(record: RecipientRecord, profile: Profile, messages: int, *, now: datetime, source: str = "") -> bool:
+    """Whether the daily cap, and the share of it that a source has, lets a send bring so many messages more."""
+    counted = [send for send in record.sends if not send.refunded and send.at > now - DAY]
+    if sum(1 + send.extra for send in counted) + messages > profile.daily_cap:
+        return False
+    own = sum(1 + send.extra for send in counted if source and send.source == source)
+    return not own or own + messages <= profile.daily_cap // 2
 
 
 def decide_check(record: RecipientRecord, profile: Profile, *, now: datetime, source: str = "") -> Locked | None:

@@ -102,8 +102,10 @@ class Received:
         ignored: how many did not: known before, too late, not of a live session, or saying nothing of the end.
         replayed: how many were refused, because an event of the same id was taken before. The vendor repeats what it
             believes unheard, so a 2xx is the answer here too: it ends the repetition, and a stranger learns nothing.
+        failed_over: how many of those applied were followed by a new code through another provider.
     """
 
     applied: int
     ignored: int
     replayed: int = 0
+    failed_over: int = 0

@@ -18,9 +18,10 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 import msgspec
 
@@ -51,6 +52,7 @@ class _Rule(msgspec.Struct, forbid_unknown_fields=True):
     purposes: frozenset[str] = frozenset()
     failover_on_unknown: bool = False
     max_legs: int = MOST_LEGS
+    failover_on_undelivered_s: Annotated[float, msgspec.Meta(gt=0, le=600)] | None = None
 
 
 def named_types(given: tuple[str, ...]) -> dict[str, str]:
@@ -102,6 +104,7 @@ def _rule(number: int, told: object) -> Rule:
         where = f"rule {number}, {field[1]}" if field and field[1] else f"rule {number}"
         raise _refusal(f"{where}: {_PLACE.sub('', text)}") from None
     legs = [Leg(leg) if isinstance(leg, str) else Leg(leg.provider, leg.channel, leg.weight) for leg in rule.legs]
+    within_s = rule.failover_on_undelivered_s
     return Rule(
         legs=tuple(legs),
         strategy=rule.strategy,
@@ -110,6 +113,7 @@ def _rule(number: int, told: object) -> Rule:
         purposes=rule.purposes,
         failover_on_unknown=rule.failover_on_unknown,
         max_legs=rule.max_legs,
+        failover_on_undelivered=None if within_s is None else timedelta(seconds=within_s),
     )
 
 

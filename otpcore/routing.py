@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
@@ -80,6 +81,8 @@ class Rule:
         failover_on_unknown: a send whose answer was lost goes on to the next leg, with the same code: there may be two
             messages, and both count. Only where every leg's code is the core's.
         max_legs: how many are tried for one send, 1 or more.
+        failover_on_undelivered: a message of which the vendor says so soon that it did not arrive is followed by a new
+            code through the next leg. Only where every leg's code is the core's, and the engine keeps the number.
     """
 
     legs: tuple[Leg, ...]
@@ -89,6 +92,7 @@ class Rule:
     purposes: frozenset[str] = frozenset()
     failover_on_unknown: bool = False
     max_legs: int = MOST_LEGS
+    failover_on_undelivered: timedelta | None = None
 
     @property
     def most_legs(self) -> int:
@@ -129,7 +133,7 @@ class Plan(msgspec.Struct, frozen=True):
     Attributes:
         legs: in the order in which they are tried; empty where nobody serves the channel.
         rule: number of the rule, from 1 on; 0: no rule was for it.
-        strategy, failover_on_unknown, max_legs: of the rule.
+        strategy, failover_on_unknown, max_legs, failover_on_undelivered: of the rule.
     """
 
     legs: tuple[Leg, ...]
@@ -137,6 +141,7 @@ class Plan(msgspec.Struct, frozen=True):
     strategy: Strategy = Strategy.ORDERED
     failover_on_unknown: bool = False
     max_legs: int = MOST_LEGS
+    failover_on_undelivered: timedelta | None = None
 
 
 def plan(
@@ -165,7 +170,8 @@ def plan(
         legs = [leg for leg in legs if leg.channel in served.get(leg.provider, ())]
         if legs:
             ordered = _ordered(rule.strategy, legs, routing, region, draw)
-            return Plan(tuple(ordered), number, rule.strategy, rule.failover_on_unknown, rule.max_legs)
+            terms = rule.failover_on_unknown, rule.max_legs, rule.failover_on_undelivered
+            return Plan(tuple(ordered), number, rule.strategy, *terms)
     return Plan(tuple([Leg(name, channel) for name, channels in served.items() if channel in channels]))
 
 

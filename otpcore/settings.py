@@ -133,6 +133,7 @@ class Settings(BaseSettings):
     deny_regions: Names = Field(default=(), description="regions that are never served")
     provider_timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one provider call may take")
     provider_concurrency: int = Field(default=64, ge=1, le=10_000, description="sends of a provider under way at once")
+    keep_number: bool = Field(default=False, description="sessions keep the number, sealed, where a rule needs it")
     brand: str = Field(default="", description="name of the service in messages")
     templates: Path | None = Field(default=None, description="TOML file of messages; unset: the built-in ones")
     webotp_domain: str | None = Field(default=None, description="host whose pages may fill in the code of an SMS")
@@ -232,9 +233,11 @@ def load_plugin_settings(
         ConfigurationError: naming each variable and its rule.
     """
     variables = _variables(model, f"{PREFIX}{kind_name.upper().replace('-', '_')}_")
-    reader = _reader(model, tuple(variables.items()))
     _refuse_unknown(overrides, variables)
-    given = _read(reader, variables, env_file, {}).model_dump(exclude_unset=True) | overrides
+    given = (
+        _read(_reader(model, tuple(variables.items())), variables, env_file, {}).model_dump(exclude_unset=True)
+        | overrides
+    )
     return _validated(lambda: model.model_validate(given, by_name=True, by_alias=False), variables)
 
 

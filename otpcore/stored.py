@@ -156,9 +156,11 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     Attributes:
         provider, channel: who was asked, and on which channel.
         at_ms: when the answer was there, see `milliseconds`.
-        kind: of the failure, see `otpcore.contract.FailureKind`; "" when it accepted.
+        kind: of the failure, see `otpcore.contract.FailureKind`; "" when it accepted. Where it did, and the message was
+            said not to have arrived: how, see `otpcore.receipts.DeliveryState`.
         unknown: a message may be on its way although it did not accept.
         cost: as the vendor said, such as "0.0075 EUR"; "" where it did not.
+        handle: of a message that was said not to have arrived, for what is still told of it.
     """
 
     provider: str
@@ -167,6 +169,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     kind: str = ""
     unknown: bool = False
     cost: str = ""
+    handle: str = ""
 
 
 class _SchemaOnly(msgspec.Struct):

@@ -170,6 +170,7 @@ def _spared(kind: FailureKind, scope: FailureScope) -> dict[str, Any] | None:
 
 
 def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> dict[str, Any]:
+    within = planned.failover_on_undelivered
     return {
         "number": mask(to.e164),
         "region": to.region,
@@ -179,6 +180,7 @@ def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], deni
         "strategy": planned.strategy.value,
         "max_legs": planned.max_legs,
         "failover_on_unknown": planned.failover_on_unknown,
+        "failover_on_undelivered_s": None if within is None else within.total_seconds(),
         "legs": [_leg(setup, to, planned, leg) for leg in planned.legs],
         "failures": [
             {

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self
 
 from otpcore import flows
 from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import NO_EXTRA, CodeOwner
-from otpcore.engine import answers
+from otpcore.engine import answers, closing
 from otpcore.engine.awaiting import AsyncDriver
 from otpcore.engine.bounding import CONCURRENCY
 from otpcore.engine.providing import Providing
@@ -59,6 +58,7 @@ class AsyncEngine(Providing):
         destinations: which regions and line types are served.
         code_owner: who makes the codes; None: the provider where it can.
         routing: which provider a send goes through, see `otpcore.routing`; None: each in its order.
+        keep_number: sessions keep their recipient, sealed, on a rule with `failover_on_undelivered`, which needs it.
         plugins: guards, routes and observers to ask and tell.
         templates: words of the codes of the core, see `otpcore.messages`.
         brand: the name in them, as people know the service; "" for none.
@@ -84,6 +84,7 @@ class AsyncEngine(Providing):
         destinations: RegionPolicy | None = None,
         code_owner: CodeOwner | None = None,
         routing: Routing | None = None,
+        keep_number: bool = False,
         plugins: Plugins | None = None,
         templates: Templates = DEFAULT_TEMPLATES,
         brand: str = "",
@@ -107,6 +108,7 @@ class AsyncEngine(Providing):
             destinations=destinations or RegionPolicy(),
             code_owner=code_owner,
             routing=routing,
+            keep_number=keep_number,
             timeout_s=timeout_s,
             provider_concurrency=provider_concurrency,
             plugged=plugins is not None,
@@ -319,7 +321,7 @@ class AsyncEngine(Providing):
     async def receipt(self, provider: str | None, request: InboundRequest) -> ReceiptResult:
         """Take a vendor's word on what became of its messages.
 
-        Nothing changes but what is known of a send of a live session; neither order nor repetition matters.
+        Nothing changes but what is known of a live session's send, and what a rule lets follow; replays are harmless.
 
         Args:
             provider: its name here; None where only one provider reads receipts.
@@ -336,9 +338,7 @@ class AsyncEngine(Providing):
 
     async def close(self) -> None:
         """Close the providers and the store, each even when another fails. Calling it twice is harmless."""
-        async with AsyncExitStack() as closing:
-            for close in [self._store.close, *[each.close for each in self._providers.values()]]:
-                closing.push_async_callback(close)
+        await closing.close_awaited(self._store, self._providers)
 
     async def __aenter__(self) -> Self:
         return self

@@ -97,6 +97,7 @@ class Parts:
             "destinations": self.settings.destinations(),
             "code_owner": self.settings.code_owner,
             "routing": self.settings.routing(),
+            "keep_number": self.settings.keep_number,
             "timeout_s": self.settings.provider_timeout_s,
             "provider_concurrency": self.settings.provider_concurrency,
             "templates": self.settings.catalogue(),

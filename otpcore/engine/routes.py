@@ -24,7 +24,12 @@ MOST_IN_A_RULE: Final = 8
 
 
 def check_routing(
-    routing: Routing, providers: Mapping[str, ProviderTerms], profile: Profile, purposes: frozenset[str]
+    routing: Routing,
+    providers: Mapping[str, ProviderTerms],
+    profile: Profile,
+    purposes: frozenset[str],
+    *,
+    keep_number: bool = False,
 ) -> None:
     """Refuse rules that name what is not there, or ask for what no provider does.
 
@@ -34,6 +39,7 @@ def check_routing(
     faults = list(_in_prices(routing, providers))
     for number, rule in enumerate(routing.rules, 1):
         faults += [f"rule {number} {fault}" for fault in _in_rule(rule, routing, providers, purposes)]
+        faults += [f"rule {number} {fault}" for fault in _in_following(rule, providers, profile, keep_number)]
         before = [each for each, one in enumerate(routing.rules[: number - 1], 1) if _covers(one, rule, providers)]
         if before:
             faults.append(
@@ -98,6 +104,31 @@ def _in_strategy(rule: Rule, routing: Routing, providers: Mapping[str, ProviderT
         )
         if unpriced:
             yield f"takes the cheapest, and there is no price of {', '.join(unpriced)}"
+
+
+def _in_following(
+    rule: Rule, providers: Mapping[str, ProviderTerms], profile: Profile, keep_number: bool
+) -> Iterator[str]:
+    """What stands against a new code for a message that did not arrive."""
+    within = rule.failover_on_undelivered
+    if within is None:
+        return
+    if not keep_number:
+        yield (
+            "has failover_on_undelivered, which needs the number when nobody is there to give it; let sessions keep "
+            "it, sealed (keep_number, settings: OTPCORE_KEEP_NUMBER=true), or leave it out"
+        )
+    if not timedelta(0) < within <= profile.code_lifetime:
+        given, most = within.total_seconds(), profile.code_lifetime.total_seconds()
+        yield f"has failover_on_undelivered of {given:g} s; it is more than 0 and at most {most:g} s"
+    known = [leg.provider for leg in rule.legs if leg.provider in providers]
+    if owning := sorted({name for name in known if providers[name].owner is CodeOwner.PROVIDER}):
+        yield (
+            f"has failover_on_undelivered, and {', '.join(map(repr, owning))} makes its own codes: two could be live; "
+            "leave it out, or let the core make them (code_owner=core)"
+        )
+    if known and not any(providers[name].reads_receipts for name in known):
+        yield "has failover_on_undelivered, and none of its providers reads receipts: nobody would say so"
 
 
 def _in_prices(routing: Routing, providers: Mapping[str, ProviderTerms]) -> Iterator[str]:

@@ -63,6 +63,7 @@ def make_setup(
     destinations: RegionPolicy,
     code_owner: CodeOwner | None,
     routing: Routing | None,
+    keep_number: bool,
     timeout_s: float,
     provider_concurrency: int,
     plugged: bool,
@@ -98,7 +99,7 @@ def make_setup(
     _refuse_shared(terms)
     templates.check(brand, profile.code_digits)
     if routing is not None:
-        check_routing(routing, terms, profile, known)
+        check_routing(routing, terms, profile, known, keep_number=keep_number)
     return Setup(
         tenant=tenant,
         keyring=Keyring(Keys.of(pepper), tuple(Keys.of(each) for each in peppers[:-1])),
@@ -111,6 +112,7 @@ def make_setup(
         templates=templates,
         brand=brand,
         routing=routing or Routing(),
+        keep_number=keep_number,
     )
 
 

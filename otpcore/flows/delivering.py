@@ -31,7 +31,7 @@ from otpcore.policy import Locked, NotYet, decide_send
 from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
 from otpcore.routing import Leg, consequence_of
 
-__all__ = ["deliver"]
+__all__ = ["carry", "deliver"]
 
 GONE_OUT: Final = frozenset({SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED, SendState.UNKNOWN})
 """Sends of which a message may exist."""
@@ -51,7 +51,23 @@ def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow
                 setup, wish.operation, outcome, key=seen.key, address=address, purpose=wish.purpose, now=seen.now
             )
         )
-    tried: tuple[Attempt, ...] = ()
+    return (yield from carry(setup, entropy, wish, outcome, (), seen))
+
+
+def carry(
+    setup: Setup, entropy: Entropy, wish: Wish, reserved: Reserved, tried: tuple[Attempt, ...], seen: Snapshot
+) -> Flow[SendResult]:
+    """Hand what is reserved to its provider, to others where that does not accept, and settle.
+
+    Args:
+        setup: of the engine.
+        entropy: of the operation that reserved it.
+        wish: what was asked for.
+        reserved: as it stands in the record.
+        tried: what other providers answered before it, oldest first.
+        seen: the record.
+    """
+    outcome, address = reserved, wish.recipient.address
     lost: Failure | None = None
     while True:
         terms = setup.providers[outcome.session.provider]

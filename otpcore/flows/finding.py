@@ -152,7 +152,8 @@ def _detail(result: AnyResult) -> dict[str, str]:
             return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
             return {"status": approved.status.value}
-        case Received(applied=applied, ignored=ignored, replayed=replayed):
-            return {"applied": str(applied), "ignored": str(ignored), "replayed": str(replayed)}
+        case Received(applied=applied, ignored=ignored, replayed=replayed, failed_over=followed):
+            counts = {"applied": str(applied), "ignored": str(ignored), "replayed": str(replayed)}
+            return {**counts, "failed_over": str(followed)} if followed else counts
         case _:
             return {}

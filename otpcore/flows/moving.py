@@ -24,7 +24,7 @@ from otpcore.results import WaitReason
 from otpcore.routing import Leg, Move, Plan, consequence_of
 from otpcore.stored import milliseconds
 
-__all__ = ["Moved", "attempt_of", "first_leg", "go_on", "is_troubled", "leg_after", "priced", "serves"]
+__all__ = ["Moved", "attempt_of", "first_leg", "go_on", "is_troubled", "left_of", "leg_after", "priced", "serves"]
 
 Moved = tuple[Reserved, tuple[Attempt, ...]]
 """What is to be handed to the next provider, and what the others answered, oldest first."""
@@ -89,7 +89,7 @@ def go_on(
     if not _leads_on(failure, asked, on_unknown=wish.failover_on_unknown):
         return None, seen
     before = [(one.provider, one.channel, one.kind) for one in tried]
-    left = _left(wish.legs, [*before, (asked.provider, asked.channel, failure.kind)])
+    left = left_of(wish.legs, [*before, (asked.provider, asked.channel, failure.kind)])
     if not left:
         return None, seen
 
@@ -115,7 +115,7 @@ def go_on(
         return None, seen
 
 
-def _left(legs: tuple[Leg, ...], asked: list[tuple[str, str, str]]) -> list[Leg]:
+def left_of(legs: tuple[Leg, ...], asked: list[tuple[str, str, str]]) -> list[Leg]:
     """The ways of the plan that are left: none of a provider that failed, none on a channel that does not reach."""
     unreachable = {channel for _, channel, kind in asked if kind == FailureKind.CHANNEL_UNREACHABLE}
     failed = {provider for provider, _, kind in asked if kind != FailureKind.CHANNEL_UNREACHABLE}
@@ -143,7 +143,7 @@ def leg_after(setup: Setup, planned: Plan, leg: Leg, failure: Failure, now: date
         return None
     send = Send(id="s", at=now, state=SendState.RESERVED, session="s")
     record = RecipientRecord(sends=(send,), sessions=(session,))
-    left = _left(planned.legs, [(leg.provider, leg.channel, failure.kind)])
+    left = left_of(planned.legs, [(leg.provider, leg.channel, failure.kind)])
     found = _next_leg(setup, left, record, session, send, (attempt_of(session, failure, now),), now)
     return found[0] if found is not None else None
 

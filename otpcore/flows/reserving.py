@@ -11,6 +11,7 @@ import msgspec
 
 from otpcore.codes import Entropy, Token, code_digest, code_mac, idempotent_secret, make_code, proof_of
 from otpcore.contract import CodeOwner
+from otpcore.flows.keeping import sealed_for
 from otpcore.flows.setup import ProviderTerms, Setup
 from otpcore.flows.wish import Wish
 from otpcore.model import Code, Session
@@ -37,6 +38,7 @@ def renewed(
     terms = setup.providers[leg.provider]
     expires_at = _ends_at(setup, terms, now)
     token, made = token_and_code(setup, entropy, wish, key, terms.owner)
+    opens = session is None
     if session is None:
         session = Session(
             id=entropy.nonce,
@@ -48,6 +50,8 @@ def renewed(
             expires_at=expires_at,
         )
     session = _at(session, leg)
+    if setup.keep_number and (wish.kept if opens else session.sealed) and terms.owner is CodeOwner.CORE:
+        session = session.but(sealed=sealed_for(setup, entropy, wish, key, session))
     if made is None:
         return Reserved(session, token, None)
     return Reserved(_coded(setup, entropy, key, session, token, made, expires_at), token, made)
@@ -113,7 +117,7 @@ def _coded(
         purpose=session.purpose,
         key=key,
         session=session.id,
-        secret=token.secret if token is not None else "",
+        secret=token.secret if token is not None and not session.sealed else "",
         code=made,
     )
     new = Code(

@@ -5,29 +5,27 @@ Rules of this file: see `otpcore.flows`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import TypeVar
 
 from msgspec import structs
 
 from otpcore.codes import Entropy, check_idempotency_key
 from otpcore.contract import NO_EXTRA, CodeOwner
-from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.errors import InvalidRecipient
-from otpcore.events import Guard, SendIntent, Verdict
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import find_session, following_of, parse_token, tell
 from otpcore.flows.moving import is_troubled, serves
+from otpcore.flows.planning import held_by_guards, intent_of, no_way, plan_of, routed
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import Snapshot, load, locate, make_way, places
 from otpcore.flows.wish import Wish
 from otpcore.model import Session
-from otpcore.recipients import Recipient, canonical, decide_recipient, wrong_kind
-from otpcore.results import ByRecipient, NextActions, NotFound, Refusal, Refused, SendResult, Wait, WaitReason
-from otpcore.routing import Leg, Plan, plan
+from otpcore.recipients import Recipient, canonical, wrong_kind
+from otpcore.results import ByRecipient, NotFound, Refusal, Refused, SendResult, Wait
+from otpcore.routing import Leg, Plan
 
 __all__ = ["resend", "start"]
 
@@ -60,21 +58,22 @@ def start(
     if (unfit := wrong_kind(to, channel)) is not None:
         refused = Refused(Refusal.INVALID_RECIPIENT, detail=unfit)
         return (yield from tell(setup, "start", refused, purpose=purpose))
+    from_ = setup.source(source)
     known = yield from locate(setup, to)
-    planned = _plan(setup, entropy, to, purpose, channel)
+    planned = plan_of(setup, entropy, to, purpose, channel)
     legs = planned.legs
-    hopeless = _no_way(setup, to, channel, legs)
+    hopeless = no_way(setup, to, channel, legs)
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
     if idempotency_key is not None and known.version is None:
         known = yield from load(known.key)
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
     if not unguarded and (setup.plugged or len(legs) > 1):
-        intent = _intent(setup, to, purpose, channel, known.key, source)
-        held = (yield from _held(intent)) if setup.plugged else None
+        intent = intent_of(setup, to, purpose, channel, known.key, from_)
+        held = (yield from held_by_guards(intent)) if setup.plugged else None
         if held is not None:
             return (yield from tell(setup, "start", held, purpose=purpose, key=known.key))
-        legs = yield from _routed(intent, legs)
+        legs = yield from routed(intent, legs)
     wish = Wish(
         operation="start",
         recipient=to,
@@ -82,7 +81,7 @@ def start(
         channel=channel,
         locale=locale,
         extra=extra,
-        source=setup.source(source),
+        source=from_,
         idempotency_key=idempotency_key,
         token=None,
         by_recipient=by_recipient,
@@ -90,6 +89,7 @@ def start(
         legs=legs,
         max_legs=planned.max_legs,
         failover_on_unknown=planned.failover_on_unknown,
+        kept=planned.failover_on_undelivered is not None,
         unguarded=unguarded,
     )
     known = yield from make_way(setup, entropy, to, known)
@@ -141,21 +141,22 @@ def resend(
     found = find_session(known.record, token, purpose)
     if found is None:
         return (yield from tell(setup, "resend", NotFound(), key=known.key))
+    from_ = setup.source(source)
     asked, channel = channel or "", channel or found.channel
-    planned = _plan(setup, entropy, to, found.purpose, channel)
+    planned = plan_of(setup, entropy, to, found.purpose, channel)
     legs = _legs_of(setup, known, found, channel, planned)
-    hopeless = _no_way(setup, to, channel, legs) if found.is_live else None
+    hopeless = no_way(setup, to, channel, legs) if found.is_live else None
     if hopeless is not None:
         hopeless = yield from _followed(setup, known, found, hopeless)
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))
     unguarded = setup.plugged and (yield from was_seen(setup, known.record, idempotency_key))
     if setup.plugged and found.is_live and not unguarded:
-        held = yield from _held(_intent(setup, to, found.purpose, channel, known.key, source))
+        held = yield from held_by_guards(intent_of(setup, to, found.purpose, channel, known.key, from_))
         if held is not None:
             held = yield from _followed(setup, known, found, held)
             return (yield from tell(setup, "resend", held, key=known.key, session=found))
     if len(legs) > 1 and found.is_live and not unguarded:
-        legs = yield from _routed(_intent(setup, to, found.purpose, channel, known.key, source), legs)
+        legs = yield from routed(intent_of(setup, to, found.purpose, channel, known.key, from_), legs)
     wish = Wish(
         operation="resend",
         recipient=to,
@@ -163,7 +164,7 @@ def resend(
         channel=channel,
         locale=locale,
         extra=extra,
-        source=setup.source(source),
+        source=from_,
         idempotency_key=idempotency_key,
         token=token,
         by_recipient=token is None,
@@ -171,6 +172,7 @@ def resend(
         legs=legs,
         max_legs=planned.max_legs,
         failover_on_unknown=planned.failover_on_unknown,
+        kept=planned.failover_on_undelivered is not None,
         unguarded=unguarded,
     )
     return (yield from deliver(setup, entropy, wish, known))
@@ -182,17 +184,6 @@ def _followed(setup: Setup, known: Snapshot, session: Session, answer: Stopped) 
     if isinstance(answer, Wait):
         following = structs.replace(following, resend_at=answer.until)
     return replace(answer, next=following)
-
-
-# --- before the record -----------------------------------------------------------------------
-
-
-def _plan(setup: Setup, entropy: Entropy, to: Recipient, purpose: str, channel: str) -> Plan:
-    draw = int.from_bytes(entropy.jitter, "big") if setup.routing.rules else 0
-    found = plan(setup.routing, setup.served, region=to.region, channel=channel, purpose=purpose, draw=draw)
-    if any(wrong_kind(to, leg.channel) is not None for leg in found.legs):  # a rule may name channels of both kinds
-        found = structs.replace(found, legs=tuple([leg for leg in found.legs if wrong_kind(to, leg.channel) is None]))
-    return found
 
 
 def _legs_of(setup: Setup, known: Snapshot, session: Session, channel: str, planned: Plan) -> tuple[Leg, ...]:
@@ -212,53 +203,3 @@ def _legs_of(setup: Setup, known: Snapshot, session: Session, channel: str, plan
         and setup.providers[leg.provider].owner is session.owner
     ]
     return (*others, *here) if others and is_troubled(known.record, session) else (*here, *others)
-
-
-def _routed(intent: SendIntent, legs: tuple[Leg, ...]) -> Flow[tuple[Leg, ...]]:
-    """The ways in the order that breakers and plugins give to their providers; asked once, for all that follows."""
-    names = list(dict.fromkeys(leg.provider for leg in legs))
-    order: Sequence[str] = yield ChooseRoute(intent, names)
-    if list(order) == names:
-        return legs
-    places = {name: place for place, name in enumerate(order)}
-    return tuple(sorted([leg for leg in legs if leg.provider in places], key=lambda leg: places[leg.provider]))
-
-
-def _no_way(setup: Setup, to: Recipient, channel: str, legs: tuple[Leg, ...]) -> Refused | None:
-    """What no wait will change: the destination, or a channel that nobody serves, or that cannot reach it."""
-    denied = decide_recipient(to, policy=setup.destinations)
-    if denied is not None:
-        return Refused(Refusal.DESTINATION_DENIED, detail=denied)
-    if (unfit := wrong_kind(to, channel)) is not None:
-        return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=unfit)
-    if not legs:
-        served = sorted({each for terms in setup.providers.values() for each in terms.capabilities.channels})
-        detail = f"No provider here serves channel {channel[:20]!r}; there are {', '.join(served)}."
-        return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=detail)
-    return None
-
-
-def _intent(setup: Setup, to: Recipient, purpose: str, channel: str, key: str, source: str | None) -> SendIntent:
-    return SendIntent(
-        tenant=setup.tenant,
-        purpose=purpose,
-        channel=channel,
-        recipient_key=key,
-        region=to.region,
-        line_type=str(to.line_type),
-        source=setup.source(source) or None,
-    )
-
-
-def _held(intent: SendIntent) -> Flow[Wait | Refused | None]:
-    """What the guards of the active plugins say."""
-    verdict: Verdict | None = yield AskGuards(intent)
-    if verdict is None or verdict.guard is Guard.ALLOW:
-        return None
-    if verdict.guard is Guard.HOLD and verdict.until is not None:
-        now: datetime = yield ReadClock()
-        left = (verdict.until - now).total_seconds()
-        if left <= 0:
-            return None
-        return Wait(verdict.until, WaitReason.GUARD, NextActions(resend_at=verdict.until), left)
-    return Refused(Refusal.DENIED_BY_GUARD, detail=verdict.reason)

@@ -96,6 +96,7 @@ class Setup:
         templates: words of the codes of the core.
         brand: the name in them; "" for none.
         routing: which provider a send goes through, and which ones after it.
+        keep_number: a session keeps its recipient, sealed, where a rule has a use for it.
         tenant_id: the tenant's digest.
         served: the channels of each provider, in the order of preference.
         lease: after this long nobody settles a send or a claim any more: each leg that a send may have takes a deadline
@@ -116,6 +117,7 @@ class Setup:
     templates: Templates = DEFAULT_TEMPLATES
     brand: str = ""
     routing: Routing = field(default_factory=Routing)
+    keep_number: bool = False
 
     tenant_id: str = field(init=False)
     served: Mapping[str, frozenset[str]] = field(init=False)

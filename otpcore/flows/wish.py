@@ -20,13 +20,14 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """What was asked for, made canonical.
 
     Attributes:
-        operation: "start" or "resend".
+        operation: "start", "resend" or "failover".
         recipient, purpose, channel, locale, extra, source, idempotency_key: of the call.
         token: of the session to renew; None for a new one, or one addressed by its recipient.
         by_recipient: the session is addressed by its recipient.
         asked: the channel as it was asked for; "" where it was not.
         legs: the ways to send it, in the order in which they are tried; at least one while its session lives.
         max_legs, failover_on_unknown: see `otpcore.routing.Rule`.
+        kept: a session that it opens keeps its recipient sealed.
         unguarded: the guards were passed over, because the call repeats an idempotency key.
     """
 
@@ -44,6 +45,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     legs: tuple[Leg, ...]
     max_legs: int = MOST_LEGS
     failover_on_unknown: bool = False
+    kept: bool = False
     unguarded: bool = False
 
     def __repr__(self) -> str:

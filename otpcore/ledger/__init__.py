@@ -3,6 +3,7 @@
     catch_up        what time alone has done: leases, expiries, a clock set back
     reserve         a send takes its step of the ladder, before the provider is called
     hand_over       a send goes on to another provider, before that one is called
+    follow          a send that did not arrive is followed by another, before that provider is called
     settle_send     the provider's answer: a code goes live, a step is given back, or nobody knows
     receive         a vendor's receipt: whether the message arrived, and nothing else
     adopt           the verification that the provider speaks of is the session's
@@ -23,7 +24,7 @@ effect, so that after a lost answer "was it applied" is a question about the rec
 from otpcore.ledger.checks import claim, settle_check
 from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
 from otpcore.ledger.counting import count_send, waits_until
-from otpcore.ledger.sends import adopt, hand_over, left_open, receive, reserve, settle_send
+from otpcore.ledger.sends import adopt, follow, hand_over, left_open, receive, reserve, settle_send
 from otpcore.ledger.sessions import (
     approve,
     checks_left,
@@ -47,6 +48,7 @@ __all__ = [
     "claims_open",
     "count_send",
     "end",
+    "follow",
     "forget",
     "gc_at",
     "hand_over",

@@ -8,6 +8,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Final
 
+from msgspec.structs import replace
+
 from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
 from otpcore.ledger.sessions import end, placed, replaced, with_handle, with_session
@@ -15,7 +17,7 @@ from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Attempt, Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
 
-__all__ = ["adopt", "hand_over", "left_open", "receive", "reserve", "settle_send"]
+__all__ = ["adopt", "follow", "hand_over", "left_open", "receive", "reserve", "settle_send"]
 
 
 def reserve(
@@ -51,6 +53,41 @@ def hand_over(
         extra: as for `reserve`; what may be out after answers that were lost is among them, message for message.
     """
     return with_session(record.but(sends=replaced(record.sends, send.but(attempts=attempts, extra=extra))), session)
+
+
+def follow(
+    record: RecipientRecord,
+    failed: Send,
+    session: Session,
+    *,
+    now: datetime,
+    send: str,
+    attempts: tuple[Attempt, ...],
+    extra: int,
+) -> RecipientRecord:
+    """A send that did not arrive is followed by one through another provider: a place under the daily cap, no step.
+
+    Args:
+        record: as it stands; `failed` is one of its sends.
+        failed: the send as it stands in the record, settled.
+        session: renewed, on the other provider.
+        now: on the record's clock.
+        send: id of the one that follows.
+        attempts: who was asked for `failed`, the last one with the handle of its message.
+        extra: as for `reserve`.
+    """
+    mark = Send(
+        id=send,
+        at=now,
+        state=SendState.RESERVED,
+        session=session.id,
+        epoch=NO_STEP,
+        source=failed.source,
+        extra=extra,
+        attempts=tuple([replace(one, handle="") for one in attempts]),  # that message is not this one's
+    )
+    sends = replaced(record.sends, failed.but(attempts=attempts))
+    return with_session(record.but(sends=(*sends, mark)), session)
 
 
 def settle_send(

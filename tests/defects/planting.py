@@ -94,7 +94,7 @@ class Defect:
         name: a number of the requirements' list; I and T with the number of an invariant or a trap of the design;
             S13 and B for breakers and bounds; S15 and O for receipts and outcomes; H with the number of an invariant,
             for histories; R for what a review found; P for the Twilio provider; L for the legacy facade; M for
-            messages; F for failover.
+            messages; F for failover; D for failover after an undelivered message.
         sentence: what is wrong with it.
         plant: makes the exchanges.
         body: is green without the defect, and red with it.

@@ -145,7 +145,13 @@ DEFECTS: Final = (
     Defect(
         "S15g",
         "a replay is written",
-        reworded((vars(receiving)["_apply"], "return record, Fate.REPLAYED", "return record.but(), Fate.REPLAYED")),
+        reworded(
+            (
+                vars(receiving)["_apply"],
+                "return record, Heard(Fate.REPLAYED)",
+                "return record.but(), Heard(Fate.REPLAYED)",
+            )
+        ),
         receiving_tests.replays_write_nothing,
     ),
     Defect(

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otpcore import phone, policy
 from otpcore.engine import answers, sync, terms
 from otpcore.errors import StoreError
-from otpcore.flows import checking, delivering, finding, repeating, sending, setup, transact
+from otpcore.flows import checking, delivering, finding, planning, repeating, sending, setup, transact
 from otpcore.ledger import sends
 from otpcore.model import Handle
 from otpcore.results import NOTHING_NEXT
@@ -211,7 +211,7 @@ DEFECTS: Final = (
     Defect(
         "R15",
         "a guard's hold does not end",
-        reworded((vars(sending)["_held"], "if left <= 0:", "if False:")),
+        reworded((planning.held_by_guards, "if left <= 0:", "if False:")),
         guard_that_holds,
     ),
     Defect(

@@ -231,7 +231,7 @@ DEFECTS: Final = (
     Defect(
         "F18",
         "a channel that does not reach is tried again",
-        reworded((vars(moving)["_left"], "leg.channel not in unreachable and ", "")),
+        reworded((moving.left_of, "leg.channel not in unreachable and ", "")),
         legs.test_a_landline_is_called_instead,
     ),
     Defect(

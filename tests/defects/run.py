@@ -23,10 +23,24 @@ from tests.defects import (
     routes,
     traps,
     twilio,
+    undelivered,
 )
 from tests.defects.planting import Defect, Planter
 
-LISTS = (planted, invariants, traps, receipts, reviews, histories, twilio, legacy, breakers, messages, routes)
+LISTS = (
+    planted,
+    invariants,
+    traps,
+    receipts,
+    reviews,
+    histories,
+    twilio,
+    legacy,
+    breakers,
+    messages,
+    routes,
+    undelivered,
+)
 ALL = tuple(defect for each in LISTS for defect in each.DEFECTS)
 
 

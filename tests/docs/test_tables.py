@@ -13,7 +13,8 @@ from uuid import UUID
 import pytest
 
 from otpcore import ByRecipient, Engine, Sent, results
-from otpcore.contract import CheckVerdict, CodeOwner, FailureKind
+from otpcore import routing as routes
+from otpcore.contract import CheckRequest, CheckVerdict, CodeOwner, FailureKind, SendRequest
 from otpcore.engine.breaking import RECENT, RULES, UNKNOWNS, Rule, Scope
 from otpcore.events import Event
 from otpcore.hookspecs import hookimpl
@@ -237,7 +238,7 @@ def told_by_every_operation() -> list[Event]:
         for _ in range(5):
             engine.check(token, wrong)
         service.wait(11)
-    return [*service.events, *told_afterwards(), *told_of_two()]
+    return [*service.events, *told_afterwards(), *told_of_two(), *told_of_what_follows()]
 
 
 def told_of_two() -> list[Event]:
@@ -264,11 +265,36 @@ def told_afterwards() -> list[Event]:
     return service.events
 
 
+def told_of_what_follows() -> list[Event]:
+    """The events of messages that did not arrive: one is followed, one is refused by the next provider, one ends."""
+    service, numbers = Service(CodeOwner.CORE), [f"+1202555012{place}" for place in range(3)]
+    tokens: dict[str, str] = {}
+
+    def second(request: SendRequest | CheckRequest) -> FailureKind | None:
+        if request.recipient == numbers[2]:
+            engine.cancel(tokens[numbers[2]])
+        return FailureKind.QUOTA_EXHAUSTED if request.recipient == numbers[1] else None
+
+    vendors = {"a": service.phone, "b": FakeProvider(exchange=Exchange(owner=CodeOwner.CORE, script=second))}
+    plugins = Plugins()
+    plugins.register(service, name="listener")
+    rule = routes.Rule(legs=(routes.Leg("a"), routes.Leg("b")), failover_on_undelivered=timedelta(minutes=1))
+    given: dict[str, Any] = {"routing": routes.Routing((rule,)), "keep_number": True, "plugins": plugins}
+    engine = Engine(MemoryStore(), vendors, clock=lambda: service.now, **given)
+    for number in numbers:
+        sent = engine.start(number)
+        assert isinstance(sent, Sent)
+        tokens[number] = sent.session.token or ""
+        engine.receipt("a", service.phone.receipt(service.phone.outbox[-1], DeliveryState.FAILED))
+    engine.receipt("b", vendors["b"].receipt(vendors["b"].outbox[0], DeliveryState.FAILED))
+    return service.events
+
+
 def documented() -> set[str]:
     """The names in the table of events."""
     page = read(CONCEPTS / "security.md")
     found = {name for names, _ in rows(page, 2) for name in quoted(names)}
-    return {name for name in found if re.fullmatch(r"\w+\.\w+|refund|lock|erase", name)}
+    return {name for name in found if re.fullmatch(r"\w+\.\w+|refund|lock|erase|delivery", name)}
 
 
 def test_the_table_of_events_holds_every_event_that_is_told_and_no_other() -> None:

@@ -24,6 +24,7 @@ FACTS = {
     *SENDS,
     "send.attempted",
     "route.alert",
+    "delivery",
     "send.delivered",
     "send.undelivered",
     "refund",

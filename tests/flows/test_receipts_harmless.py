@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from otpcore import Approved, Received, Refusal, Refused, SendState, SessionStatus
-from otpcore.contract import Accepted
+from otpcore.contract import Accepted, Money
 from otpcore.effects import Commit, Effect, Load, ReadReceipt, SendCode, Tell
 from otpcore.errors import ReceiptRefused, StoreUnavailable, UsageError
 from otpcore.flows import Setup, check, receipt, resend, start
 from otpcore.receipts import DeliveryState
-from tests.flows.hearing import GOOD, OWNS, READS, REQUEST, happened, hear, opened, states, without_states
+from tests.flows.hearing import GOOD, OWNS, READS, REQUEST, SAYS_NOTHING, happened, hear, opened, states, without_states
 from tests.flows.script import CORE, KEY, MINUTE, NOT_SENT, NUMBER, OTHER_NUMBER, Page, entropy, losing, setup, terms
 
 # --- nothing but the state -----------------------------------------------------------------------
@@ -157,7 +158,7 @@ def test_a_store_that_fails_amid_a_receipt_loses_nothing_that_was_applied() -> N
     page.asked.clear()
     with pytest.raises(StoreUnavailable):
         hear(page, *events)
-    assert [event.name for tell in page.requests(Tell) for event in tell.events()] == ["send.delivered"]
+    assert [event.name for tell in page.requests(Tell) for event in tell.events()] == ["delivery", "send.delivered"]
     page.fault = None
     assert hear(page, *events) == Received(1, 0, 1)
 
@@ -184,11 +185,38 @@ def test_what_changed_is_told_masked_and_the_call_is_told_with_its_counts() -> N
         happened(DeliveryState.QUEUED),
         given=OWNS,
     )
-    fact, call = [event for tell in page.requests(Tell) for event in tell.events()]
+    heard, fact, other, call = [event for tell in page.requests(Tell) for event in tell.events()]
     assert (fact.name, fact.session, fact.recipient_tail) == ("send.undelivered", sent.session.id, "…23")
     assert fact.detail == {"provider": "vendor", "state": "failed", "provider_code": "30003", "receipt": "EV9"}
     assert (call.name, call.detail) == ("receipt.received", {"applied": "1", "ignored": "1", "replayed": "0"})
-    assert NUMBER[1:] not in repr((fact, call))
+    assert (heard.name, heard.session, heard.detail) == ("delivery", sent.session.id, fact.detail)
+    assert (other.name, other.session, other.detail["state"]) == ("delivery", "", "queued")
+    assert heard.recipient_key == other.recipient_key
+    assert NUMBER[1:] not in repr((heard, fact, other, call))
+
+
+@pytest.mark.parametrize("state", list(DeliveryState))
+def test_each_of_the_ten_states_is_told_as_one_stream_with_what_it_cost(state: DeliveryState) -> None:
+    """Once for each id that the record knows; what says nothing of the end is in no record."""
+    page = Page()
+    opened(page)
+    page.asked.clear()
+    event = happened(state, provider_code="7", id="EV9", cost=Money(Decimal("0.0075"), "EUR"))
+    hear(page, event)
+    hear(page, event)
+    told = [event for tell in page.requests(Tell) for event in tell.events() if event.name == "delivery"]
+    about = {"provider": "vendor", "state": state.value, "provider_code": "7", "cost": "0.0075 EUR", "receipt": "EV9"}
+    assert [event.detail for event in told] == [about] * (2 if state in SAYS_NOTHING else 1)
+
+
+def test_what_is_told_of_an_ended_session_is_in_the_stream_too() -> None:
+    """Most codes are typed before the vendor says that they arrived."""
+    page = Page()
+    opened(page)
+    page.asked.clear()
+    hear(page, happened(DeliveryState.DELIVERED, handle="another"))
+    (told, _) = [event for tell in page.requests(Tell) for event in tell.events()]
+    assert (told.name, told.session, told.detail["state"]) == ("delivery", "", "delivered")
 
 
 def test_a_replayed_start_says_how_its_send_stands_now() -> None:

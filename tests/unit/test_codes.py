@@ -232,7 +232,7 @@ def test_no_random_byte_is_used_twice() -> None:
     touched: list[str] = []
     for place in range(ENTROPY_BYTES):
         drawn = Entropy.split(bytes(255 if at == place else 0 for at in range(ENTROPY_BYTES)))
-        names = ("nonce", "secret", "operation", "code", "jitter")
+        names = ("nonce", "secret", "operation", "code", "jitter", "seal")
         changed = [name for name in names if getattr(drawn, name) != getattr(blank, name)]
         assert len(changed) == 1
         touched += changed
@@ -266,3 +266,15 @@ def test_the_secret_of_a_repeated_start_is_the_same_and_bound_to_its_recipient()
     assert idempotent_secret(KEYS, tenant="t", recipient="r2", key="k") != same[0]
     assert idempotent_secret(KEYS, tenant="t2", recipient="r", key="k") != same[0]
     assert len(same[0]) * 6 >= 128
+
+
+def test_each_part_of_an_operation_has_entropy_of_its_own() -> None:
+    """V13: a receipt may be followed by several messages, whose codes say nothing of one another."""
+    whole = Entropy.split(secrets.token_bytes(ENTROPY_BYTES))
+    drawn = [whole, *[whole.part(number) for number in range(50)]]
+    for name in ("nonce", "secret", "operation", "code", "jitter", "seal"):
+        assert len({getattr(each, name) for each in drawn}) == len(drawn)
+    assert whole.part(7) == whole.part(7)
+    for place in range(ENTROPY_BYTES):
+        raw = bytes(255 if at == place else 0 for at in range(ENTROPY_BYTES))
+        assert Entropy.split(raw).part(0) != Entropy.split(bytes(ENTROPY_BYTES)).part(0)

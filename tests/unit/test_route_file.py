@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -40,6 +41,7 @@ def test_everything_that_a_rule_may_say_is_read(tmp_path: Path) -> None:
     purposes = ["login"]
     max_legs = 2
     failover_on_unknown = true
+    failover_on_undelivered_s = 90
 
     [[rules]]
     legs = ["aws"]
@@ -52,6 +54,7 @@ def test_everything_that_a_rule_may_say_is_read(tmp_path: Path) -> None:
         purposes=frozenset({"login"}),
         max_legs=2,
         failover_on_unknown=True,
+        failover_on_undelivered=timedelta(seconds=90),
     )
     prices = {"aws": {"*": Money(Decimal("0.05"), "EUR"), "CM": Money(Decimal(1), "EUR")}}
     assert read_routes(written(tmp_path, text)) == Routing((first, Rule(legs=(Leg("aws"),))), prices)
@@ -67,6 +70,7 @@ def test_an_empty_file_has_no_rules(tmp_path: Path) -> None:
         ("rules = 1", "rules is a list: begin each with [[rules]]"),
         ("[[rules]]\nlegs = ['a']\n[[rules]]\nlegs = 'a'", "rule 2, legs: Expected `array`, got `str`"),
         ("[[rules]]\nlegs = ['a']\nstrategy = 'best'", "rule 1, strategy: Invalid enum value"),
+        ("[[rules]]\nlegs = ['a']\nfailover_on_undelivered_s = 0", "rule 1, failover_on_undelivered_s: Expected"),
         ("[[rules]]\nlegs = ['a']\nmax_legs = 'two'", "rule 1, max_legs: Expected `int`, got `str`"),
         ("[[rules]]\nlegs = ['a']\nregion = ['CM']", "rule 1: Object contains unknown field `region`"),
         ("[[rules]]\nregions = ['CM']", "rule 1: Object missing required field `legs`"),

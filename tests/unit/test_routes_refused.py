@@ -19,7 +19,8 @@ from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.routing import Leg, Routing, Rule, Strategy
 from otpcore.stores.memory import MemoryStore
 
-TEN_MINUTES = timedelta(minutes=10)
+MINUTE = timedelta(minutes=1)
+TEN_MINUTES = 10 * MINUTE
 PURPOSES = frozenset({"login"})
 
 
@@ -31,6 +32,7 @@ def terms(name: str, owner: CodeOwner = CodeOwner.CORE, *channels: str, sends: i
 
 def faults(*rules: Rule, profile: Profile = DEFAULT, prices: Any = None, **providers: ProviderTerms) -> str:
     given = {"a": terms("a"), "b": terms("b"), "v": terms("v", CodeOwner.PROVIDER)} | providers
+    given["r"] = replace(terms("r"), reads_receipts=True)
     routing = Routing(rules, prices) if prices is not None else Routing(rules)
     try:
         check_routing(routing, given, profile, PURPOSES)
@@ -49,8 +51,16 @@ CHEAP = {"a": {"*": Money(Decimal(1), "EUR")}, "b": {"CM": Money(Decimal(1), "EU
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ([rule("a"), rule("x", regions=frozenset({"CM"}))], "rule 2 names provider 'x'; there are a, b, v"),
+        ([rule("a"), rule("x", regions=frozenset({"CM"}))], "rule 2 names provider 'x'; there are a, b, r, v"),
         ([rule()], "rule 1 has no legs"),
+        (
+            [rule("a", "r", failover_on_undelivered=MINUTE)],
+            "rule 1 has failover_on_undelivered, which needs the number",
+        ),
+        ([rule("r", "v", failover_on_undelivered=MINUTE)], "undelivered, and 'v' makes its own codes"),
+        ([rule("r", failover_on_undelivered=2 * TEN_MINUTES)], "of 1200 s; it is more than 0 and at most 600 s"),
+        ([rule("r", failover_on_undelivered=MINUTE * 0)], "undelivered of 0 s; it is more than 0 and at most 600 s"),
+        ([rule("a", failover_on_undelivered=MINUTE)], "undelivered, and none of its providers reads receipts"),
         ([rule("a", max_legs=0)], "rule 1 has max_legs below 1"),
         ([rule("a", "a")], "rule 1 names the same provider and channel twice"),
         ([rule("a", purposes=frozenset({"gift"}))], "rule 1 is for purpose 'gift'; there are login"),
@@ -101,6 +111,17 @@ def test_all_faults_are_told_at_once() -> None:
 )
 def test_what_can_be_kept_is_accepted(rules: list[Rule]) -> None:
     assert faults(*rules, s=terms("s", CodeOwner.CORE, "sms")) == ""
+
+
+def test_a_new_code_for_a_lost_message_needs_the_number_and_then_is_accepted() -> None:
+    """The one without the other is refused with the reason, by both engines; the number alone is kept for nothing."""
+    routing = Routing((rule("a", "b", failover_on_undelivered=MINUTE),))
+    vendors = {name: FakeProvider(owner=CodeOwner.CORE) for name in "ab"}
+    for engine in (Engine, AsyncEngine):
+        with pytest.raises(ConfigurationError, match="OTPCORE_KEEP_NUMBER=true"):
+            engine(MemoryStore(), vendors, routing=routing)
+        engine(MemoryStore(), vendors, routing=routing, keep_number=True)
+        engine(MemoryStore(), vendors, keep_number=True)
 
 
 def test_a_rule_that_serves_one_channel_leaves_the_others_to_the_next() -> None:

@@ -63,6 +63,7 @@ def test_every_field_is_read_from_its_variable(monkeypatch: pytest.MonkeyPatch) 
         "DENY_REGIONS": "US",
         "PROVIDER_TIMEOUT_S": "2.5",
         "PROVIDER_CONCURRENCY": "200",
+        "KEEP_NUMBER": "true",
         "BRAND": "Shop",
         "TEMPLATES": "~/templates.toml",
         "WEBOTP_DOMAIN": "example.com",
