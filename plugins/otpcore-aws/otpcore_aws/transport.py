@@ -18,6 +18,7 @@ import queue
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
@@ -177,11 +178,15 @@ class _Deadline(HTTPConnection):
         failure: OSError = OSError("the name has no address")
         for address in _addresses(self._dns_host, self.port or 0, attempt):
             try:
-                return create_connection(
+                sock = create_connection(
                     (address, self.port or 0), attempt.remaining_s(), self.source_address, self.socket_options
                 )
             except OSError as error:  # includes the timeout
                 failure = error
+            else:
+                # What is left, for the handshake; it would begin anew with the time that the connect was given.
+                sock.settimeout(max(attempt.ends_at - time.monotonic(), 0.001))
+                return sock
         raise failure
 
     def request(self, *args: Any, **kwargs: Any) -> None:

@@ -18,8 +18,8 @@ import pytest
 from otpcore.conformance.provider import CERTIFICATE, HttpVendor, MisbehavingServer, WireAnswer
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
-from otpcore_aws import AwsProvider, AwsSettings, SnsProvider
-from otpcore_aws.attempt import BODY_LIMIT
+from otpcore_aws import AwsProvider, AwsSettings, SnsProvider, transport
+from otpcore_aws.attempt import BODY_LIMIT, Attempt, under_way
 from tests.aws_vendor import (
     HANDLE,
     XML,
@@ -274,3 +274,21 @@ def test_a_closed_provider_opens_again(text_server: MisbehavingServer) -> None:
     for _ in range(2):
         assert provider.send(a_send()) == Accepted(HANDLE)
         provider.close()
+
+
+def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
+    connect = transport.create_connection
+
+    def slowly(*given: Any) -> socket.socket:
+        attempt.ends_at -= 20.0
+        return connect(*given)
+
+    monkeypatch.setattr(transport, "create_connection", slowly)
+    attempt = Attempt.lasting(30.0)
+    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
+        made = transport._Deadline("127.0.0.1", server.getsockname()[1])
+        made.connect()
+        assert made.sock is not None
+        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
+        made.close()

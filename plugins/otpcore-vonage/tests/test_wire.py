@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -25,8 +26,8 @@ from vonage_verify import (  # type: ignore[import-untyped]  # pyright: ignore[r
 )
 
 from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, FailureKind, SendEffect, SendRequest
-from otpcore_vonage import VonageProvider
-from otpcore_vonage.attempt import WireFailure
+from otpcore_vonage import VonageProvider, transport
+from otpcore_vonage.attempt import Attempt, WireFailure, under_way
 from otpcore_vonage.fake import Exchange, FakeVonage, Fault
 
 PHONE = "+12025550123"
@@ -235,3 +236,21 @@ def test_a_check_of_another_verification_is_none(
         assert answer.verdict is CheckVerdict.DENIED
     assert len(vonage.exchanges) == 1
     assert provider.cancel(f"{sent.handle}/next_workflow", 5.0) is False
+
+
+def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
+    connect = transport.create_connection
+
+    def slowly(*given: Any) -> socket.socket:
+        attempt.ends_at -= 20.0
+        return connect(*given)
+
+    monkeypatch.setattr(transport, "create_connection", slowly)
+    attempt = Attempt.lasting(30.0)
+    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
+        made = transport._Deadline("127.0.0.1", server.getsockname()[1])
+        made.connect()
+        assert made.sock is not None
+        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
+        made.close()
