@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-from otpcore_aws.attempt import current_attempt
+from otpcore_aws.attempt import Attempt, current_attempt, under_way
 from otpcore_aws.sdk import Credentials, NoCredentialsError, RefreshableCredentials
 
 __all__ = ["BoundedCredentials"]
@@ -83,9 +83,11 @@ class BoundedCredentials(Credentials):  # type: ignore[misc]  # the SDK carries 
 
     def _settle(self, asking: Future[None]) -> None:
         try:
-            found = self._found or self._find()
-            if found is not None:
-                self._found, self._frozen = found, found.get_frozen_credentials()
+            # Under way, so that `quiet` holds here too: at DEBUG botocore logs whole answers, keys among them.
+            with under_way(Attempt.lasting(self._timeout_s)):
+                found = self._found or self._find()
+                if found is not None:
+                    self._found, self._frozen = found, found.get_frozen_credentials()
         except BaseException as error:  # noqa: BLE001  # whatever it is, the call that waits must hear of it
             asking.set_exception(error)
         else:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
 import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -42,6 +44,35 @@ def test_keys_of_the_environment_are_found(text_server: MisbehavingServer, monke
     assert [provider.send(a_send()) for _ in range(2)] == [Accepted(HANDLE)] * 2
     provider.close()
     assert all("Credential=" + "C" * 20 in request.headers["authorization"] for request in text_server.requests)
+
+
+def role(request: WireRequest) -> WireAnswer:  # noqa: ARG001  # it answers the same to everybody
+    """The token service, which hands out the keys of a role."""
+    keys = f"<AccessKeyId>{'D' * 20}</AccessKeyId><SecretAccessKey>canary-of-keys</SecretAccessKey>"
+    inner = f"<Credentials>{keys}<SessionToken>t</SessionToken><Expiration>{ENDS.isoformat()}</Expiration></Credentials>"
+    name = "AssumeRoleWithWebIdentity"
+    text = f"<{name}Response><{name}Result>{inner}</{name}Result></{name}Response>"
+    return WireAnswer(200, text.encode(), {"Content-Type": "text/xml"})
+
+
+def test_keys_that_come_over_the_network_are_not_logged(
+    text_server: MisbehavingServer,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    """botocore logs the token service's answer whole, in the thread that looks for credentials."""
+    token = tmp_path / "token"
+    token.write_text("a.web.identity")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/otp")
+    with MisbehavingServer(role) as sts, caplog.at_level(logging.DEBUG):
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.origin)
+        provider = AwsProvider(text_settings(text_server.origin, **NO_KEYS))
+        assert provider.send(a_send()) == Accepted(HANDLE)
+        provider.close()
+    assert "Credential=" + "D" * 20 in text_server.requests[-1].headers["authorization"]
+    assert "canary-of-keys" not in caplog.text
 
 
 def test_keys_of_the_settings_win_over_the_environment(
