@@ -6,9 +6,12 @@ Rules of this file: every wait is given what is left of the time, never more; `s
 from __future__ import annotations
 
 import io
+import queue
 import socket
+import threading
 import time
-from typing import TYPE_CHECKING, Final
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     import ssl
@@ -26,13 +29,11 @@ PIECE: Final = 65_536
 def connected(host: str, port: int, ends_at: float) -> socket.socket:
     """A connection to the first of a host's addresses that takes it.
 
-    The look-up of the name alone is not bounded here: the system's resolver takes no deadline.
-
     Raises:
         OSError: none does, or not in time.
     """
     failed: OSError = OSError("the host has no address")
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+    for family, kind, protocol, _, address in _addresses(host, port, ends_at):
         made = socket.socket(family, kind, protocol)
         try:
             made.settimeout(_left_s(ends_at))
@@ -43,6 +44,28 @@ def connected(host: str, port: int, ends_at: float) -> socket.socket:
         else:
             return made
     raise failed
+
+
+def _addresses(host: str, port: int, ends_at: float) -> list[Any]:
+    """What `getaddrinfo` finds, in time: the system's look-up takes no deadline, so a thread waits for it."""
+    with suppress(socket.gaierror):
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    answers: queue.SimpleQueue[list[Any] | OSError] = queue.SimpleQueue()
+
+    def look_up() -> None:
+        try:
+            answers.put([*socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)])
+        except (OSError, UnicodeError) as error:
+            answers.put(OSError(type(error).__name__))
+
+    threading.Thread(target=look_up, name="otpcore-smtp-look-up", daemon=True).start()
+    try:
+        found = answers.get(timeout=_left_s(ends_at))
+    except queue.Empty:
+        raise TimeoutError("the name was not resolved in time") from None
+    if isinstance(found, OSError):
+        raise found
+    return found
 
 
 class TimedSocket:

@@ -10,6 +10,7 @@ import asyncio
 import inspect
 import logging
 import socket
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
@@ -245,3 +246,33 @@ def test_the_twins_take_the_same_steps() -> None:
     for name in ("send", "close"):
         assert not inspect.iscoroutinefunction(getattr(SmtpProvider, name))
         assert inspect.iscoroutinefunction(getattr(AsyncSmtpProvider, name))
+
+
+def test_a_look_up_that_hangs_is_given_up_at_the_deadline(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The system's look-up takes no deadline: a resolver that is silent may hold it for a minute."""
+    over = threading.Event()
+
+    def hang(*_: object, flags: int = 0, **__: object) -> None:
+        if not flags & socket.AI_NUMERICHOST:
+            over.wait(30)
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    settings = SmtpSettings(host="mail.invalid", sender="codes@shop.example")
+    answer = SmtpProvider(settings).send(ask(timeout_s=0.3))
+    assert not over.is_set()
+    over.set()
+    assert isinstance(answer, Failure)
+    assert (answer.kind, answer.effect) == (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+    assert "ran out of time" in answer.detail
+
+
+def test_an_unknown_host_is_not_sent(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    answer = SmtpProvider(SmtpSettings(host="mail.invalid", sender="codes@shop.example")).send(ask())
+    assert isinstance(answer, Failure)
+    assert (answer.kind, answer.effect) == (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+    assert "lost the connection" in answer.detail
