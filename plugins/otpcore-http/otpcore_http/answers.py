@@ -107,8 +107,8 @@ class ErrorRule(Part):
     Attributes:
         status: of the answer, and
         code: the vendor's own; at least one of the two.
-        kind, scope, effect: see `otpcore.ports.Failure`. Where no effect is given, a 4xx and a code of a 2xx are
-            not sent, but for the kinds timeout and internal, and everything else is unknown.
+        kind, scope, effect: see `otpcore.ports.Failure`. Where no effect is given, the kinds timeout and internal are
+            unknown, a 4xx and a code of a 2xx are not sent, and everything else is unknown.
     """
 
     status: Status | None = None
@@ -226,7 +226,9 @@ def _failed(response: HttpResponse, code: str | None, errors: Sequence[ErrorRule
         if rule.status not in (None, response.status) or rule.code not in (None, code):
             continue
         kinds = {response.status if rule.code is None else rule.code: rule.kind}
-        return failure(response, kinds, code=code, effect=rule.effect, scope=rule.scope)
+        # Whoever says that nobody knows has not said that nothing was sent, whatever the status.
+        doubted = SendEffect.UNKNOWN if rule.kind in (FailureKind.TIMEOUT, FailureKind.INTERNAL) else None
+        return failure(response, kinds, code=code, effect=rule.effect or doubted, scope=rule.scope)
     return failure(response, KINDS, code=code)
 
 

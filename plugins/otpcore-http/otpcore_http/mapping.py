@@ -6,6 +6,7 @@ Values are encoded by the transport's own encoders, and never become a part of a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -25,7 +26,7 @@ from otpcore.providers.http import HttpRequest, HttpResponse, url_of
 from otpcore_http.alphabet import is_gsm
 from otpcore_http.answers import meaning_of
 from otpcore_http.gateway import BasicAuth, BearerAuth, Gateway, HeaderAuth, is_loopback
-from otpcore_http.receipt_rules import HmacReceipts, TicketReceipts
+from otpcore_http.receipt_rules import HmacReceipts, PathReceipts, TicketReceipts
 from otpcore_http.receiving import Receiving
 from otpcore_http.templates import Values, fill, fill_tree
 from otpcore_http.tickets import Ticket, sealed
@@ -34,6 +35,9 @@ __all__ = ["Mapped", "MappedWithReceipts", "mapped"]
 
 SHORTEST_SECRET: Final = 20
 """Characters of a secret of receipts that the operator thinks of; a vendor's signing key is as long as it is."""
+
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9._~-]+")
+"""What stands in a path as it is (RFC 3986, section 2.3)."""
 
 
 def _now() -> datetime:
@@ -193,6 +197,8 @@ def mapped(
         problems.append(f"the secret {of_receipts} has fewer than {SHORTEST_SECRET} characters")
     if not all(key.isascii() and key.isprintable() for key in keys):
         problems.append(f"the secret {of_receipts} holds what is not printable ASCII")
+    if rules is not None and isinstance(rules.auth, PathReceipts) and not all(_SEGMENT.fullmatch(key) for key in keys):
+        problems.append(f"the secret {of_receipts} is the end of a URL: letters, digits and - . _ ~")
     problems += _of_receipt_url(receipt_url, needed=bool(keys) and rules is not None and rules.auth.kind == "ticket")
     if problems:
         raise ConfigurationError(f"{gateway.name}: {'; '.join(problems)}.")

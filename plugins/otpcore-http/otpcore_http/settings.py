@@ -7,6 +7,7 @@ Each model makes its own provider's functions (`api`); `build` and `build_async`
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -84,7 +85,7 @@ class AfricasTalkingSettings(GatewaySettings):
     username: SecretStr | None = Field(default=None, description="of the application; `sandbox` in the sandbox")
     api_key: SecretStr | None = Field(default=None, description="the application's API key")
     sender: str = Field(default="", description="registered sender id or short code; else Africa's Talking's own")
-    sandbox: bool = Field(default=False, description="the sandbox, which reaches the simulator alone")
+    sandbox: bool = Field(default=False, description="the sandbox: it reaches the simulator alone, and is refused in production")
     url: str = Field(default="", description="where the API is, if elsewhere")
     receipt_token: SecretStr | None = Field(
         default=None, description="last segment of the callback URL that the dashboard was given, 20 characters or more"
@@ -100,7 +101,10 @@ class AfricasTalkingSettings(GatewaySettings):
             "receipt_token": self.receipt_token,
             "receipt_token_previous": self.previous_receipt_token,
         }
-        return self._made(preset("africastalking", {"url": url} if url else {}), secrets, self.sender, "")
+        made = self._made(preset("africastalking", {"url": url} if url else {}), secrets, self.sender, "")
+        if self.sandbox:
+            made.capabilities = replace(made.capabilities, simulated=True)
+        return made
 
 
 class AndroidGatewaySettings(GatewaySettings):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from otpcore.errors import ConfigurationError
 from otpcore.ports import Accepted, Failure, FailureKind, FailureScope, MessageText, Money, SendEffect, SendRequest
 from otpcore.providers.http import HttpProvider, HttpResponse, awaited, blocking
 from otpcore_http import (
@@ -263,6 +264,34 @@ def test_the_first_rule_that_holds_says_what_a_refusal_means() -> None:
         found = judged(body, status)
         assert isinstance(found, Failure)
         assert (found.kind, found.effect) == (kind, effect), (body[:9], status)
+
+
+@pytest.mark.parametrize("kind", ["timeout", "internal"])
+def test_a_rule_that_says_nobody_knows_gives_no_step_back(kind: str) -> None:
+    """A 4xx of that kind too, unless the rule says that it is certain."""
+    african = preset("africastalking", {"errors": [{"status": 408, "kind": kind}, {"code": 500, "kind": kind}]})
+    sure = preset("africastalking", {"errors": [{"status": 408, "kind": kind, "effect": "not_sent"}]})
+    secrets = {"username": "otp", "api_key": "secret"}
+    inside = b'{"SMSMessageData": {"Recipients": [{"statusCode": 500}]}}'
+    told = [
+        mapped(gateway, secrets).parse(a_send(), HttpResponse(status, {}, body))
+        for gateway, status, body in ((african, 408, b""), (african, 400, inside), (sure, 408, b""))
+    ]
+    assert [each.effect for each in told if isinstance(each, Failure)] == [UNKNOWN, UNKNOWN, NOT_SENT]
+
+
+@pytest.mark.parametrize("token", ["a/b" * 10, "a b" * 10, "a?b" * 10, "a%b" * 10, "a#b" * 10])
+def test_a_token_that_cannot_be_the_end_of_a_url_is_refused_at_once(token: str) -> None:
+    """It would fit no receipt ever."""
+    with pytest.raises(ConfigurationError, match="receipt_token"):
+        build(AfricasTalkingSettings(username=U, api_key=P, receipt_token=SecretStr(token)))
+
+
+def test_the_sandbox_is_no_provider_for_production() -> None:
+    """Its messages reach a simulator, and nobody's telephone."""
+    sandbox = AfricasTalkingSettings(username=U, api_key=P, sandbox=True)
+    assert build(sandbox).capabilities.simulated
+    assert not build(AfricasTalkingSettings(username=U, api_key=P)).capabilities.simulated
 
 
 @pytest.mark.parametrize("ids", ["[]", "[null]", '[""]', '["a b"]', '["é"]', f'["{"x" * 101}"]', "{}", "[[1]]"])
