@@ -46,10 +46,12 @@ def test_keys_of_the_environment_are_found(text_server: MisbehavingServer, monke
     assert all("Credential=" + "C" * 20 in request.headers["authorization"] for request in text_server.requests)
 
 
-def role(request: WireRequest) -> WireAnswer:  # noqa: ARG001  # it answers the same to everybody
+def role(request: WireRequest) -> WireAnswer:
     """The token service, which hands out the keys of a role."""
     keys = f"<AccessKeyId>{'D' * 20}</AccessKeyId><SecretAccessKey>canary-of-keys</SecretAccessKey>"
-    inner = f"<Credentials>{keys}<SessionToken>t</SessionToken><Expiration>{ENDS.isoformat()}</Expiration></Credentials>"
+    inner = (
+        f"<Credentials>{keys}<SessionToken>t</SessionToken><Expiration>{ENDS.isoformat()}</Expiration></Credentials>"
+    )
     name = "AssumeRoleWithWebIdentity"
     text = f"<{name}Response><{name}Result>{inner}</{name}Result></{name}Response>"
     return WireAnswer(200, text.encode(), {"Content-Type": "text/xml"})
