@@ -86,8 +86,8 @@ class DeadlineHttpClient(HttpClient):  # type: ignore[misc]  # the SDK carries n
         )
         self._origin = origin
         self._timeout_s = timeout_s
-        self._bounded: _Session | None = None
-        self._owner = os.getpid()
+        # By process: what a fork inherited is the parent's, and is neither used nor closed here.
+        self._sessions: dict[int, _Session] = {}
 
     def make_request(  # the SDK's signature
         self,
@@ -136,18 +136,13 @@ class DeadlineHttpClient(HttpClient):  # type: ignore[misc]  # the SDK carries n
 
     def _open_session(self) -> _Session:
         """The session of this process. Two threads may race to make it: one session is then dropped unused."""
-        session = self._bounded
-        if session is None or self._owner != os.getpid():
-            session = _Session(direct=self._origin.loopback)
-            self._bounded = session
-            self._owner = os.getpid()
-        return session
+        session = self._sessions.get(os.getpid())
+        return session or self._sessions.setdefault(os.getpid(), _Session(direct=self._origin.loopback))
 
     def close(self) -> None:
         """Close the pool. A later call opens another."""
-        session = self._bounded
-        self._bounded = None
-        if session is not None and self._owner == os.getpid():
+        session = self._sessions.pop(os.getpid(), None)
+        if session is not None:
             session.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -29,6 +31,7 @@ from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, Failure
 from otpcore_vonage import VonageProvider, transport
 from otpcore_vonage.attempt import Attempt, WireFailure, under_way
 from otpcore_vonage.fake import Exchange, FakeVonage, Fault
+from otpcore_vonage.settings import Credentials, Origin
 
 PHONE = "+12025550123"
 APPLICATION = "78d335fa-323d-0114-9c3d-d6f0d48968cf"
@@ -193,14 +196,14 @@ p = VonageProvider(s)
 def send(to):
     p.send(SendRequest("s1", to, "sms", "login", None, None, datetime.now(UTC), 5.0))
 send("+12025550100")
-before = p._transport._bounded
+before = p._transport._open_session()
 child = os.fork()
 if child == 0:
     send("+12025550101")
-    os._exit(0 if p._transport._bounded is not before else 3)
+    os._exit(0 if p._transport._open_session() is not before else 3)
 _, status = os.waitpid(child, 0)
 send("+12025550102")
-assert p._transport._bounded is before
+assert p._transport._open_session() is before
 p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -254,3 +257,31 @@ def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPa
         assert made.sock is not None
         assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
         made.close()
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
+    monkeypatch: pytest.MonkeyPatch, line: int
+) -> None:
+    """One thread opens the child's session while another has come to any line of the same."""
+    given = Credentials(api_key="abcdef12", api_secret="secret")
+    client = transport.DeadlineHttpClient(given, Origin.parse("http://127.0.0.1:1"), 1.0)
+    parents, here = client._open_session(), transport.DeadlineHttpClient._open_session.__code__
+    lines = itertools.count(1)
+
+    def other_thread(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not here:
+            return None
+        if event == "line" and next(lines) == line:
+            client._open_session()
+        return other_thread
+
+    before = sys.gettrace()
+    with monkeypatch.context() as child:
+        child.setattr(transport.os, "getpid", lambda: -1)
+        sys.settrace(other_thread)
+        try:
+            taken = client._open_session()
+        finally:
+            sys.settrace(before)
+    assert taken is not parents
