@@ -85,7 +85,9 @@ class AfricasTalkingSettings(GatewaySettings):
     username: SecretStr | None = Field(default=None, description="of the application; `sandbox` in the sandbox")
     api_key: SecretStr | None = Field(default=None, description="the application's API key")
     sender: str = Field(default="", description="registered sender id or short code; else Africa's Talking's own")
-    sandbox: bool = Field(default=False, description="the sandbox: it reaches the simulator alone, and is refused in production")
+    sandbox: bool = Field(
+        default=False, description="the sandbox: it reaches the simulator alone, and is refused in production"
+    )
     url: str = Field(default="", description="where the API is, if elsewhere")
     receipt_token: SecretStr | None = Field(
         default=None, description="last segment of the callback URL that the dashboard was given, 20 characters or more"
