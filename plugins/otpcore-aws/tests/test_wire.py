@@ -278,16 +278,17 @@ def test_a_closed_provider_opens_again(text_server: MisbehavingServer) -> None:
 
 def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
-    connect = transport.create_connection
+    inner: Any = transport
+    connect = inner.create_connection
 
-    def slowly(*given: Any) -> socket.socket:
+    def slowly(*given: Any) -> Any:
         attempt.ends_at -= 20.0
         return connect(*given)
 
-    monkeypatch.setattr(transport, "create_connection", slowly)
+    monkeypatch.setattr(inner, "create_connection", slowly)
     attempt = Attempt.lasting(30.0)
     with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
-        made = transport._Deadline("127.0.0.1", server.getsockname()[1])
+        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
         made.connect()
         assert made.sock is not None
         assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0

@@ -243,16 +243,17 @@ def test_a_check_of_another_verification_is_none(
 
 def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
     """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
-    connect = transport.create_connection
+    inner: Any = transport
+    connect = inner.create_connection
 
-    def slowly(*given: Any) -> socket.socket:
+    def slowly(*given: Any) -> Any:
         attempt.ends_at -= 20.0
         return connect(*given)
 
-    monkeypatch.setattr(transport, "create_connection", slowly)
+    monkeypatch.setattr(inner, "create_connection", slowly)
     attempt = Attempt.lasting(30.0)
     with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
-        made = transport._Deadline("127.0.0.1", server.getsockname()[1])
+        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
         made.connect()
         assert made.sock is not None
         assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
@@ -265,8 +266,8 @@ def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
 ) -> None:
     """One thread opens the child's session while another has come to any line of the same."""
     given = Credentials(api_key="abcdef12", api_secret="secret")
-    client = transport.DeadlineHttpClient(given, Origin.parse("http://127.0.0.1:1"), 1.0)
-    parents, here = client._open_session(), transport.DeadlineHttpClient._open_session.__code__
+    client: Any = transport.DeadlineHttpClient(given, Origin.parse("http://127.0.0.1:1"), 1.0)
+    parents, here = client._open_session(), client._open_session.__code__
     lines = itertools.count(1)
 
     def other_thread(frame: FrameType, event: str, _: object) -> Any:
@@ -278,7 +279,7 @@ def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
 
     before = sys.gettrace()
     with monkeypatch.context() as child:
-        child.setattr(transport.os, "getpid", lambda: -1)
+        child.setattr(os, "getpid", lambda: -1)
         sys.settrace(other_thread)
         try:
             taken = client._open_session()
