@@ -35,6 +35,7 @@ from otpcore.stored import (
     Past,
     SendState,
     SessionStatus,
+    Stop,
     Stored,
     instant,
     milliseconds,
@@ -57,6 +58,7 @@ __all__ = [
     "SendState",
     "Session",
     "SessionStatus",
+    "Stop",
 ]
 
 
@@ -249,6 +251,7 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
         mark_at: the latest instant that a write has seen; None in a record that was never written.
         ladder, sends, checks, sessions, handles, keys: as drawn above.
         consecutive: failures since the last success.
+        stop: until it is over, nobody but its provider is asked to send.
         past, ended: in the stored form alone: the first of `sends`, and the ended ones of `sessions`.
         forward: the key where the record really is; set only in a marker: of a pepper rotation, or an imported id.
     """
@@ -260,6 +263,7 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
     sends: tuple[Send, ...] = ()
     checks: tuple[Check, ...] = ()
     consecutive: int = 0
+    stop: Stop | None = None
     sessions: tuple[Session, ...] = ()
     ended: tuple[Ended, ...] = ()
     handles: tuple[Handle, ...] = ()

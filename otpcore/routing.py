@@ -3,6 +3,7 @@
     Routing ── rules ── Rule ── legs ── Leg      the operator's, first match counts
     plan()                                       the legs of one send, in their order
     FAILOVER                                     kind x scope x effect of a failure -> Consequence for that send
+    STOPS                                        kind of a failure -> how long nobody else is asked for its recipient
 
 Rules of this file: the table is the specification, and `docs/concepts/routing.md` is drawn from it. A choice is a pure
 function of rules, capabilities and a drawn number. Whether a leg may follow another as the record stands (whose code it
@@ -14,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from types import MappingProxyType
@@ -28,6 +29,7 @@ __all__ = [
     "ANYWHERE",
     "FAILOVER",
     "MOST_LEGS",
+    "STOPS",
     "Consequence",
     "Leg",
     "Move",
@@ -37,6 +39,7 @@ __all__ = [
     "Strategy",
     "consequence_of",
     "plan",
+    "stopped_until",
 ]
 
 MOST_LEGS: Final = 3
@@ -278,3 +281,28 @@ FAILOVER: Final[Mapping[tuple[FailureKind, FailureScope, SendEffect], Consequenc
 def consequence_of(failure: Failure) -> Consequence:
     """What follows a failure."""
     return FAILOVER[failure.kind, failure.scope, failure.effect]
+
+
+LONGEST_STOP: Final = timedelta(hours=24)
+
+STOPS: Final[Mapping[FailureKind, timedelta]] = MappingProxyType(
+    {
+        FailureKind.FRAUD_SUSPECTED: LONGEST_STOP,
+        FailureKind.OPTED_OUT: LONGEST_STOP,
+        FailureKind.RATE_LIMITED: timedelta(minutes=10),  # of the recipient, where the provider does not say
+    }
+)
+"""So long no other provider is asked for the same recipient: else the next start would be the way around a `STOP`.
+
+An invalid recipient is left out: what one vendor does not know, another may.
+"""
+
+
+def stopped_until(failure: Failure, now: datetime) -> datetime | None:
+    """Until when nobody but the provider that failed so is asked for this recipient; None: it stops no other send."""
+    lasts = STOPS.get(failure.kind)
+    if lasts is None or consequence_of(failure).move is not Move.STOP:
+        return None
+    if failure.kind is FailureKind.RATE_LIMITED and failure.retry_after is not None:
+        lasts = min(max(failure.retry_after, timedelta(0)), LONGEST_STOP)
+    return now + lasts

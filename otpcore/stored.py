@@ -25,6 +25,7 @@ __all__ = [
     "Past",
     "SendState",
     "SessionStatus",
+    "Stop",
     "Stored",
     "instant",
     "milliseconds",
@@ -36,7 +37,8 @@ SCHEMA: Final = 3
 """Version of the record's layout; a record of a newer one is refused, never rewritten.
 
 2: `past` and `ended`, which a reader of 1 does not know: it would take what is in them for never sent.
-3: `extra` of a send, which a reader of 2 would drop: it would count a message that a provider added as none.
+3: `extra` of a send, which a reader of 2 would drop: it would count a message that a provider added as none. And
+`stop`, without which it would fail open: the next send could go around a suspicion of fraud.
 """
 
 UNWRITTEN: Final = 0
@@ -170,6 +172,21 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
     unknown: bool = False
     cost: str = ""
     handle: str = ""
+
+
+class Stop(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What a provider said of the recipient, after which nobody else is asked: a list without names.
+
+    Attributes:
+        provider: who said it, and may be asked again.
+        kind: of the failure, see `otpcore.contract.FailureKind`.
+        at_ms, until_ms: when it was heard, and from when on it says nothing any more, see `milliseconds`.
+    """
+
+    provider: str
+    kind: str
+    at_ms: Milliseconds
+    until_ms: Milliseconds
 
 
 class _SchemaOnly(msgspec.Struct):

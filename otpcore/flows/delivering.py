@@ -23,13 +23,14 @@ from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
 from otpcore.flows.wording import worded
-from otpcore.ledger import checks_left, left_open, reserve, settle_send
+from otpcore.ledger import checks_left, left_open, lifted, reserve, settle_send, stopped
 from otpcore.machine import SendEvent
 from otpcore.messages import language_tag
-from otpcore.model import Attempt, RecipientRecord, SendState, Session, SessionStatus
+from otpcore.model import Attempt, RecipientRecord, SendState, Session, SessionStatus, Stop
 from otpcore.policy import Locked, NotYet, decide_send
-from otpcore.results import Ended, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
-from otpcore.routing import Leg, consequence_of
+from otpcore.results import Ended, NextActions, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
+from otpcore.routing import Leg, consequence_of, stopped_until
+from otpcore.stored import instant
 
 __all__ = ["carry", "deliver"]
 
@@ -156,6 +157,8 @@ def _reserve(
     if isinstance(verdict, Locked):
         following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.LOCKED, following, "Too many failed checks of this recipient.")
+    if isinstance(leg, Stop):
+        return record, _stands_against(leg, next_of(setup, record, session, now=now))
     waits = [] if verdict is None else [verdict]
     closed = leg if isinstance(leg, NotYet) else gate(setup, record, terms, wish.purpose, now=now) if terms else None
     if closed is not None:
@@ -170,6 +173,16 @@ def _reserve(
     record = reserve(record, profile, reserved.session, now=now, send=operation, source=wish.source, extra=messages - 1)
     record = remember(setup, wish, record, reserved.session, send=operation, now=now)
     return record, reserved
+
+
+def _stands_against(stop: Stop, following: NextActions) -> Refused:
+    """The provider that has stopped the sends is not among the ways of this one."""
+    until = instant(stop.until_ms)
+    at = following.resend_at and max(until, following.resend_at)
+    detail = (
+        f"Provider {stop.provider!r} has stopped sends to this recipient; until {until:%H:%M} UTC nobody else is asked."
+    )
+    return Refused(Refusal(stop.kind), replace(following, resend_at=at), detail)
 
 
 def _over(setup: Setup, record: RecipientRecord, session: Session, now: datetime) -> Ended | None:
@@ -227,6 +240,7 @@ def _settle(
         happened = SendEvent.DEFINITELY_REFUSED
     name, nonce = terms.name, reserved.session.id
     opened = handle if reserved.session.owner is CodeOwner.PROVIDER else None
+    began = seen.now
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, bool]:
         send = record.send(entropy.operation)
@@ -246,6 +260,7 @@ def _settle(
         if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
             at = send.at if send is not None else now
             settled = left_open(settled, provider=name, handle=opened, purpose=wish.purpose, at=at, lifetime=life)
+        settled = _judged(settled, name, answer, since=send.at if send is not None else began, now=now)
         now_is = settled.send(entropy.operation)
         return settled, now_is is not None and now_is.refunded
 
@@ -268,6 +283,18 @@ def _settle(
 
     told = tell(setup, wish.operation, result, key=key, address=address, session=session, facts=facts, now=now)
     return (yield from told)
+
+
+def _judged(
+    record: RecipientRecord, provider: str, answer: Accepted | Failure, *, since: datetime | None, now: datetime
+) -> RecipientRecord:
+    """What the provider's answer says of the recipient: its stop, or the end of one."""
+    if isinstance(answer, Accepted):
+        return record if record.stop is None or since is None else lifted(record, provider=provider, since=since)
+    until = stopped_until(answer, now)
+    if until is None or until <= now:
+        return record
+    return stopped(record, provider=provider, kind=answer.kind.value, now=now, until=until, since=since or now)
 
 
 def _is_over(record: RecipientRecord, nonce: str) -> bool:

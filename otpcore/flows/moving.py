@@ -17,12 +17,12 @@ from otpcore.flows.reserving import Reserved, moved, token_and_code
 from otpcore.flows.setup import LEASE_MARGIN, Flow, ProviderTerms, Setup, gate, held_by
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
-from otpcore.ledger import hand_over
-from otpcore.model import Attempt, RecipientRecord, Send, SendState, Session
+from otpcore.ledger import hand_over, stop_of
+from otpcore.model import Attempt, RecipientRecord, Send, SendState, Session, Stop
 from otpcore.policy import NotYet, has_room
 from otpcore.results import WaitReason
 from otpcore.routing import Leg, Move, Plan, consequence_of
-from otpcore.stored import milliseconds
+from otpcore.stored import instant, milliseconds
 
 __all__ = ["Moved", "attempt_of", "first_leg", "go_on", "is_troubled", "left_of", "leg_after", "priced", "serves"]
 
@@ -34,29 +34,42 @@ TROUBLED: Final = (SendState.UNKNOWN, SendState.UNDELIVERED)
 
 def first_leg(
     setup: Setup, wish: Wish, record: RecipientRecord, session: Session | None, now: datetime
-) -> Leg | NotYet | None:
+) -> Leg | NotYet | Stop | None:
     """The way that a send takes first.
 
     A new session may go where the plan says, but to no second provider that makes codes while one has a live
-    verification of this purpose. A session whose code is its provider's stays there.
+    verification of this purpose. A session whose code is its provider's stays there. While a provider has stopped the
+    sends to this recipient, it is asked again or nobody is.
 
     Returns:
-        None where the plan has no way for this session; NotYet until the verification that stands against it is over.
+        None where the plan has no way for this session; NotYet until the verification that stands against it is over;
+        what is in force where a stop leaves no way, NotYet if that is a limit.
     """
+    stop = stop_of(record, now=now)
+    legs = wish.legs if stop is None else tuple([leg for leg in wish.legs if leg.provider == stop.provider])
+    none_left = _stands(stop) if stop is not None and wish.legs else None
     if session is None:
         held = held_by(setup, record, wish.purpose, now=now) if record.sessions or record.handles else {}
-        for leg in wish.legs:
+        for leg in legs:
             if setup.providers[leg.provider].owner is CodeOwner.CORE or not held.keys() - {leg.provider}:
                 return leg
-        return NotYet(max(held.values()), WaitReason.PROVIDER_WINDOW) if wish.legs else None
-    ways = [leg for leg in wish.legs if setup.providers[leg.provider].owner is session.owner]
+        return NotYet(max(held.values()), WaitReason.PROVIDER_WINDOW) if legs else none_left
+    ways = [leg for leg in legs if setup.providers[leg.provider].owner is session.owner]
     if session.owner is CodeOwner.PROVIDER or (wish.operation == "start" and not is_troubled(record, session)):
         stay = Leg(session.provider, wish.channel)
         terms = setup.providers.get(session.provider)
-        if terms is not None and terms.owner is session.owner and serves(terms, stay.channel):
+        here = stop is None or stop.provider == session.provider
+        if here and terms is not None and terms.owner is session.owner and serves(terms, stay.channel):
             return stay
         ways = [leg for leg in ways if leg.provider == session.provider or session.owner is CodeOwner.CORE]
-    return ways[0] if ways else None
+    return ways[0] if ways else none_left
+
+
+def _stands(stop: Stop) -> NotYet | Stop:
+    """What a stop is to a send that cannot go to its provider: a limit is waited for."""
+    if stop.kind == FailureKind.RATE_LIMITED:
+        return NotYet(instant(stop.until_ms), WaitReason.PROVIDER_WINDOW)
+    return stop
 
 
 def serves(terms: ProviderTerms, channel: str) -> bool:
@@ -174,7 +187,10 @@ def _next_leg(
     """The first leg of the plan that may follow, and what the send's messages then come to beside the one asked for."""
     if now + setup.deadline + LEASE_MARGIN > send.at + setup.lease:
         return None  # its answer could come when nobody settles the send any more
+    stop = stop_of(record, now=now)
     for leg in left:
+        if stop is not None and leg.provider != stop.provider:
+            continue
         terms = setup.providers[leg.provider]
         if not _may_follow(setup, record, session, terms, attempts, now):
             continue

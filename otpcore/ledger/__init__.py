@@ -8,6 +8,7 @@
     receive         a vendor's receipt: whether the message arrived, and nothing else
     adopt           the verification that the provider speaks of is the session's
     left_open       a verification outlives its session, and stays known
+    stopped, lifted nobody but the provider that said so is asked for this recipient, until it accepts
     claim           a try is spent, before the provider is asked
     settle_check    found wrong, lost, or never made
     approve, end    the session leaves `pending`, once
@@ -37,6 +38,7 @@ from otpcore.ledger.sessions import (
     unlock,
     with_session,
 )
+from otpcore.ledger.stops import lifted, stop_of, stopped
 
 __all__ = [
     "CaughtUp",
@@ -54,12 +56,15 @@ __all__ = [
     "hand_over",
     "handle_ended",
     "left_open",
+    "lifted",
     "next_actions",
     "receive",
     "reserve",
     "settle_check",
     "settle_send",
     "siblings",
+    "stop_of",
+    "stopped",
     "tidy",
     "unlock",
     "waits_until",

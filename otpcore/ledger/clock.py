@@ -11,9 +11,11 @@ from typing import Final
 import msgspec
 
 from otpcore.ledger.sessions import checks_left, claims_open, end
+from otpcore.ledger.stops import stop_of
 from otpcore.machine import CHECK_TRANSITIONS, SEND_TRANSITIONS, CheckEvent, SendEvent, SessionEvent, step
 from otpcore.model import SCHEMA, CheckState, RecipientRecord, SendState
 from otpcore.policy import DAY, Profile
+from otpcore.stored import EPOCH, Stop, instant, milliseconds
 
 __all__ = ["REFUND_WINDOW", "CaughtUp", "catch_up", "gc_at", "tidy"]
 
@@ -75,8 +77,12 @@ def catch_up(record: RecipientRecord, profile: Profile, *, now: datetime, lease:
 
 
 def _shifted(record: RecipientRecord, back: timedelta) -> RecipientRecord:
-    next_at = record.ladder.next_at
+    next_at, stop = record.ladder.next_at, record.stop
+    if stop is not None:
+        at, until = (milliseconds(max(instant(each) - back, EPOCH)) for each in (stop.at_ms, stop.until_ms))
+        stop = Stop(stop.provider, stop.kind, at, until)
     return record.but(
+        stop=stop,
         mark_at=(record.mark_at - back) if record.mark_at else None,
         ladder=record.ladder.but(next_at=next_at and next_at - back),
         sends=tuple(send.but(at=send.at - back) for send in record.sends),
@@ -133,6 +139,7 @@ def tidy(record: RecipientRecord, *, now: datetime) -> RecipientRecord:
         sends=sends,
         checks=checks,
         consecutive=record.consecutive,
+        stop=stop_of(record, now=now),
         sessions=sessions,
         handles=handles,
         keys=keys,

@@ -170,6 +170,7 @@ def forget(record: RecipientRecord) -> RecipientRecord:
         sends=tuple(send.but(id="", session="", attempts=()) for send in record.sends),
         checks=tuple(check.but(id="", session="", state=CheckState.WRONG) for check in record.checks),
         consecutive=record.consecutive,
+        stop=record.stop,
         forward=record.forward,
     )
 

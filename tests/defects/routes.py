@@ -16,9 +16,11 @@ from otpcore.model import RecipientRecord, Send
 from tests.defects.planting import Defect, Planter, reworded
 from tests.flows import test_extra_messages as extra
 from tests.flows import test_failing_over as legs
+from tests.flows import test_stops as stops
 from tests.flows.legs import LOST
 from tests.flows.script import CORE
 from tests.properties import test_failing_over as lives
+from tests.properties import test_stops as stops_lives
 
 __all__ = ["DEFECTS"]
 
@@ -143,6 +145,28 @@ def troubled_resends() -> None:
     legs.test_a_resend_takes_another_way_when_the_last_one_may_not_have_arrived(LOST, "b")
 
 
+def started_again() -> None:
+    stops.test_the_next_start_goes_to_the_provider_that_stopped_the_last(stops.FRAUD, 24 * stops.HOUR)
+
+
+def lives_around_stops() -> None:
+    stops_lives.test_no_send_goes_around_a_stop_that_is_in_force()
+
+
+def never_in_force(plant: Planter) -> None:
+    def planted(_record: RecipientRecord, **_: Any) -> None:
+        """Nothing is."""
+
+    plant.swap(ledger.stop_of, planted)
+
+
+def lifted_by_anybody(plant: Planter) -> None:
+    def planted(record: RecipientRecord, **_: Any) -> RecipientRecord:
+        return record.but(stop=None)
+
+    plant.swap(ledger.lifted, planted)
+
+
 LEADS_ON: Final = vars(moving)["_leads_on"]
 MAY_FOLLOW: Final = vars(moving)["_may_follow"]
 NEXT_LEG: Final = vars(moving)["_next_leg"]
@@ -251,5 +275,30 @@ DEFECTS: Final = (
         "a resend goes the way that may have lost the last one",
         reworded((vars(sending)["_legs_of"], "if others and is_troubled(known.record, session)", "if False")),
         troubled_resends,
+    ),
+    Defect("F22", "what stopped a send does not stop the next start", never_in_force, started_again),
+    Defect(
+        "F23",
+        "a stopped send fails over from its provider",
+        reworded((NEXT_LEG, "if stop is not None and leg.provider != stop.provider:", "if False:")),
+        lives_around_stops,
+    ),
+    Defect(
+        "F24",
+        "a success that was under way lifts a stop",
+        lifted_by_anybody,
+        stops.test_a_success_that_was_under_way_before_lifts_nothing,
+    ),
+    Defect(
+        "F25",
+        "a stop whose message may be out is not written",
+        reworded(
+            (
+                vars(delivering)["_judged"],
+                "if until is None or",
+                "if answer.effect is SendEffect.UNKNOWN or until is None or",
+            )
+        ),
+        lives_around_stops,
     ),
 )
