@@ -6,13 +6,18 @@ Rules of this file: as for `otpcore.engine.bounding`.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
+from threading import Lock
 from time import monotonic
+from typing import TypeAlias
+from weakref import WeakKeyDictionary
 
 from otpcore.engine.bounding import REPORTS, Lane, NotStarted, patience
 
 __all__ = ["AsyncBounds"]
+
+Places: TypeAlias = Mapping[tuple[str, Lane], asyncio.Semaphore]
 
 
 class _Place:
@@ -41,13 +46,16 @@ class _Place:
 
 
 class AsyncBounds:
-    """The places at each provider, for tasks of one event loop at a time; the twin of `Bounds`."""
+    """The places at each provider, for the tasks of an event loop; the twin of `Bounds`.
+
+    A semaphore is of one loop, so each loop has places of its own, for as long as it lives.
+    """
 
     def __init__(self, providers: Iterable[str], limit: int) -> None:
         self._providers = tuple(providers)
         self._limit = limit
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._free: dict[tuple[str, Lane], asyncio.Semaphore] = {}
+        self._free = WeakKeyDictionary[asyncio.AbstractEventLoop, Places]()
+        self._making = Lock()
 
     def enter(self, provider: str, lane: Lane, timeout_s: float) -> AbstractAsyncContextManager[float]:
         """Hold a place for the length of a call; gives the seconds that are left of its deadline.
@@ -56,11 +64,19 @@ class AsyncBounds:
             NotStarted: there was none in time.
         """
         loop = asyncio.get_running_loop()
-        if self._loop is not loop:  # the tasks of another loop are over with it
-            self._loop = loop
-            self._free = {
-                (name, each): asyncio.Semaphore(REPORTS if each is Lane.REPORT else self._limit)
-                for name in self._providers
-                for each in Lane
-            }
-        return _Place(self._free[provider, lane], timeout_s)
+        free = self._free.get(loop)
+        if free is None:  # no other thread runs this loop
+            free = self._places(loop)
+        return _Place(free[provider, lane], timeout_s)
+
+    def _places(self, loop: asyncio.AbstractEventLoop) -> Places:
+        places = {
+            (name, each): asyncio.Semaphore(REPORTS if each is Lane.REPORT else self._limit)
+            for name in self._providers
+            for each in Lane
+        }
+        with self._making:
+            for over in [each for each in self._free if each.is_closed()]:
+                del self._free[over]  # a semaphore that was waited for holds its loop, so that one never goes by itself
+            self._free[loop] = places
+        return places

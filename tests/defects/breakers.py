@@ -10,10 +10,11 @@ from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
-from otpcore.contract import CodeOwner, Failure
+from otpcore.contract import CodeOwner, FailureKind, FailureScope
 from otpcore.engine import aio_bounding, awaiting, bounding, breaking, driving, workers
 from otpcore.stores.memory import MemoryStore
 from tests.defects.planting import Defect, Planter, reworded
+from tests.engine import test_bounds_by_loop as loop_tests
 from tests.engine import test_breaking as breaker_tests
 from tests.engine import test_hanging as hanging_tests
 from tests.engine import test_spared as spared_tests
@@ -65,10 +66,10 @@ def unlocked(plant: Planter) -> None:
 
 
 def whoever_asks_often(plant: Planter) -> None:
-    def planted(_failure: Failure) -> bool:
-        return False
+    def planted(kind: FailureKind, _scope: FailureScope) -> breaking.Rule | None:
+        return breaking.RULES.get(kind)
 
-    plant.swap(vars(breaking)["_is_recipients"], planted)
+    plant.swap(breaking.rule_of, planted)
 
 
 # --- bodies ----------------------------------------------------------------------------------------
@@ -145,6 +146,12 @@ DEFECTS = (
         "one bound for all providers",
         shared_places,
         each_provider_has_places_of_its_own,
+    ),
+    Defect(
+        "S13f",
+        "two event loops that take turns remake each other's places",
+        reworded((vars(aio_bounding.AsyncBounds)["enter"], "self._free.get(loop)", "None")),
+        loop_tests.loops_that_take_turns,
     ),
     Defect(
         "B1",
