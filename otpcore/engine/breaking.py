@@ -35,6 +35,9 @@ ALL: Final = "*"
 LONGEST_S: Final = 3600.0
 """A vendor that asks for more is tried again all the same: one call in an hour harms nobody."""
 
+LONGEST_LIMIT_S: Final = 60.0
+"""The same for a limit of the account: somebody alone can meet it, by asking often, and would hold up everybody."""
+
 UNKNOWNS: Final = 5
 RECENT: Final = 10
 WINDOW_S: Final = 120.0
@@ -76,22 +79,31 @@ class Rule:
     Attributes:
         opens_s: for how many seconds, where the vendor does not say.
         scope: of what.
-        at_once: the first one opens; else `UNKNOWNS` of the `RECENT` do.
+        at_once: the first one opens; else `UNKNOWNS` of the `RECENT` do. Where the region is not told, a failure of
+            the region never opens at once: it would be for all regions.
+        longest_s: most seconds that a vendor can ask for.
     """
 
     opens_s: float
     scope: Scope
     at_once: bool = True
+    longest_s: float = LONGEST_S
+
+    def opens_at_once(self, region: str) -> bool:
+        """Whether the first failure in this region opens."""
+        return self.at_once and (self.scope is not Scope.REGION or bool(region))
 
 
 RULES: Final = MappingProxyType(
     {
         FailureKind.DESTINATION_BLOCKED: Rule(900.0, Scope.REGION),
-        FailureKind.RATE_LIMITED: Rule(5.0, Scope.PROVIDER),  # of the account; a recipient's own opens nothing
+        FailureKind.RATE_LIMITED: Rule(
+            5.0, Scope.PROVIDER, longest_s=LONGEST_LIMIT_S
+        ),  # of the account; a recipient's own opens nothing
         FailureKind.TRANSIENT: Rule(5.0, Scope.REGION),
         FailureKind.MISCONFIGURED: Rule(60.0, Scope.CHANNEL),
-        # senders and texts are registered country by country
-        FailureKind.CONTENT_REJECTED: Rule(60.0, Scope.REGION),
+        # senders and texts are registered country by country; one alone may be the doing of who wrote `extra`
+        FailureKind.CONTENT_REJECTED: Rule(60.0, Scope.REGION, at_once=False),
         FailureKind.QUOTA_EXHAUSTED: Rule(900.0, Scope.PROVIDER),
         FailureKind.TIMEOUT: Rule(30.0, Scope.REGION, at_once=False),
         FailureKind.INTERNAL: Rule(30.0, Scope.REGION, at_once=False),
@@ -249,10 +261,11 @@ class Breakers:
             rule = rule_of(kind, FailureScope.ACCOUNT if isinstance(answer, Accepted) else answer.scope)
             if rule is None:
                 return ()
-            seconds = rule.opens_s
-            if isinstance(answer, Failure) and answer.retry_after is not None and rule.at_once:
-                seconds = min(max(answer.retry_after.total_seconds(), 0.0), LONGEST_S)
-            return self._ill(self._at(rule.scope.key(provider, channel, region)), kind, rule, now, began, seconds)
+            seconds, at_once = rule.opens_s, rule.opens_at_once(region)
+            if isinstance(answer, Failure) and answer.retry_after is not None and at_once:
+                seconds = min(max(answer.retry_after.total_seconds(), 0.0), rule.longest_s)
+            each = self._at(rule.scope.key(provider, channel, region))
+            return self._ill(each, kind, now, began, seconds, at_once=at_once)
 
     def checked(self, provider: str, answer: CheckAnswer, *, began: float, timeout_s: float) -> Sequence[Change]:
         """Learn from the answer to a check: who cannot check makes codes that nobody can use.
@@ -267,7 +280,7 @@ class Breakers:
         key, rule = Scope.PROVIDER.key(provider, "", ""), RULES[FailureKind.TIMEOUT]
         with self._lock:
             if bad:
-                return self._ill(self._at(key), FailureKind.TIMEOUT, rule, now, began, rule.opens_s)
+                return self._ill(self._at(key), FailureKind.TIMEOUT, now, began, rule.opens_s, at_once=rule.at_once)
             if (found := self._known.get(key)) is not None and found.kind is None:
                 self._well(found, now, began)
             return ()
@@ -303,11 +316,11 @@ class Breakers:
         return _change(each, each.kind, opened=False) if each.kind is not None else None
 
     def _ill(
-        self, each: _Breaker, kind: FailureKind, rule: Rule, now: float, began: float, seconds: float
+        self, each: _Breaker, kind: FailureKind, now: float, began: float, seconds: float, *, at_once: bool
     ) -> Sequence[Change]:
         if each.is_stale(began):
             return ()
-        if not rule.at_once:
+        if not at_once:
             each.recent.append((now, True))
             half_open = each.kind is not None and now >= each.until
             if not half_open and each.unknown_at(now) < UNKNOWNS:

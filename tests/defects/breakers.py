@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, Final
 
 from otpcore.contract import CodeOwner, FailureKind, FailureScope
@@ -70,6 +71,11 @@ def whoever_asks_often(plant: Planter) -> None:
         return breaking.RULES.get(kind)
 
     plant.swap(breaking.rule_of, planted)
+
+
+def ruled(plant: Planter, kind: FailureKind, **change: Any) -> None:
+    """The table says something else of this kind."""
+    plant.put("otpcore.engine.breaking.RULES", {**breaking.RULES, kind: replace(breaking.RULES[kind], **change)})
 
 
 # --- bodies ----------------------------------------------------------------------------------------
@@ -165,6 +171,24 @@ DEFECTS = (
         "opened by a recipient's own limit",
         whoever_asks_often,
         breaker_tests.recipients_own_failures_open_nothing,
+    ),
+    Defect(
+        "B8",
+        "one rejected text opens for a region",
+        lambda plant: ruled(plant, FailureKind.CONTENT_REJECTED, at_once=True),
+        breaker_tests.one_person_opens_nothing_wide,
+    ),
+    Defect(
+        "B9",
+        "one address opens for all",
+        reworded((vars(breaking.Rule)["opens_at_once"], " and (self.scope is not Scope.REGION or bool(region))", "")),
+        breaker_tests.one_person_opens_nothing_wide,
+    ),
+    Defect(
+        "B10",
+        "a limit that one person met opens for an hour",
+        lambda plant: ruled(plant, FailureKind.RATE_LIMITED, longest_s=breaking.LONGEST_S),
+        breaker_tests.one_person_opens_nothing_wide,
     ),
     Defect(
         "B3",

@@ -17,7 +17,7 @@ import pytest
 
 from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, Failure, FailureKind, FailureScope, SendEffect
 from otpcore.engine import breaking
-from otpcore.engine.breaking import LONGEST_S, MOST, RULES, UNKNOWNS, Breakers, Change, Probe, Scope
+from otpcore.engine.breaking import LONGEST_LIMIT_S, LONGEST_S, MOST, RULES, UNKNOWNS, Breakers, Change, Probe, Scope
 
 BY_RATE = [kind for kind, rule in RULES.items() if not rule.at_once]
 AT_ONCE = [kind for kind, rule in RULES.items() if rule.at_once]
@@ -145,6 +145,8 @@ def test_a_breaker_is_as_wide_as_its_failure(world: World, kind: FailureKind) ->
 
 
 def test_where_the_region_is_not_told_it_is_the_channel(world: World) -> None:
+    for _ in range(UNKNOWNS - 1):
+        assert world.said(FailureKind.TRANSIENT, region="") == ()
     (change,) = world.said(FailureKind.TRANSIENT, region="")
     assert (change.channel, change.region) == ("sms", "*")
     assert world.is_open(region="US")
@@ -153,11 +155,38 @@ def test_where_the_region_is_not_told_it_is_the_channel(world: World) -> None:
     assert not world.is_open(region="US")
 
 
+def one_person_opens_nothing_wide() -> None:
+    """What somebody can bring about with one call of their own: a text of theirs, an address, a limit met by asking."""
+    for said, region in [
+        (Failure(FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT, retry_after=timedelta(hours=1)), "CM"),
+        *[(Failure(kind, SendEffect.NOT_SENT), "") for kind, rule in RULES.items() if rule.scope is Scope.REGION],
+    ]:
+        world = World()
+        for _ in range(UNKNOWNS - 1):
+            assert world.said(said, region=region) == (), said.kind
+            world.said(Accepted(None), region=region)
+            assert not world.is_open(region=region)
+    world = World()
+    world.said(Failure(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT, retry_after=timedelta(hours=1)))
+    world.now += LONGEST_LIMIT_S
+    assert not world.is_open()
+
+
+def test_one_person_alone_spares_no_provider_for_all() -> None:
+    one_person_opens_nothing_wide()
+
+
 @pytest.mark.parametrize(
-    ("asked", "for_s"), [(timedelta(seconds=40), 40), (timedelta(days=30), LONGEST_S), (timedelta(seconds=-5), 0)]
+    ("kind", "asked", "for_s"),
+    [
+        (FailureKind.RATE_LIMITED, timedelta(seconds=40), 40),
+        (FailureKind.RATE_LIMITED, timedelta(days=30), LONGEST_LIMIT_S),
+        (FailureKind.RATE_LIMITED, timedelta(seconds=-5), 0),
+        (FailureKind.QUOTA_EXHAUSTED, timedelta(days=30), LONGEST_S),
+    ],
 )
-def test_a_vendor_says_how_long_within_bounds(world: World, asked: timedelta, for_s: float) -> None:
-    world.said(Failure(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT, retry_after=asked))
+def test_a_vendor_says_how_long_within_bounds(world: World, kind: FailureKind, asked: timedelta, for_s: float) -> None:
+    world.said(Failure(kind, SendEffect.NOT_SENT, retry_after=asked))
     world.now += max(for_s - 0.001, 0)
     assert world.is_open() == (for_s > 0)
     world.now += 0.002
@@ -297,8 +326,8 @@ def test_another_kind_is_news_although_it_is_open(world: World) -> None:
     world.opened(FailureKind.TRANSIENT)
     world.now += 1
     assert world.said(FailureKind.TRANSIENT) == ()
-    (change,) = world.said(FailureKind.CONTENT_REJECTED)
-    assert change.kind is FailureKind.CONTENT_REJECTED
+    (change,) = world.said(FailureKind.DESTINATION_BLOCKED)
+    assert change.kind is FailureKind.DESTINATION_BLOCKED
 
 
 def test_one_unknown_answer_prolongs_no_short_opening(world: World) -> None:
