@@ -86,7 +86,7 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
         epoch: the ladder's epoch whose step it took; below 0: none. Forgotten with its session, unless a source has it.
         refunded: its step and its place under the daily cap were given back.
         source: pseudonym of who asked for it, "" when not told.
-        provider, region: of its session, whose end they outlive; "" before that.
+        provider, region: of its session, whose end they outlive; before that "", or who is asked beside the session's.
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
         extra: messages beside the one asked for, which count with it: those that its provider may send by itself, and
             all that may be out through others, whose answers were lost.

@@ -23,7 +23,7 @@ from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
 from otpcore.flows.wording import worded
-from otpcore.ledger import checks_left, left_open, lifted, reserve, settle_send, stopped
+from otpcore.ledger import asked_at, checks_left, left_open, lifted, reserve, settle_send, stopped
 from otpcore.machine import SendEvent
 from otpcore.messages import language_tag
 from otpcore.model import Attempt, RecipientRecord, SendState, Session, SessionStatus, Stop
@@ -135,7 +135,7 @@ def _reserve(
     if mine is not None and (held := record.session(mine.session)) is not None:
         # an earlier commit was applied after all
         ended = _over(setup, record, held, now)
-        return record, ended or Reserved(held, *token_and_code(setup, entropy, wish, key, held.owner))
+        return record, ended or Reserved(asked_at(held, mine), *token_and_code(setup, entropy, wish, key, held.owner))
     if (before := repeated(setup, wish, key, record, now)) is not None:
         return record, before
     session = find_session(record, wish.token, wish.purpose) if wish.token or wish.by_recipient else None

@@ -17,7 +17,7 @@ from otpcore.flows.reserving import Reserved, moved, token_and_code
 from otpcore.flows.setup import LEASE_MARGIN, Flow, ProviderTerms, Setup, gate, held_by
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
-from otpcore.ledger import hand_over, stop_of
+from otpcore.ledger import asked_at, hand_over, stop_of
 from otpcore.model import Attempt, RecipientRecord, Send, SendState, Session, Stop
 from otpcore.policy import NotYet, has_room
 from otpcore.results import WaitReason
@@ -112,7 +112,7 @@ def go_on(
             return record, None
         if len(send.attempts) > len(tried):  # an earlier commit was applied after all
             _, code = token_and_code(setup, entropy, wish, key, session.owner)
-            return record, (Reserved(session, reserved.token, code), send.attempts)
+            return record, (Reserved(asked_at(session, send), reserved.token, code), send.attempts)
         attempts = (*tried, attempt_of(asked, failure, now))
         found = _next_leg(setup, left, record, session, send, attempts, now)
         if found is None:

@@ -25,7 +25,7 @@ effect, so that after a lost answer "was it applied" is a question about the rec
 from otpcore.ledger.checks import claim, settle_check
 from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
 from otpcore.ledger.counting import count_send, waits_until
-from otpcore.ledger.sends import adopt, follow, hand_over, left_open, receive, reserve, settle_send
+from otpcore.ledger.sends import adopt, asked_at, follow, hand_over, left_open, receive, reserve, settle_send
 from otpcore.ledger.sessions import (
     approve,
     checks_left,
@@ -44,6 +44,7 @@ __all__ = [
     "CaughtUp",
     "adopt",
     "approve",
+    "asked_at",
     "catch_up",
     "checks_left",
     "claim",

@@ -17,7 +17,7 @@ from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Attempt, Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
 
-__all__ = ["adopt", "follow", "hand_over", "left_open", "receive", "reserve", "settle_send"]
+__all__ = ["adopt", "asked_at", "follow", "hand_over", "left_open", "receive", "reserve", "settle_send"]
 
 
 def reserve(
@@ -36,8 +36,37 @@ def reserve(
     """
     ladder = climb(record.ladder, profile, now=now)
     epoch = ladder.epoch if profile.ladder else NO_STEP
-    mark = Send(id=send, at=now, state=SendState.RESERVED, session=session.id, epoch=epoch, source=source, extra=extra)
-    return record.but(ladder=ladder, sends=(*record.sends, mark), sessions=placed(record.sessions, session))
+    kept, asked = _kept(record, session)
+    mark = Send(
+        id=send,
+        at=now,
+        state=SendState.RESERVED,
+        session=session.id,
+        epoch=epoch,
+        source=source,
+        provider=asked,
+        extra=extra,
+    )
+    return record.but(ladder=ladder, sends=(*record.sends, mark), sessions=placed(record.sessions, kept))
+
+
+def _kept(record: RecipientRecord, session: Session) -> tuple[Session, str]:
+    """The session as it is written while another provider is asked to send its code: it names who has a message of it.
+
+    What is told of that message, and of the code, goes by this provider's handle, until another has accepted. Gives
+    also who is asked, "" where it is the session's provider.
+    """
+    before = record.session(session.id)
+    if before is None or not before.handle or {before.owner, session.owner} != {CodeOwner.CORE}:
+        return session, ""
+    if before.provider == session.provider:
+        return session, ""
+    return session.but(provider=before.provider, handle=before.handle), session.provider
+
+
+def asked_at(session: Session, send: Send) -> Session:
+    """The session of a reserved send, at the provider that is asked."""
+    return session.but(provider=send.provider, handle=None) if send.provider else session
 
 
 def hand_over(
@@ -52,7 +81,9 @@ def hand_over(
         attempts: what was answered so far, oldest first.
         extra: as for `reserve`; what may be out after answers that were lost is among them, message for message.
     """
-    return with_session(record.but(sends=replaced(record.sends, send.but(attempts=attempts, extra=extra))), session)
+    kept, asked = _kept(record, session)
+    there = send.but(attempts=attempts, extra=extra, provider=asked)
+    return with_session(record.but(sends=replaced(record.sends, there)), kept)
 
 
 def follow(
@@ -120,7 +151,9 @@ def settle_send(
     if state is send.state:
         return record
     refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
-    settled = send.but(state=state, refunded=refunded, attempts=attempts)
+    settled = send.but(
+        state=state, refunded=refunded, attempts=attempts, provider="" if send.session else send.provider
+    )
     record = record.but(sends=replaced(record.sends, settled))
     if refunded and send.epoch != NO_STEP:
         record = record.but(ladder=_stepped_down(record, send))
@@ -131,6 +164,9 @@ def settle_send(
         if provider and provider != session.provider and session.owner is CodeOwner.CORE:
             session = session.but(provider=provider)
         return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime, now=now)
+    own = [one.id for one in record.sends if one.session == session.id]
+    if event is SendEvent.ANSWER_LOST and send.provider and own[-1] == send.id:  # the newest message may be there
+        return with_session(record, asked_at(session, send))
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)
         session = session.but(codes=codes, expires_at=_end_of(codes) if codes else session.expires_at)

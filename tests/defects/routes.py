@@ -12,10 +12,12 @@ from otpcore import ledger, policy
 from otpcore.contract import CodeOwner
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.flows import delivering, moving, reserving, sending, setup, transact
+from otpcore.ledger import sends as ledger_sends
 from otpcore.model import RecipientRecord, Send
 from tests.defects.planting import Defect, Planter, reworded
 from tests.flows import test_extra_messages as extra
 from tests.flows import test_failing_over as legs
+from tests.flows import test_left_handles as handles
 from tests.flows import test_stops as stops
 from tests.flows.legs import LOST
 from tests.flows.script import CORE
@@ -149,6 +151,10 @@ def started_again() -> None:
     stops.test_the_next_start_goes_to_the_provider_that_stopped_the_last(stops.FRAUD, 24 * stops.HOUR)
 
 
+def refused_resends() -> None:
+    handles.test_a_refused_resend_leaves_the_session_where_its_message_is(("b",), 1)
+
+
 def lives_around_stops() -> None:
     stops_lives.test_no_send_goes_around_a_stop_that_is_in_force()
 
@@ -275,6 +281,12 @@ DEFECTS: Final = (
         "a resend goes the way that may have lost the last one",
         reworded((vars(sending)["_legs_of"], "if others and is_troubled(known.record, session)", "if False")),
         troubled_resends,
+    ),
+    Defect(
+        "F26",
+        "who is asked next is taken for who has the message",
+        reworded((vars(ledger_sends)["_kept"], "if before.provider == session.provider:", "if True:")),
+        refused_resends,
     ),
     Defect("F22", "what stopped a send does not stop the next start", never_in_force, started_again),
     Defect(
