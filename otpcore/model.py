@@ -317,10 +317,7 @@ class RecipientRecord(Stored, frozen=True, kw_only=True, omit_defaults=True):
 
     def check(self, operation: str) -> Check | None:
         """The try of this id."""
-        for check in self.checks:
-            if check.id == operation:
-                return check
-        return None
+        return next((one for one in self.checks if one.id == operation), None)
 
     def handle(self, provider: str, handle: str | None) -> Handle | None:
         """The verification of this id at this provider."""

@@ -16,6 +16,7 @@ import msgspec
 from otpcore.errors import StoreFormatError
 
 __all__ = [
+    "EPOCH",
     "SCHEMA",
     "UNWRITTEN",
     "Attempt",

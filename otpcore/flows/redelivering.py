@@ -26,7 +26,7 @@ from otpcore.flows.reserving import Reserved, renewed, token_and_code
 from otpcore.flows.setup import Flow, Setup, event
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
-from otpcore.ledger import checks_left, follow
+from otpcore.ledger import checks_left, follow, stop_of
 from otpcore.model import Attempt, RecipientRecord, Send, SendState, Session
 from otpcore.policy import decide_check, has_room
 from otpcore.receipts import DeliveryState
@@ -47,6 +47,7 @@ class Against(StrEnum):
     LOCKED = "locked"
     LEGS = "no provider left"
     CAP = "daily cap"
+    STOPPED = "stopped by a provider"
     GUARD = "guard"
     DESTINATION = "destination"
     SEAL = "kept recipient does not open"
@@ -171,6 +172,8 @@ def _against(
         return Against.ARRIVED
     if now - stands.at > within:
         return Against.LATE
+    if stop_of(record, now=now) is not None:
+        return Against.STOPPED
     return Against.LOCKED if decide_check(record, setup.profile, now=now, source=send.source) is not None else None
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 from otpcore import ledger, policy
 from otpcore.contract import CodeOwner
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
-from otpcore.flows import delivering, moving, reserving, sending, setup, transact
+from otpcore.flows import delivering, moving, redelivering, reserving, sending, setup, transact
 from otpcore.ledger import sends as ledger_sends
 from otpcore.model import RecipientRecord, Send
 from tests.defects.planting import Defect, Planter, reworded
@@ -287,6 +287,12 @@ DEFECTS: Final = (
         "who is asked next is taken for who has the message",
         reworded((vars(ledger_sends)["_kept"], "if before.provider == session.provider:", "if True:")),
         refused_resends,
+    ),
+    Defect(
+        "F27",
+        "an undelivered message is followed around a stop",
+        reworded((vars(redelivering)["_against"], "if stop_of(record, now=now) is not None:", "if False:")),
+        stops.test_nothing_follows_an_undelivered_message_while_it_holds,
     ),
     Defect("F22", "what stopped a send does not stop the next start", never_in_force, started_again),
     Defect(

@@ -16,6 +16,7 @@ from otpcore.model import RecipientRecord
 from otpcore.routing import STOPS
 from tests.flows.legs import LOST, OFTEN, TRANSIENT, failure, several, ways
 from tests.flows.script import CORE, MINUTE, NOW, NUMBER, OTHER_NUMBER, PROVIDER, Page, entropy, losing
+from tests.flows.undelivered import following, lost, reasons, tell
 
 HOUR = timedelta(hours=1)
 FRAUD = failure(FailureKind.FRAUD_SUSPECTED)
@@ -257,3 +258,13 @@ def test_a_right_code_of_a_session_elsewhere_lifts_nothing() -> None:
     begun(page, given, 2, purpose="payment")
     assert not isinstance(page.run(check(given, entropy(3), first.session.token, code)), Ended)
     assert page.record().stop is not None
+
+
+def test_nothing_follows_an_undelivered_message_while_it_holds() -> None:
+    """Nobody asks for what follows: it does nothing that a person could not."""
+    given, page = following(), Page(sends=[Accepted("A1"), FRAUD])
+    begun(page, given, 1)
+    page.now += 2 * MINUTE
+    assert isinstance(begun(page, given, 2, purpose="payment"), Refused)
+    tell(page, given, "a", lost("A1"))
+    assert (asked_of(page), reasons(page)) == (["a", "a"], ["stopped by a provider"])
