@@ -234,10 +234,8 @@ def load_plugin_settings(
     """
     variables = _variables(model, f"{PREFIX}{kind_name.upper().replace('-', '_')}_")
     _refuse_unknown(overrides, variables)
-    given = (
-        _read(_reader(model, tuple(variables.items())), variables, env_file, {}).model_dump(exclude_unset=True)
-        | overrides
-    )
+    reader = _reader(model, tuple(variables.items()))
+    given = _read(reader, variables, env_file, {}).model_dump(exclude_unset=True) | overrides
     return _validated(lambda: model.model_validate(given, by_name=True, by_alias=False), variables)
 
 
@@ -317,8 +315,7 @@ def _validated(make: Callable[[], _Model], variables: _Variables) -> _Model:
 
 
 def _refuse_unknown(overrides: Mapping[str, Any], variables: _Variables) -> None:
-    unknown = sorted(overrides.keys() - variables.keys())
-    if unknown:
+    if unknown := sorted(overrides.keys() - variables.keys()):
         raise ConfigurationError(f"No such setting: {', '.join(unknown)}; there are {', '.join(sorted(variables))}.")
 
 

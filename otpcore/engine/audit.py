@@ -32,7 +32,7 @@ AUDIT: Final = logging.getLogger("otpcore.audit")
 
 _log: Final = logging.getLogger(__name__)
 
-_HIDDEN: Final = re.compile(r"[^\s@<>\"'(),;:\[\]]{1,64}@[^\s@<>\"'(),;:\[\]]+|\+?\d{6,}")
+_HIDDEN: Final = re.compile(r"[^\s@<>\"'(),;:\[\]]{0,63}[^\s@<>\"'(),;:\[\]*]@[^\s@<>\"'(),;:\[\]]+|\+?\d{6,}")
 
 
 def line_of(event: Event) -> str:

@@ -194,12 +194,6 @@ DEFECTS: Final = (
     Defect("F4", "a second provider is called before the move is written", uncommitted, written_before),
     Defect("F5", "a failover takes a second step", second_step, one_send),
     Defect("F6", "a failover takes a second place under the cap", second_place, one_send),
-    Defect(
-        "F7",
-        "a move whose commit was lost is made again",
-        reworded((moving.go_on, "if len(send.attempts) > len(tried):", "if False:")),
-        extra.test_a_lost_answer_to_the_move_counts_them_once,
-    ),
     Defect("F8", "a move is made although the store did not take it", taken_or_not, unwritten_moves),
     Defect(
         "F9",

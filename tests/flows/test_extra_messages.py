@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from otpcore import ByRecipient, Refused, Sent, Wait, WaitReason
-from otpcore.effects import SendCode
+from otpcore.effects import Commit, SendCode
 from otpcore.flows import Setup, cancel, resend, start
 from otpcore.model import RecipientRecord, Send
 from otpcore.policy import DAY, DEFAULT, Profile, decide_send, has_room
@@ -126,6 +126,7 @@ def test_a_lost_answer_to_the_move_counts_them_once() -> None:
     page.fault = losing(page, 2, applied=True)
     begun(page, given)
     assert page.record().sends[0].extra == 6  # a's and its 2, b's and its 3
+    assert sum(isinstance(effect, Commit) for effect in page.asked) == 4  # each is made once
 
 
 def test_a_move_gives_back_what_its_own_provider_would_have_added() -> None:
