@@ -29,14 +29,16 @@ from otpcore.providers.http_values import Encoded, HttpResponse
 
 __all__ = ["AsyncWire", "NoAnswer"]
 
+_Kept = tuple[httpcore.AsyncConnectionPool, AsyncGenerator[None]]
+
 
 class AsyncWire:
     """`Wire`, awaited: a pool for each event loop that uses it, and none after a fork."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self._owner = 0
-        self._pools: dict[asyncio.AbstractEventLoop, tuple[httpcore.AsyncConnectionPool, AsyncGenerator[None]]] = {}
+        # By process: what a fork inherited is the parent's, and is neither used nor closed here.
+        self._pools: dict[int, dict[asyncio.AbstractEventLoop, _Kept]] = {}
 
     async def exchange(self, encoded: Encoded, timeout_s: float) -> HttpResponse:
         """See `Wire.exchange`. A cancelled call closes its connection; it may have sent."""
@@ -47,29 +49,28 @@ class AsyncWire:
                     return whole_answer(response, await _read(response.aiter_stream()))
 
     async def _open(self, *, secure: bool) -> httpcore.AsyncConnectionPool:
-        if self._owner != os.getpid():
-            self._owner = os.getpid()
-            self._pools = {}
+        pools = self._pools.setdefault(os.getpid(), {})
         loop = asyncio.get_running_loop()
-        if loop not in self._pools:
+        if (kept := pools.get(loop)) is None:
             quieten()
-            self._pools = {each: kept for each, kept in self._pools.items() if not each.is_closed()}
+            for each in list(pools):  # one by one: other threads add theirs meanwhile
+                if each.is_closed():
+                    pools.pop(each, None)
             pool = httpcore.AsyncConnectionPool(
                 ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
                 max_connections=CONNECTIONS,
                 keepalive_expiry=IDLE_S,
                 network_backend=_AsyncBackend(),
             )
-            keeper = _keep(pool)
-            self._pools[loop] = pool, keeper
-            await anext(keeper)
-        return self._pools[loop][0]
+            kept = pools[loop] = pool, _keep(pool)
+            await anext(kept[1])
+        return kept[0]
 
     async def close(self) -> None:
         """Close the connections of this loop. A later exchange opens others."""
-        _, keeper = self._pools.pop(asyncio.get_running_loop(), (None, None))
-        if keeper is not None and self._owner == os.getpid():
-            await keeper.aclose()
+        kept = self._pools.get(os.getpid(), {}).pop(asyncio.get_running_loop(), None)
+        if kept is not None:
+            await kept[1].aclose()
 
 
 async def _read(chunks: AsyncIterator[bytes]) -> bytes:

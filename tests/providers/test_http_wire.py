@@ -7,7 +7,8 @@ import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,7 @@ from otpcore.ports import (
     TakesFeedback,
 )
 from otpcore.providers.http import AsyncHttpProvider, HttpProvider, HttpRequest, awaited, blocking
+from otpcore.providers.http_aio import AsyncWire
 from tests.providers.test_http_kit import Messages, Verifications
 
 NUMBER, CODE = "+12025550123", "918273"
@@ -262,3 +264,31 @@ def test_a_closed_provider_serves_again(vendor: HttpVendor, provider: HttpProvid
         provider.close()
         provider.close()
     assert vendor.wait_until_idle(60)
+
+
+class _Meddling(asyncio.SelectorEventLoop):
+    """A closed loop; while it is asked whether it is, another thread opens a pool."""
+
+    meddle: Callable[[], object] | None = None
+
+    def is_closed(self) -> bool:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            thread = threading.Thread(target=meddle)
+            thread.start()
+            thread.join()
+        return super().is_closed()
+
+
+def test_loops_of_several_threads_take_no_pool_from_each_other() -> None:
+    inner: Any = AsyncWire()
+    ended, others, ours = _Meddling(), asyncio.new_event_loop(), asyncio.new_event_loop()
+    ended.run_until_complete(inner._open(secure=False))
+    ended.close()
+    opened: list[object] = []
+    ended.meddle = lambda: opened.append(others.run_until_complete(inner._open(secure=False)))
+    ours.run_until_complete(inner._open(secure=False))
+    assert others.run_until_complete(inner._open(secure=False)) is opened[0]
+    for loop in (others, ours):
+        loop.run_until_complete(inner.close())
+        loop.close()

@@ -55,7 +55,7 @@ def accepted(answer: object, attempt: Attempt) -> Accepted | Failure:
 
 
 def send_failure(error: Exception, attempt: Attempt) -> Failure:
-    """What an exception of a send means."""
+    """What an exception of a send means; an answer can be the token service's, before anything went to send."""
     response: object = getattr(error, "response", None)
     status = _status(response) or attempt.status
     if status is None:
@@ -67,7 +67,7 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
     shown = ".".join(part for part in (code, reason) if part)
     return Failure(
         row.kind if known else FailureKind.INTERNAL,
-        SendEffect.NOT_SENT if known else SendEffect.UNKNOWN,
+        SendEffect.NOT_SENT if known or not attempt.maybe_sent else SendEffect.UNKNOWN,
         row.text if known else f"AWS gave no usable answer (HTTP {status})",
         shown if _SHOWN.fullmatch(shown) else str(status),
         retry_after=attempt.retry_after,
@@ -109,6 +109,8 @@ def _no_answer(error: Exception, attempt: Attempt) -> Failure:
         kind, detail = FailureKind.MISCONFIGURED, str(error)
     elif not attempt.maybe_sent and {each.__name__ for each in type(error).__mro__} & UNCONFIGURED:
         kind, detail = FailureKind.MISCONFIGURED, "there are no usable credentials for AWS"
+    elif not attempt.maybe_sent and type(error).__name__ == "ParamValidationError":
+        kind, detail = FailureKind.CONTENT_REJECTED, "the SDK does not take one of the parameters"
     elif attempt.is_over or isinstance(error, TimeoutError):
         kind, detail = FailureKind.TIMEOUT, "AWS did not answer in time"
     elif attempt.maybe_sent:

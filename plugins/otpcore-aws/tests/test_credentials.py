@@ -13,12 +13,14 @@ from typing import Any
 
 import pytest
 from botocore.credentials import Credentials, RefreshableCredentials  # type: ignore[import-untyped]  # carries no types
+from botocore.exceptions import ParamValidationError  # type: ignore[import-untyped]  # as above
 
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
 from otpcore_aws import AwsProvider
 from otpcore_aws.attempt import Attempt, under_way
 from otpcore_aws.credentials import BoundedCredentials
+from otpcore_aws.translate import send_failure
 from tests.aws_vendor import HANDLE, a_send, text_settings
 
 PLAIN: Any = Credentials
@@ -220,3 +222,41 @@ go_on.set()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
     subprocess.run([sys.executable, "-c", script], check=True, timeout=120, env={**os.environ})
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(403, FailureKind.MISCONFIGURED), (500, FailureKind.INTERNAL), (503, FailureKind.INTERNAL)]
+)
+def test_what_the_token_service_answers_leaves_nothing_sent(
+    text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, status: int, kind: FailureKind
+) -> None:
+    def refusal(_: WireRequest) -> WireAnswer:
+        code = "AccessDenied" if status == 403 else "InternalFailure"
+        text = f"<ErrorResponse><Error><Code>{code}</Code><Message>m</Message></Error></ErrorResponse>"
+        return WireAnswer(status, text.encode(), {"Content-Type": "text/xml"})
+
+    token = tmp_path / "token"
+    token.write_text("a.web.identity")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(token))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/otp")
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    with MisbehavingServer(refusal) as sts:
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts.origin)
+        provider = AwsProvider(text_settings(text_server.origin, **NO_KEYS))
+        outcome = provider.send(a_send())
+        provider.close()
+        assert sts.requests
+    assert not text_server.requests
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.effect) == (kind, SendEffect.NOT_SENT)
+
+
+def test_what_the_sdk_does_not_take_is_no_missing_connection(text_server: MisbehavingServer) -> None:
+    provider = AwsProvider(text_settings(text_server.origin))
+    attempt = Attempt.lasting(5.0)
+    with pytest.raises(ParamValidationError) as refused:
+        provider.native_client.send_text_message(DestinationPhoneNumber=1)
+    provider.close()
+    outcome = send_failure(refused.value, attempt)
+    assert (outcome.kind, outcome.effect) == (FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT)
+    assert not text_server.requests

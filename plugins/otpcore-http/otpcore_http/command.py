@@ -19,6 +19,7 @@ from otpcore.providers.http import HttpRequest, UnfitRequest
 from otpcore_http.gateway import Gateway, read_gateway, read_table
 from otpcore_http.mapping import Mapped, mapped
 from otpcore_http.presets import PRESETS, preset_file
+from otpcore_http.templates import placeholders_of
 
 __all__ = ["app", "would_ask"]
 
@@ -54,6 +55,9 @@ def check(
     for name in ("auth", "headers", "query", "form", "json"):
         if told[name]:
             typer.echo(f"  {name}: {json.dumps(told[name], ensure_ascii=False)}")
+    if told["in_url"]:
+        named = ", ".join(f"{{{name}}}" for name in told["in_url"])
+        typer.echo(f"\nwarning: {named} stands in the URL, which servers and proxies write into their logs.")
     typer.echo(f"\nreceipts: {told['receipts']}")
 
 
@@ -69,6 +73,8 @@ def show(name: Annotated[str, typer.Argument(help=f"one of {', '.join(PRESETS)}"
 
 def would_ask(gateway: Gateway) -> Mapping[str, Any]:
     """What a gateway would be asked, for people and programs; names in braces stand for secrets.
+
+    `in_url` names what stands in the URL and should not be read there: the text with the code in it, and secrets.
 
     Raises:
         ConfigurationError: the request cannot be encoded.
@@ -103,8 +109,15 @@ def would_ask(gateway: Gateway) -> Mapping[str, Any]:
         "query": dict(asked.params),
         "form": None if asked.form is None else dict(asked.form),
         "json": asked.json,
+        "in_url": _told_by_url(gateway),
         "receipts": "none" if receipts is None else f"{receipts.place}, known by {receipts.auth.kind}",
     }
+
+
+def _told_by_url(gateway: Gateway) -> list[str]:
+    """The placeholders in the URL that are nobody's to read: the text with the code in it, and secrets."""
+    found = {name for template in (gateway.url, *gateway.query.values()) for name in placeholders_of(template)}
+    return sorted(found & {"text", *gateway.secrets})
 
 
 def _with_names(gateway: Gateway) -> Mapped:

@@ -91,6 +91,18 @@ def test_check_shows_what_would_be_asked_and_no_code(name: str) -> None:
     assert {"method", "url", "query", "form", "json", "receipts"} <= document.keys()
 
 
+@pytest.mark.parametrize(
+    ("name", "in_url"),
+    [("kannel", ["password", "text", "username"]), ("46elks", []), ("africastalking", []), ("android-gateway", [])],
+)
+def test_check_warns_of_what_stands_in_the_url(name: str, in_url: list[str]) -> None:
+    """Servers and proxies write URLs into their logs."""
+    program = CliRunner().invoke(app, ["check", str(preset_file(name)), "--json"])
+    assert json.loads(program.stdout)["in_url"] == in_url
+    told = CliRunner().invoke(app, ["check", str(preset_file(name))])
+    assert ("warning: {password}, {text}, {username} stands in the URL" in told.output) is bool(in_url)
+
+
 def test_check_says_what_is_wrong_and_leaves_with_the_code_of_a_setting(tmp_path: Path) -> None:
     file = tmp_path / "pigeon.toml"
     file.write_text(preset_file("kannel").read_text().replace("127.0.0.1", "kannel.example").replace("{text}", "{txt}"))

@@ -7,6 +7,8 @@ ended by `close`; a forked child begins its own. What is sent and when is decide
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import os
 import threading
 import time
@@ -23,6 +25,8 @@ from otpcore_smpp.session import DELIVERERS
 from otpcore_smpp.settings import SmppSettings
 
 __all__ = ["SmppProvider"]
+
+log = logging.getLogger("otpcore_smpp")
 
 T = TypeVar("T")
 
@@ -49,11 +53,14 @@ class _Runner:
         return await self._loop.run_in_executor(self._hands, take, request)
 
     def stop(self) -> None:
-        self.call(self._end_others()).result(CLOSING_S)
+        """End loop and thread, whatever hangs on them. What the application still holds is not waited for."""
+        with contextlib.suppress(TimeoutError):  # who does not let himself be ended is left behind with the loop
+            self.call(self._end_others()).result(CLOSING_S)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self._hands.shutdown()
+        self._hands.shutdown(wait=False, cancel_futures=True)
+        self._thread.join(CLOSING_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
     @staticmethod
     async def _end_others() -> None:
@@ -126,13 +133,20 @@ class SmppProvider(Account):
             return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN, "The provider was closed during the send.")
 
     def close(self) -> None:
-        """Unbind, and end the thread; what is sent afterwards is refused. Calling it twice is harmless."""
+        """Unbind, and end the thread; what is sent afterwards is refused. Calling it twice is harmless.
+
+        A receipt that the application still holds is not waited for: the SMSC delivers it again.
+        """
         with self._lock:
             self._closed = True
             runner, self._runner = self._runner, None
         if runner is not None:
-            runner.call(self._sender.close()).result(CLOSING_S)
-            runner.stop()
+            try:
+                runner.call(self._sender.close()).result(CLOSING_S)
+            except TimeoutError:
+                log.warning("SMPP link: it did not end in time, and is cut")
+            finally:
+                runner.stop()
 
     def forked(self) -> None:
         """In a child: leave the parent's thread, loop and link alone."""

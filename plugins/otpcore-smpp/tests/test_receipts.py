@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 from otpcore import Received
 from otpcore.errors import ReceiptRefused
 from otpcore.ports import DeliveryState, InboundRequest, ReadsReceipts
-from otpcore_smpp import AsyncSmppProvider, SmppProvider
+from otpcore_smpp import AsyncSmppProvider, SmppProvider, blocking
 from otpcore_smpp.receipts import METHOD, SEAL_HEADER, events_of
 from tests.smpp_lines import CODE, PHONE, Line, settings_of
 from tests.smsc import Smsc, receipt_body
@@ -263,3 +265,48 @@ def test_what_says_nothing_of_the_end_is_handed_over_once(line: Line, smsc: Smsc
     assert smsc.wait_for(lambda: smsc.answered(under_way) == 0)
     line.close()
     assert len(application.taken) == 1
+
+
+def test_closing_does_not_wait_for_the_application(smsc: Smsc) -> None:
+    gate, over = threading.Event(), threading.Event()
+
+    def hang() -> object:
+        gate.wait(20)
+        over.set()
+        return Received(1, 0)
+
+    application = Application(hang)
+    with Line("blocking", settings_of(smsc.port)) as line:
+        line.deliver_to(application)
+        line.send()
+        smsc.deliver(receipt_body("1A2B", "DELIVRD", PHONE))
+        assert application.came.acquire(timeout=20)
+        line.close()
+        assert not over.is_set()
+        gate.set()
+        assert over.wait(20)
+
+
+async def _hangs(*_: object) -> None:
+    """Does not let itself be ended."""
+    while True:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("what", ["the link", "a task"])
+def test_closing_ends_thread_and_loop_whatever_hangs(
+    smsc: Smsc, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, what: str
+) -> None:
+    monkeypatch.setattr(blocking, "CLOSING_S", 0.3)
+    with Line("blocking", settings_of(smsc.port)) as line:
+        line.send()
+        runner = line.provider._runner
+        if what == "the link":
+            monkeypatch.setattr(line.provider._sender, "close", _hangs)
+        else:
+            runner.call(_hangs())
+        line.close()
+        assert ("is cut" in caplog.text) is (what == "the link")
+    assert not runner._thread.is_alive()
+    assert runner._loop.is_closed()

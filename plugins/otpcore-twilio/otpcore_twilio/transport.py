@@ -218,11 +218,15 @@ class _Deadline(HTTPConnection):
         failure: OSError = OSError("the name has no address")
         for address in _addresses(self._dns_host, self.port or 0, attempt):
             try:
-                return create_connection(
+                sock = create_connection(
                     (address, self.port or 0), attempt.remaining_s(), self.source_address, self.socket_options
                 )
             except OSError as error:  # includes the timeout
                 failure = error
+            else:
+                # What is left, for the handshake; it would begin anew with the time that the connect was given.
+                sock.settimeout(max(attempt.left_s, 0.001))
+                return sock
         raise failure
 
     def request(self, *args: Any, **kwargs: Any) -> None:

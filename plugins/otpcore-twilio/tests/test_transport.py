@@ -18,8 +18,8 @@ import pytest
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, FailureKind, SendEffect, SendRequest
-from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
-from otpcore_twilio.attempt import BODY_LIMIT, WireFailure
+from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings, transport
+from otpcore_twilio.attempt import BODY_LIMIT, Attempt, WireFailure, under_way
 
 SID = "VE" + "a" * 32
 PHONE = "+12025550123"
@@ -271,3 +271,38 @@ def test_the_sdk_logs_nothing_about_a_request(
     with caplog.at_level(logging.NOTSET):
         ask(settings_for(server.origin), a_send(), CheckRequest(None, PHONE, "918273", 5.0))
     assert [record for record in caplog.records if record.name.startswith("twilio")] == []
+
+
+def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
+    inner: Any = transport
+    connect = inner.create_connection
+
+    def slowly(*given: Any) -> Any:
+        attempt.ends_at -= 20.0
+        return connect(*given)
+
+    monkeypatch.setattr(inner, "create_connection", slowly)
+    attempt = Attempt.lasting(30.0)
+    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
+        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
+        made.connect()
+        assert made.sock is not None
+        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
+        made.close()
+
+
+def test_an_awaited_handshake_ends_at_the_deadline(settings_for: MakeSettings, a_send: MakeSend) -> None:
+    """Connected and never greeted: the whole call has one deadline."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        provider = AsyncTwilioProvider(settings_for(f"https://127.0.0.1:{silent.getsockname()[1]}"))
+
+        async def send() -> Accepted | Failure:
+            try:
+                return await provider.send(a_send(timeout_s=0.3))
+            finally:
+                await provider.close()
+
+        outcome = asyncio.run(asyncio.wait_for(send(), 60))
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.effect) == (FailureKind.TIMEOUT, SendEffect.NOT_SENT)

@@ -258,6 +258,8 @@ def check_failure(error: Exception, attempt: Attempt) -> CheckAnswer:
 def _no_answer(error: Exception, attempt: Attempt) -> tuple[FailureKind, str]:
     if isinstance(error, ConfigurationError):
         return FailureKind.MISCONFIGURED, str(error)
+    if not attempt.maybe_sent and type(error).__name__ == "ValidationError":  # pydantic's, of the SDK's own model
+        return FailureKind.CONTENT_REJECTED, "the SDK does not take one of the parameters"
     if attempt.is_over:
         return FailureKind.TIMEOUT, "Vonage did not answer in time"
     if attempt.maybe_sent:

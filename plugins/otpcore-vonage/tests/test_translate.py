@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from otpcore.ports import (
     CheckAnswer,
@@ -22,6 +23,7 @@ from otpcore.ports import (
 from otpcore_vonage import VonageProvider, VonageSettings, translate
 from otpcore_vonage.attempt import Attempt
 from otpcore_vonage.error_table import CHECKS, PROBLEMS, SENDS
+from otpcore_vonage.models import verify_request
 from otpcore_vonage.translate import EXTRA, locale_of, new_request
 
 HANDLE = "c11236f4-00bf-4b89-84ba-88b25df97315"
@@ -39,6 +41,13 @@ def answered(status: int, document: object, retry_after: str | None = None) -> A
 
 
 # --- sends ---
+
+
+def test_what_the_sdks_model_does_not_take_is_no_missing_connection() -> None:
+    with pytest.raises(ValidationError) as refused:
+        verify_request({"brand": "A" * 99, "workflow": [{"channel": "sms", "to": "12025550123"}]})
+    outcome = translate.send_failure(refused.value, Attempt.lasting(60))
+    assert (outcome.kind, outcome.effect) == (FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT)
 
 
 def test_a_start_names_the_steps_from_its_channel_on(settings_for: MakeSettings, a_send: MakeSend) -> None:
