@@ -5,10 +5,10 @@ Rules of this file: nothing is sent here. The SDK is imported at first use.
 
 from __future__ import annotations
 
-import threading
 from typing import Any, ClassVar, Generic, TypeVar
 
 from otpcore.ports import CodeOwner, ProviderCapabilities
+from otpcore.providers.loading import loading
 from otpcore_aws.attempt import Attempt
 from otpcore_aws.settings import AccountSettings
 
@@ -32,7 +32,6 @@ class Account(Generic[S]):
     def __init__(self, settings: S) -> None:
         settings.require()
         self._settings = settings
-        self._lock = threading.Lock()
         self._client: Any = None
         self._capabilities = ProviderCapabilities(
             frozenset({CodeOwner.CORE}),
@@ -51,7 +50,7 @@ class Account(Generic[S]):
         """boto3's client of the service, made at first use; its calls keep the deadline of the settings."""
         client = self._client
         if client is None:
-            with self._lock:
+            with loading():
                 if self._client is None:
                     from otpcore_aws.client import open_client  # noqa: PLC0415  # brings the SDK, 400 ms
 

@@ -8,7 +8,6 @@ first use.
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -23,6 +22,7 @@ from otpcore.ports import (
     ProviderLimit,
     ResendSemantics,
 )
+from otpcore.providers.loading import loading
 from otpcore_twilio.attempt import Attempt, under_way
 from otpcore_twilio.receipts import events_of
 from otpcore_twilio.settings import AccountSettings, Origin, TwilioSettings, secret_of
@@ -79,7 +79,6 @@ class Account(ABC, Generic[S, T]):
         self._settings = settings
         self._capabilities = capabilities
         self._signatures = Signatures(public_url, secret_of(settings.auth_token), secret_of(settings.webhook_secret))
-        self._lock = threading.Lock()
         self._client: Any = None
         self._transport: T | None = None
 
@@ -91,7 +90,9 @@ class Account(ABC, Generic[S, T]):
     @property
     def native_client(self) -> Any:
         """The `twilio.rest.Client`, made at first use; its calls keep the deadline of the settings."""
-        with self._lock:
+        if self._client is not None:
+            return self._client
+        with loading():
             if self._client is None:
                 from twilio.rest import Client  # type: ignore[import-untyped]  # noqa: PLC0415  # no types; 230 ms, at first use
 

@@ -6,7 +6,6 @@ Rules of this file: the order of things, no decisions; values are translated in 
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -26,6 +25,7 @@ from otpcore.ports import (
     ResendSemantics,
     SendRequest,
 )
+from otpcore.providers.loading import loading
 from otpcore_vonage import translate
 from otpcore_vonage.attempt import Attempt, under_way
 from otpcore_vonage.receipts import Callbacks
@@ -78,7 +78,6 @@ class VonageProvider:
         self._settings = settings
         self._capabilities = capabilities_of(settings, self._origin)
         self._callbacks = Callbacks(secret_of(settings.signature_secret), settings.application_id, settings.api_key)
-        self._lock = threading.Lock()
         self._client: Any = None
         self._transport: DeadlineHttpClient | None = None
 
@@ -90,7 +89,9 @@ class VonageProvider:
     @property
     def native_client(self) -> Any:
         """The `vonage_verify.Verify`, made at first use; its calls keep the deadline of the settings."""
-        with self._lock:
+        if self._client is not None:
+            return self._client
+        with loading():
             if self._client is None:
                 from otpcore_vonage.models import client_over  # noqa: PLC0415  # brings the SDK
                 from otpcore_vonage.transport import DeadlineHttpClient  # noqa: PLC0415  # as above
@@ -121,9 +122,10 @@ class VonageProvider:
     def _start(self, request: SendRequest, fields: dict[str, Any], whole: Attempt) -> Accepted | Failure:
         with under_way(Attempt(whole.ends_at)) as attempt:
             try:
-                from otpcore_vonage.models import verify_request  # noqa: PLC0415  # brings the SDK
+                client = self.native_client  # loads the SDK, and keeps forks off meanwhile
+                from otpcore_vonage.models import verify_request  # noqa: PLC0415  # loaded by now
 
-                response = self.native_client.start_verification(verify_request(fields))
+                response = client.start_verification(verify_request(fields))
             except Exception as error:  # noqa: BLE001  # whatever the SDK meets is sorted, never raised
                 if attempt.status == translate.CONFLICT:
                     return self._met(error, request, attempt)
