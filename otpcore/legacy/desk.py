@@ -30,7 +30,7 @@ from otpcore.model import RecipientRecord
 from otpcore.phone import PhoneNumber, canonicalise
 from otpcore.policy import DEFAULT, Profile
 from otpcore.ports import Clock, Durability, HasNativeClient, Provider, Scans, Store
-from otpcore.providers import loading  # noqa: F401  # before the hooks below: see there
+from otpcore.providers import loading  # noqa: F401  # pyright: ignore[reportUnusedImport]  # before the hooks below: see there
 from otpcore.settings import load_settings
 
 __all__ = ["Desk", "engine", "here", "open_desk", "use"]

@@ -42,6 +42,8 @@ UNCONFIGURED: Final = frozenset(
 )
 """botocore's exceptions that say that who we are is not known."""
 
+_SENDS: Final = frozenset({"SendTextMessage", "Publish"})
+
 _FEEDBACK: Final[Mapping[Outcome, str]] = {Outcome.APPROVED: "RECEIVED", Outcome.CANCELED: "FAILED"}
 
 
@@ -67,12 +69,20 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
     shown = ".".join(part for part in (code, reason) if part)
     return Failure(
         row.kind if known else FailureKind.INTERNAL,
-        SendEffect.NOT_SENT if known or not attempt.maybe_sent else SendEffect.UNKNOWN,
+        SendEffect.NOT_SENT if known or _is_before_the_send(error, attempt) else SendEffect.UNKNOWN,
         row.text if known else f"AWS gave no usable answer (HTTP {status})",
         shown if _SHOWN.fullmatch(shown) else str(status),
         retry_after=attempt.retry_after,
         native=error,
     )
+
+
+def _is_before_the_send(error: Exception, attempt: Attempt) -> bool:
+    """Whether it is the answer to a call that looked for credentials.
+
+    The attempt alone does not say so: what a stand-in for the transport has sent is not noted on it.
+    """
+    return not attempt.maybe_sent and getattr(error, "operation_name", "") not in _SENDS
 
 
 def feedback_of(outcome: Outcome) -> str:
