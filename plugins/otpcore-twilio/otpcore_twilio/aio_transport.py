@@ -25,6 +25,8 @@ from otpcore_twilio.settings import Origin
 
 __all__ = ["AsyncDeadlineHttpClient"]
 
+_Kept = tuple[aiohttp.ClientSession, AsyncGenerator[None]]
+
 NO_ROUNDING = 3_600
 """aiohttp rounds timeouts above its threshold (5 s) up to whole seconds; a deadline is not rounded."""
 
@@ -41,8 +43,8 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
         super().__init__(pool_connections=False)  # pyright: ignore[reportUnknownMemberType]  # no types in the SDK
         self._origin = origin
         self._timeout_s = timeout_s
-        self._owner = os.getpid()
-        self._sessions: dict[asyncio.AbstractEventLoop, tuple[aiohttp.ClientSession, AsyncGenerator[None]]] = {}
+        # By process: what a fork inherited is the parent's, and is neither used nor closed here.
+        self._sessions: dict[int, dict[asyncio.AbstractEventLoop, _Kept]] = {}
 
     async def request(  # the SDK's signature
         self,
@@ -88,13 +90,13 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
 
     async def _open_session(self) -> aiohttp.ClientSession:
         """The session of this process and loop."""
-        if self._owner != os.getpid():
-            self._owner = os.getpid()
-            self._sessions = {}
+        sessions = self._sessions.setdefault(os.getpid(), {})
         loop = asyncio.get_running_loop()
-        session, _ = self._sessions.get(loop, (None, None))
+        session, _ = sessions.get(loop, (None, None))
         if session is None or session.closed:
-            self._sessions = {loop: kept for loop, kept in self._sessions.items() if not loop.is_closed()}
+            for each in list(sessions):  # one by one: other threads add theirs meanwhile
+                if each.is_closed():
+                    sessions.pop(each, None)
             session = aiohttp.ClientSession(
                 headers={"Accept-Encoding": "identity"},
                 auto_decompress=False,
@@ -106,13 +108,13 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
             session._retry_connection = False  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
             keeper = _keep(session)
             await anext(keeper)
-            self._sessions[loop] = session, keeper
+            sessions[loop] = session, keeper
         return session
 
     async def close(self) -> None:
         """Close the pool of this loop. A later call opens another."""
-        _, keeper = self._sessions.pop(asyncio.get_running_loop(), (None, None))
-        if keeper is not None and self._owner == os.getpid():
+        _, keeper = self._sessions.get(os.getpid(), {}).pop(asyncio.get_running_loop(), (None, None))
+        if keeper is not None:
             await keeper.aclose()
 
 

@@ -58,8 +58,8 @@ class DeadlineHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK car
         super().__init__(pool_connections=False)
         self._origin = origin
         self._timeout_s = timeout_s
-        self._session: _Session | None = None
-        self._owner = os.getpid()
+        # By process: what a fork inherited is the parent's, and is neither used nor closed here.
+        self._sessions: dict[int, _Session] = {}
 
     def request(  # the SDK\'s signature
         self,
@@ -94,18 +94,13 @@ class DeadlineHttpClient(TwilioHttpClient):  # type: ignore[misc]  # the SDK car
 
     def _open_session(self) -> _Session:
         """The session of this process. Two threads may race to make it: one session is then dropped unused."""
-        session = self._session
-        if session is None or self._owner != os.getpid():
-            session = _Session(direct=self._origin.loopback)
-            self._session = session
-            self._owner = os.getpid()
-        return session
+        session = self._sessions.get(os.getpid())
+        return session or self._sessions.setdefault(os.getpid(), _Session(direct=self._origin.loopback))
 
     def close(self) -> None:
         """Close the pool. A later call opens another."""
-        session = self._session
-        self._session = None
-        if session is not None and self._owner == os.getpid():
+        session = self._sessions.pop(os.getpid(), None)
+        if session is not None:
             session.close()
 
 

@@ -123,7 +123,7 @@ def test_the_environment_is_asked_for_a_proxy_at_the_first_call_and_after_a_clos
             assert isinstance(provider.send(a_send()), Failure)
             seen.append(len(proxy.asked))
             if not kept:  # the defect: what every call would pay for
-                session = provider.native_client.http_client._session
+                session = provider.native_client.http_client._open_session()
                 session._surroundings.clear()
         provider.close()
         assert isinstance(provider.send(a_send()), Failure)

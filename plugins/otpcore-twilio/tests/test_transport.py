@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import os
@@ -11,6 +12,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Protocol
 
 import pytest
@@ -19,7 +21,9 @@ from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequ
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, FailureKind, SendEffect, SendRequest
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings, transport
+from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
 from otpcore_twilio.attempt import BODY_LIMIT, Attempt, WireFailure, under_way
+from otpcore_twilio.settings import Origin
 
 SID = "VE" + "a" * 32
 PHONE = "+12025550123"
@@ -230,14 +234,14 @@ p = TwilioProvider(TwilioSettings(account_sid="AC" + "0" * 32, auth_token="t" * 
                                   origin=sys.argv[1]))
 r = SendRequest("s1", "+12025550123", "sms", "login", None, None, datetime.now(UTC), 5.0)
 p.send(r)
-before = p._transport._session
+before = p._transport._open_session()
 child = os.fork()
 if child == 0:
     p.send(r)
-    os._exit(0 if p._transport._session is not before else 3)
+    os._exit(0 if p._transport._open_session() is not before else 3)
 _, status = os.waitpid(child, 0)
 p.send(r)
-assert p._transport._session is before
+assert p._transport._open_session() is before
 p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -306,3 +310,59 @@ def test_an_awaited_handshake_ends_at_the_deadline(settings_for: MakeSettings, a
         outcome = asyncio.run(asyncio.wait_for(send(), 60))
     assert isinstance(outcome, Failure)
     assert (outcome.kind, outcome.effect) == (FailureKind.TIMEOUT, SendEffect.NOT_SENT)
+
+
+class _Meddling(asyncio.SelectorEventLoop):
+    """A closed loop; while it is asked whether it is, another thread opens a session."""
+
+    meddle: Callable[[], object] | None = None
+
+    def is_closed(self) -> bool:
+        meddle, self.meddle = self.meddle, None
+        if meddle is not None:
+            thread = threading.Thread(target=meddle)
+            thread.start()
+            thread.join()
+        return super().is_closed()
+
+
+def test_loops_of_several_threads_take_no_session_from_each_other() -> None:
+    inner: Any = AsyncDeadlineHttpClient(Origin.parse("http://127.0.0.1:1"), 1.0)
+    ended, others, ours = _Meddling(), asyncio.new_event_loop(), asyncio.new_event_loop()
+    ended.run_until_complete(inner._open_session())
+    ended.run_until_complete(ended.shutdown_asyncgens())
+    ended.close()
+    opened: list[object] = []
+    ended.meddle = lambda: opened.append(others.run_until_complete(inner._open_session()))
+    ours.run_until_complete(inner._open_session())
+    assert others.run_until_complete(inner._open_session()) is opened[0]
+    for loop in (others, ours):
+        loop.run_until_complete(inner.close())
+        loop.close()
+
+
+@pytest.mark.parametrize("line", [1, 2, 3])
+def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
+    monkeypatch: pytest.MonkeyPatch, line: int
+) -> None:
+    """One thread opens the child's session while another has come to any line of the same."""
+    client: Any = transport.DeadlineHttpClient(Origin.parse("http://127.0.0.1:1"), 1.0)
+    parents, here = client._open_session(), client._open_session.__code__
+    lines = itertools.count(1)
+
+    def other_thread(frame: FrameType, event: str, _: object) -> Any:
+        if frame.f_code is not here:
+            return None
+        if event == "line" and next(lines) == line:
+            client._open_session()
+        return other_thread
+
+    before = sys.gettrace()
+    with monkeypatch.context() as child:
+        child.setattr(os, "getpid", lambda: -1)
+        sys.settrace(other_thread)
+        try:
+            taken = client._open_session()
+        finally:
+            sys.settrace(before)
+    assert taken is not parents
