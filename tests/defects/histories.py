@@ -146,7 +146,7 @@ DEFECTS: Final = (
         "H3",
         "a resend gives the tries back",
         planted.reserving(tries_are_given_back),
-        promise("no_more_answers_than_tries", "start", AGAIN, "check_wrong_codes", profile=LOOSE),
+        promise("no_more_answers_than_tries", "start", AGAIN, "check_wrong_codes", profile=LOOSE, often=6),
     ),
     Defect(
         "H4",
@@ -180,7 +180,7 @@ DEFECTS: Final = (
         "H7",
         "a refused resend ends the code that is held",
         refused_sends_end_the_session,
-        promise(ALLOWED, "start", AGAIN, "check_the_right_code", *TROUBLE, profile=LOOSE, often=4),
+        promise(ALLOWED, "start", AGAIN, "check_the_right_code", *TROUBLE, profile=LOOSE, often=12),
     ),
     Defect(
         "H8",

@@ -80,9 +80,9 @@ def code_is_logged(plant: Planter) -> None:
 def number_is_audited(plant: Planter) -> None:
     event: Any = setup.event
 
-    def planted(*args: Any, number: str = "", **more: Any) -> Any:
-        shown: dict[str, Any] = {"to": number} if number else {}
-        return event(*args, number=number, **more, **shown)
+    def planted(*args: Any, address: str = "", **more: Any) -> Any:
+        shown: dict[str, Any] = {"to": address} if address else {}
+        return event(*args, address=address, **more, **shown)
 
     plant.swap(event, planted)
 

@@ -9,6 +9,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,7 +99,8 @@ def provider(vendor: HttpVendor) -> Iterator[HttpProvider]:
 
 
 def outcome(provider: HttpProvider, timeout_s: float = 30) -> tuple[FailureKind, SendEffect]:
-    found = provider.send(a_send(timeout_s))
+    with closing(provider):
+        found = provider.send(a_send(timeout_s))
     assert isinstance(found, Failure), found
     return found.kind, found.effect
 
@@ -186,7 +188,8 @@ def test_what_an_author_gets_wrong_is_not_sent(vendor: HttpVendor) -> None:
             raise KeyError(request.recipient)
 
     for api, kind in ((Injects, FailureKind.CONTENT_REJECTED), (Crashes, FailureKind.INTERNAL)):
-        found = blocking(api(vendor.origin)).send(a_send())
+        with closing(blocking(api(vendor.origin))) as provider:
+            found = provider.send(a_send())
         assert isinstance(found, Failure)
         assert (found.kind, found.effect) == (kind, SendEffect.NOT_SENT)
         assert NUMBER.lstrip("+") not in repr(found)
@@ -200,7 +203,8 @@ def test_an_author_may_say_no_by_himself(vendor: HttpVendor) -> None:
         def request(self, request: SendRequest) -> Failure:
             return refusal
 
-    assert blocking(Declines(vendor.origin)).send(a_send()) is refusal
+    with closing(blocking(Declines(vendor.origin))) as provider:
+        assert provider.send(a_send()) is refusal
     assert vendor.requests == ()
 
 

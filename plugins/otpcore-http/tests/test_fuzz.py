@@ -56,7 +56,7 @@ gateway_of = cache(preset)
 
 def api_of(name: str, sender: str = SENDER, kind: type[Mapped] | None = None) -> Mapped:
     gateway = gateway_of(name)
-    secrets = {each: f"secret of {each}, long" for each in gateway.secrets}
+    secrets = {each: f"secret-of-{each}-long" for each in gateway.secrets}
     made = mapped(gateway, secrets, sender=sender, receipt_url=URL, clock=lambda: NOW)
     return made if kind is None else kind(gateway, secrets, sender, URL, lambda: NOW)
 
