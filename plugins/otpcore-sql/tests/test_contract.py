@@ -21,13 +21,13 @@ IN_THE_SYSTEM = StoreCapabilities(durability=Durability.PROCESS, multi_process=T
 class Contract(StoreContract):
     """What all have in common."""
 
-    kind: str
+    database: ClassVar[str]
     scans = True
     given: ClassVar[dict[str, Any]] = {"connections": 32}
 
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path) -> Iterator[None]:
-        with place(self.kind, tmp_path) as self.at:
+        with place(self.database, tmp_path) as self.at:
             yield
 
     at: Place
@@ -41,7 +41,7 @@ class Contract(StoreContract):
 
 class TestSQLite(Contract):
     capabilities = ON_A_FILE
-    kind = "sqlite"
+    database = "sqlite"
 
 
 @pytest.mark.nightly
@@ -49,18 +49,18 @@ class TestSQLiteNormal(Contract):
     """It differs by a pragma alone."""
 
     capabilities = IN_THE_SYSTEM
-    kind = "sqlite"
+    database = "sqlite"
     given: ClassVar[dict[str, Any]] = {"connections": 32, "synchronous": "normal"}
 
 
 class TestPostgreSQL(Contract):
     capabilities = ON_A_SERVER
-    kind = "postgresql"
+    database = "postgresql"
 
 
 class TestAsyncPostgreSQL(Contract):
     capabilities = ON_A_SERVER
-    kind = "postgresql"
+    database = "postgresql"
 
     async def make_store(self) -> Any:
         return self.at.async_store(**self.given)
@@ -71,4 +71,4 @@ class TestAsyncPostgreSQL(Contract):
 
 class TestMariaDB(Contract):
     capabilities = ON_A_SERVER
-    kind = "mariadb"
+    database = "mariadb"
