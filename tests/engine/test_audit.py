@@ -32,8 +32,9 @@ FACTS = {
     "erase",
     "check.answered",
     "outcome.reported",
+    "breaker.opened",
+    "breaker.closed",
 }
-FACTS |= {"breaker.opened", "breaker.closed"}
 
 
 @pytest.mark.parametrize("owner", list(CodeOwner))
