@@ -139,7 +139,10 @@ class PostgresPair:
         return build(SQLSettings(url=SecretStr(self.primary.url), connections=16, timeout_s=1))
 
     def cut(self) -> None:
-        """From now on nothing that the primary writes reaches the standby."""
+        """From now on nothing that the primary writes reaches the standby; what it wrote before has."""
+        ((written,),) = self.primary.ask("SELECT pg_current_wal_lsn()::text")
+        replayed = f"SELECT pg_last_wal_replay_lsn() >= '{written}'::pg_lsn"
+        until(lambda: self.standby.ask(replayed) == [(True,)], "the standby has what was written")
         self.link.cut()
 
     def fail_over(self) -> None:

@@ -11,6 +11,7 @@ Rules of this file: loopback only; what is started here is ended here.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -49,7 +50,15 @@ class Pair:
         return build(RedisSettings(url=url, connections=16, timeout_s=1, replicas=int(wait)))
 
     def cut(self) -> None:
-        """From now on nothing that the primary writes reaches the replica."""
+        """From now on nothing that the primary writes reaches the replica; what it wrote before has."""
+        with self.primary.client() as ours, self.replica.client() as theirs:
+            written: Any = ours.info("replication")
+
+            def reached() -> bool:
+                found: Any = theirs.info("replication")
+                return bool(found["slave_repl_offset"] >= written["master_repl_offset"])
+
+            until(reached, "the replica has what was written")
         self.link.cut()
 
     def fail_over(self) -> None:
