@@ -32,10 +32,10 @@ class Reported:
     """A contract whose report is shown at the end of a run; not in a worker of pytest-xdist, which has no terminal.
 
     Attributes:
-        kind: of plugin: "store", "provider".
+        plugin_kind: "store" or "provider".
     """
 
-    kind: ClassVar[str]
+    plugin_kind: ClassVar[str]
 
     @classmethod
     def report(cls) -> str:
@@ -50,6 +50,6 @@ class Reported:
         if reports is None:
             reports = Reports()
             plugins.register(reports, PLUGIN)
-        texts: dict[str, str] = reports.texts.setdefault(self.kind, {})
+        texts: dict[str, str] = reports.texts.setdefault(self.plugin_kind, {})
         if contract.__qualname__ not in texts:
             texts[contract.__qualname__] = contract.report()

@@ -1,4 +1,4 @@
-"""`python -m tests.defects.run [name …]`: plant each defect and judge that its body turns red.
+"""`python -m tests.defects.run [NAME …]`: plant each defect and judge that its body turns red.
 
 A defect is caught when its body is green without it and fails with it, by an assertion unless the defect says
 otherwise. Exit status 1 when one is not; one whose body needs a server that is not installed is skipped.
@@ -70,7 +70,11 @@ def judge(defect: Defect) -> str:
 
 
 def main(names: list[str]) -> int:
-    """Judge the defects of these names, or all, and print a table."""
+    """Judge the defects of these names, or all, and print a table; the exit status, 2 for a name that none has."""
+    unknown = set(names) - {defect.name for defect in ALL}
+    if unknown:
+        print(f"No planted defect is called {', '.join(sorted(unknown))}.", file=sys.stderr)
+        return 2
     judged = [defect for defect in ALL if not names or defect.name in names]
     caught = skipped = 0
     for defect in judged:

@@ -39,7 +39,7 @@ class ProviderContract(WireChecks, AnsweringChecks, WordsChecks, OutcomeChecks, 
     the requirement. What the provider has not is not there: `report()` names it.
     """
 
-    kind = "provider"
+    plugin_kind = "provider"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take away the checks of what the provider has not, and give back those of what a subclass has anew."""

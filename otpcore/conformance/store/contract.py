@@ -58,7 +58,7 @@ class StoreContract(
     What the store does not claim is not there: `report()` names it.
     """
 
-    kind = "store"
+    plugin_kind = "store"
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take away the checks of what is not claimed, and give back those of what a subclass claims anew."""
