@@ -3,8 +3,8 @@
     python -m tests.benchmarks.peer_child '{"ENGINE": …}'
 
 The argument is Django's description of a database. Each line of the input is a JSON object: the peer, how many clients,
-and the numbers; it answers with the seconds of one cycle. A cycle is one start and the right check of it, by the
-functions that the peer's own views call; what it would send is kept.
+and the numbers; it answers with the seconds of one cycle, or with 0 clients with the profile of one. A cycle is one
+start and the right check of it, by the functions that the peer's own views call; what it would send is kept.
 
 Rules of this file: it imports nothing of otpcore, and Django's packages by name, for the checkers do not see them.
 """
@@ -19,10 +19,18 @@ from importlib import import_module
 from time import perf_counter
 from typing import Any, Final
 
+from tests.benchmarks.sampling import profiled
+
 __all__ = ["main"]
 
 MOST_CLIENTS: Final = 8
 """As many threads, each with a connection of its own, which it keeps."""
+
+PARTS: Final = {
+    "the database driver, waiting included": ("/psycopg", "/django/db/backends/"),
+    "Django's ORM and models": ("/django/db/",),
+    "django-phone-verify": ("",),
+}
 
 
 def set_up(database: dict[str, Any]) -> None:
@@ -97,6 +105,16 @@ def enroll(numbers: Sequence[str]) -> None:
     device.objects.bulk_create([device(user=one, name=one.username) for one in made])
 
 
+def profile(work: Callable[[Sequence[str]], None], numbers: Sequence[str]) -> dict[str, float]:
+    """Where the time of a cycle goes, in this thread."""
+
+    def units() -> int:
+        work(numbers)
+        return len(numbers)
+
+    return profiled(units, PARTS, "nobody")
+
+
 def main(database: str) -> None:
     """Answer until the input ends."""
     set_up(json.loads(database))
@@ -108,6 +126,10 @@ def main(database: str) -> None:
             work, numbers, clients = peers[asked["peer"]], asked["numbers"], asked["clients"]
             if asked["peer"] == "django-otp":
                 enroll(numbers)
+            if not clients:
+                work(numbers[:2])  # the connection, which is this thread's
+                print(json.dumps(profile(work, numbers[2:])), flush=True)
+                continue
             began = perf_counter()
             for done in [pool.submit(work, numbers[hand::clients]) for hand in range(clients)]:
                 done.result()

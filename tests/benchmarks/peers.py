@@ -26,9 +26,10 @@ from tests.benchmarks.backends import BACKENDS, Backend
 from tests.benchmarks.clients import Desk, cycles_by_threads
 from tests.benchmarks.cycle import PEPPER, ROOT, fictional, folder, numbers
 from tests.benchmarks.measuring import Absent, Bound, Figure, Found, Side, Sizes, figure, in_turn, wall
+from tests.benchmarks.sampling import Profile
 from tests.benchmarks.servers import Missing
 
-__all__ = ["ROWS", "measure"]
+__all__ = ["MATCHES", "ROWS", "Match", "Peers", "measure"]
 
 ROWS: Final = ("7",)
 PYTHON: Final = ROOT / ".benchmarks" / "peers" / "bin" / "python"
@@ -104,14 +105,22 @@ class Peers:
 
     def cycles(self, peer: str, people: list[str], clients: int) -> float:
         """Seconds of one cycle."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"peer": peer, "numbers": people, "clients": clients}) + "\n")
-        self._process.stdin.flush()
-        return float(self._answer())
+        return float(self._ask(peer, people, clients))
+
+    def profile(self, peer: str, people: list[str]) -> Profile:
+        """Where the time of one cycle goes, with one client."""
+        told: Profile = self._ask(peer, people, 0)
+        return told
 
     def close(self) -> None:
         """End it."""
         self._process.communicate(timeout=30)
+
+    def _ask(self, peer: str, people: list[str], clients: int) -> Any:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"peer": peer, "numbers": people, "clients": clients}) + "\n")
+        self._process.stdin.flush()
+        return self._answer()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None

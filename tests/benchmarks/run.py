@@ -32,6 +32,7 @@ from tests.benchmarks import (
     importing,
     peers,
     processes,
+    profiles,
     rates,
     together,
     vendor,
@@ -56,6 +57,7 @@ GROUPS: Final[dict[str, tuple[tuple[str, ...], Group]]] = {
     "vendor": (vendor.ROWS, vendor.measure),
     "handwritten": (handwritten.ROWS, handwritten.measure),
     "costs": (costs.ROWS, costs.measure),
+    "profiles": (profiles.ROWS, profiles.measure),
     "rates": (rates.ROWS, rates.measure),
 }
 """By name: the rows of the table that a group measures, and how."""
