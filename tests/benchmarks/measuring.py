@@ -53,7 +53,7 @@ class Sizes:
         records: fewest, many and most records of the embedded store.
         commits: in each share of a pair.
         stock_commits: the same for stock TinyDB.
-        seconds: that the processes of one round work.
+        seconds: that the processes of one round work, and that a cycle is profiled for.
         sessions: held in the memory store.
         calls: of the SDK in each share of a pair.
         imports: pairs of fresh interpreters.
@@ -92,7 +92,7 @@ FULL: Final = Sizes(
     15,
     50,
     1_000,
-    (100, 10_000, 100_000),
+    (100, 10_000, 100_000, 1_000_000),
 )
 QUICK: Final = Sizes(1, (50, 100), 5, 5, (10, 20, 50), 5, 1, 0.1, 200, 3, 1, 4, 16, (10, 20))
 

@@ -61,7 +61,7 @@ def _store(sizes: Sizes, backend: Backend, say: Callable[[str], None]) -> Iterat
         _fill(store, 0, few)
         for clients in CLIENTS:
             yield str(clients), "own", f"{few:,}", *_own(sizes, pool, store, clients, next(fresh))
-        for clients in CLIENTS[1:]:
+        for clients in CLIENTS:
             yield str(clients), "hot", f"{few:,}", *_hot(sizes, pool, store, clients, next(fresh))
         yield f"{CLIENTS[-1]} tasks", "own", f"{few:,}", *_awaited(sizes, backend, next(fresh))
         before = few

@@ -1,9 +1,8 @@
 """`make bench`: measures the ratios to reach and writes the table of docs/performance.md.
 
-    python -m tests.benchmarks.run [--only NAME …] [--quick] [--large] [--json FILE]
+    python -m tests.benchmarks.run [--only NAME …] [--quick] [--json FILE]
 
-`--quick` takes tiny sizes, to see that everything works; it and `--only` leave the page as it is. `--large` adds the
-rates among a million records.
+`--quick` takes tiny sizes, to see that everything works; it and `--only` leave the page as it is.
 
 Rules of this file: arguments, progress, output; what is measured is in the modules beside it.
 """
@@ -15,7 +14,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -62,8 +61,6 @@ GROUPS: Final[dict[str, tuple[tuple[str, ...], Group]]] = {
 }
 """By name: the rows of the table that a group measures, and how."""
 
-MILLION: Final = 1_000_000
-
 PAGE: Final = ROOT / "docs" / "performance.md"
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -73,12 +70,9 @@ def main(arguments: Sequence[str] | None = None) -> list[Found]:
     parser = argparse.ArgumentParser(prog="make bench", description="Measures the ratios to reach.")
     parser.add_argument("--only", action="append", choices=sorted(GROUPS), help="this group; may be repeated")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: the numbers mean nothing")
-    parser.add_argument("--large", action="store_true", help="rates with a million records too; takes long")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     asked = parser.parse_args(arguments)
     sizes = QUICK if asked.quick else FULL
-    if asked.large:
-        sizes = replace(sizes, filled=(*sizes.filled, MILLION))
     found: list[Found] = []
     for name in asked.only or GROUPS:
         for one in GROUPS[name][1](sizes, lambda text: print(f"… {text}", flush=True)):
