@@ -20,9 +20,12 @@ from typing import Any, Self
 import pytest
 import redis
 
-__all__ = ["Proxy", "Server", "free_port", "needed", "until"]
+__all__ = ["DEADLINE_S", "PATIENCE_S", "Proxy", "Server", "free_port", "needed", "until"]
 
-DEADLINE_S = 20
+DEADLINE_S = 60
+PATIENCE_S = 10
+"""Timeout of a store that is to succeed: on a busy machine a replica needs seconds for what else takes a millisecond.
+"""
 
 
 def free_port() -> int:
