@@ -70,7 +70,11 @@ class PostgresServer:
         command = [str(programs() / "postgres"), "-D", str(self._data)]
         command += [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, cwd=folder, **self._terms)
-        until(self._answers, "PostgreSQL answers")
+        try:
+            until(self._answers, "PostgreSQL answers")
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def url(self) -> str:

@@ -98,6 +98,14 @@ class Server:
             common += ["--save", ""]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen([program, *common, *self._options], stdout=log, stderr=log)
+        try:
+            self._answers()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _answers(self) -> None:
+        """Wait until it does."""
         end = time.monotonic() + DEADLINE_S
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
@@ -105,6 +113,7 @@ class Server:
                 if probe.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                     return
             assert time.monotonic() < end, (self.folder / "server.log").read_text()
+            assert self._process is not None
             assert self._process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.01)
 
