@@ -10,6 +10,7 @@ import os
 import pwd
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pydantic import SecretStr
 from otpcore.ports import Store
 from otpcore_sql import SQLSettings
 from otpcore_sql.settings import build
-from tests.redis_servers import DEADLINE_S, free_port, until
+from tests.redis_servers import DEADLINE_S, PATIENCE_S, free_port, until
 from tests.slow_link import SlowLink
 
 __all__ = ["PostgresPair", "PostgresServer", "programs"]
@@ -69,7 +70,11 @@ class PostgresServer:
         command = [str(programs() / "postgres"), "-D", str(self._data)]
         command += [part for name, value in given.items() for part in ("-c", f"{name}={value}")]
         self._process = subprocess.Popen(command, stdout=self._log, stderr=self._log, cwd=folder, **self._terms)
-        until(self._answers, "PostgreSQL answers")
+        try:
+            until(self._answers, "PostgreSQL answers")
+        except BaseException:
+            self.kill()
+            raise
 
     @property
     def url(self) -> str:
@@ -91,7 +96,8 @@ class PostgresServer:
         if self._process.returncode is not None:
             return
         for pid in self.pids:
-            os.kill(pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a backend whose client had left ends by itself
+                os.kill(pid, signal.SIGKILL)
         self._ended()
 
     def stop(self) -> None:
@@ -130,13 +136,13 @@ class PostgresPair:
         self.primary = PostgresServer(folder / "0", options={"hot_standby": "on"})
         self.attach()
 
-    def store(self, *, wait: bool) -> Store:
+    def store(self, *, wait: bool, timeout_s: float = PATIENCE_S) -> Store:
         """Of the primary; with a wait, what it acknowledges is at the standby."""
         self.primary.ask(f"ALTER SYSTEM SET synchronous_standby_names = '{'*' if wait else ''}'")
         self.primary.ask("SELECT pg_reload_conf()")
         shown = [(("*" if wait else ""),)]
         until(lambda: self.primary.ask("SHOW synchronous_standby_names") == shown, "the setting holds")
-        return build(SQLSettings(url=SecretStr(self.primary.url), connections=16, timeout_s=1))
+        return build(SQLSettings(url=SecretStr(self.primary.url), connections=16, timeout_s=timeout_s))
 
     def cut(self) -> None:
         """From now on nothing that the primary writes reaches the standby; what it wrote before has."""

@@ -19,7 +19,7 @@ from otpcore.ports import Store
 from otpcore_redis import RedisSettings
 from otpcore_redis.settings import build
 from tests.redis_groups import is_followed
-from tests.redis_servers import Server, until
+from tests.redis_servers import PATIENCE_S, Server, until
 from tests.slow_link import SlowLink
 
 __all__ = ["Pair"]
@@ -44,10 +44,10 @@ class Pair:
         self.port = self.primary.port
         self.attach()
 
-    def store(self, *, wait: bool) -> Store:
-        """Of the primary; with a wait, what it acknowledges is at the replica."""
+    def store(self, *, wait: bool, timeout_s: float = PATIENCE_S) -> Store:
+        """Of the primary; with a wait, what it acknowledges is at the replica within half the timeout."""
         url = SecretStr(f"redis://127.0.0.1:{self.port}/0")
-        return build(RedisSettings(url=url, connections=16, timeout_s=1, replicas=int(wait)))
+        return build(RedisSettings(url=url, connections=16, timeout_s=timeout_s, replicas=int(wait)))
 
     def cut(self) -> None:
         """From now on nothing that the primary writes reaches the replica; what it wrote before has."""

@@ -20,9 +20,12 @@ from typing import Any, Self
 import pytest
 import redis
 
-__all__ = ["Proxy", "Server", "free_port", "needed", "until"]
+__all__ = ["DEADLINE_S", "PATIENCE_S", "Proxy", "Server", "free_port", "needed", "until"]
 
-DEADLINE_S = 20
+DEADLINE_S = 60
+PATIENCE_S = 10
+"""Timeout of a store that is to succeed: on a busy machine a replica needs seconds for what else takes a millisecond.
+"""
 
 
 def free_port() -> int:
@@ -95,6 +98,14 @@ class Server:
             common += ["--save", ""]
         with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen([program, *common, *self._options], stdout=log, stderr=log)
+        try:
+            self._answers()
+        except BaseException:
+            self.kill()
+            raise
+
+    def _answers(self) -> None:
+        """Wait until it does."""
         end = time.monotonic() + DEADLINE_S
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
@@ -102,6 +113,7 @@ class Server:
                 if probe.recv(64).startswith((b"+PONG", b"-NOAUTH")):
                     return
             assert time.monotonic() < end, (self.folder / "server.log").read_text()
+            assert self._process is not None
             assert self._process.poll() is None, (self.folder / "server.log").read_text()
             time.sleep(0.01)
 

@@ -83,10 +83,14 @@ class Server:
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(self._as_user(self._command()), stdout=log, stderr=log, cwd="/")
         until = time.monotonic() + DEADLINE_S
-        while not self._answers():
-            assert self._process.poll() is None, self._log.read_text()
-            assert time.monotonic() < until, self._log.read_text()
-            time.sleep(0.02)
+        try:
+            while not self._answers():
+                assert self._process.poll() is None, self._log.read_text()
+                assert time.monotonic() < until, self._log.read_text()
+                time.sleep(0.02)
+        except BaseException:
+            self._end(signal.SIGKILL)
+            raise
 
     def _answers(self) -> bool:
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):

@@ -119,7 +119,13 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         await self._stream.aclose()
 
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
-        return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+        try:
+            return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
+        except (
+            BaseException
+        ):  # httpcore closes after an error, and not when the handshake is cancelled, as by a deadline
+            await self.aclose()
+            raise
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)

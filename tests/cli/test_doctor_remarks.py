@@ -19,7 +19,7 @@ from tests.redis_servers import Server
 
 NOTED = "Nothing is wrong; what is marked ! works, and should be known."
 WELL = "Everything is as it should be."
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 
 
 @pytest.fixture

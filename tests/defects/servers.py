@@ -21,7 +21,7 @@ from otpcore_redis import RedisSettings, script
 from otpcore_redis.settings import build
 from tests.defects.planting import Planter
 from tests.redis_servers import Server
-from tests.redis_stores import LATER
+from tests.redis_stores import later
 from tests.storms.arena import phone, token_of
 
 __all__ = ["redis_keys_have_lifetimes", "without_lifetime_after_delete"]
@@ -31,11 +31,11 @@ def redis_keys_have_lifetimes() -> None:
     """D10: whatever is written in whatever order, no key in Redis lives for ever (TTL = -1)."""
     with tempfile.TemporaryDirectory() as folder, Server(Path(folder)) as server:
         store = build(RedisSettings(url=SecretStr(server.url)))
-        version: Any = store.commit("a", b"1", expect=None, gc_at=LATER)
-        version = store.commit("a", b"2", expect=version, gc_at=LATER + timedelta(days=400))
-        store.commit("a", b"3", expect=None, gc_at=LATER)  # refused
-        version = store.commit("a", None, expect=version, gc_at=LATER)
-        store.commit("a", b"4", expect=None, gc_at=LATER - timedelta(days=400))
+        version: Any = store.commit("a", b"1", expect=None, gc_at=later())
+        version = store.commit("a", b"2", expect=version, gc_at=later() + timedelta(days=400))
+        store.commit("a", b"3", expect=None, gc_at=later())  # refused
+        version = store.commit("a", None, expect=version, gc_at=later())
+        store.commit("a", b"4", expect=None, gc_at=later() - timedelta(days=400))
         exchange = FakeProvider()
         with Engine(store, exchange, pepper=bytes(range(32))) as engine:
             for number in range(4):

@@ -7,7 +7,7 @@ replica is the control: it loses what it acknowledged. So is one that waits for 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,9 @@ from tests.benchmarks.cycle import PEPPER, Instant, number
 from tests.benchmarks.failover import Lost, Told, commits, people, rounds, verify, write
 from tests.postgres_pairs import PostgresPair
 from tests.redis_pairs import Pair
+from tests.redis_servers import until
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 
 
 @pytest.fixture
@@ -34,9 +35,21 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
     made.stop()
 
 
+HURRY_S = 1
+"""Timeout of a store that is to wait in vain."""
+
+
 def engine_of(store: Store) -> tuple[Engine, Instant]:
     provider = Instant()
     return Engine(store, provider, pepper=PEPPER), provider
+
+
+def is_answered(ask: Callable[[], object]) -> bool:
+    try:
+        ask()
+    except StoreUnavailable:
+        return False
+    return True
 
 
 def sent_and_used(engine: Engine, provider: Instant) -> Told:
@@ -61,18 +74,20 @@ def test_a_commit_that_no_replica_has_is_acknowledged_and_lost_without_a_wait(pa
 
 
 def test_a_commit_that_no_replica_has_is_in_doubt_with_a_wait(pair: Pair) -> None:
-    patient = pair.store(wait=True)
+    patient, hurried = pair.store(wait=True), pair.store(wait=True, timeout_s=HURRY_S)
     assert isinstance(patient.commit("b", b"1", expect=None, gc_at=LATER), str)
     pair.cut()
     with pytest.raises(CommitUnknown):
-        patient.commit("a", b"1", expect=None, gc_at=LATER)
+        hurried.commit("a", b"1", expect=None, gc_at=LATER)
     with pytest.raises(StoreUnavailable):
-        patient.load("a")  # it is there, and may not be told
+        hurried.load("a")  # it is there, and may not be told
     pair.fail_over()
     pair.attach()
-    assert patient.load("a") is None
-    assert commits(patient, Told(commits=["b"])) == Lost(acknowledged=1)
+    until(lambda: is_answered(lambda: hurried.load("a")), "the new replica has what the doubt is about")
+    assert hurried.load("a") is None
+    assert commits(hurried, Told(commits=["b"])) == Lost(acknowledged=1)
     patient.close()
+    hurried.close()
 
 
 def forgets_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,11 +106,12 @@ def forgets_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_without_a_wait_of_loads_too_people_get_a_second_code_and_a_second_approval(
     pair: Pair, monkeypatch: pytest.MonkeyPatch, wait: bool
 ) -> None:
-    shared = pair.store(wait=wait)
+    shared, hurried = pair.store(wait=wait), pair.store(wait=wait, timeout_s=HURRY_S)
     forgets_doubt(monkeypatch)
     engine, provider = engine_of(shared)
     told = sent_and_used(engine, provider)
     pair.cut()
+    engine = Engine(hurried, provider, pepper=PEPPER)
     sent = engine.start(number(3))
     assert isinstance(sent, Sent)
     told.sent[3] = (sent.session.token or "", provider.code)
@@ -105,19 +121,22 @@ def test_without_a_wait_of_loads_too_people_get_a_second_code_and_a_second_appro
     pair.attach()
     assert people(shared, told) == Lost(acknowledged=3, over_quota=1, approved_twice=1)
     shared.close()
+    hurried.close()
 
 
 def test_with_a_wait_nothing_is_sent_or_approved_while_no_replica_answers(pair: Pair) -> None:
-    patient = pair.store(wait=True)
+    patient, hurried = pair.store(wait=True), pair.store(wait=True, timeout_s=HURRY_S)
     engine, provider = engine_of(patient)
     told = sent_and_used(engine, provider)
     pair.cut()
     provider.code = ""
+    cut_off = Engine(hurried, provider, pepper=PEPPER)
     with pytest.raises(StoreError):
-        engine.start(number(3))
+        cut_off.start(number(3))
     assert provider.code == ""
     with pytest.raises(StoreError):
-        engine.check(*told.sent[2])
+        cut_off.check(*told.sent[2])
+    hurried.close()
     pair.fail_over()
     pair.attach()
     assert isinstance(engine.start(number(1)), Wait)
@@ -163,16 +182,18 @@ def test_postgresql_without_a_synchronous_standby_loses_what_it_acknowledged(pos
 def test_postgresql_with_a_synchronous_standby_sends_and_approves_nothing_while_it_is_away(
     postgres: PostgresPair,
 ) -> None:
-    patient = postgres.store(wait=True)
+    patient, hurried = postgres.store(wait=True), postgres.store(wait=True, timeout_s=HURRY_S)
     engine, provider = engine_of(patient)
     told = sent_and_used(engine, provider)
     postgres.cut()
     provider.code = ""
+    cut_off = Engine(hurried, provider, pepper=PEPPER)
     with pytest.raises(StoreError):
-        engine.start(number(3))
+        cut_off.start(number(3))
     assert provider.code == ""
     with pytest.raises(StoreError):
-        engine.check(*told.sent[2])
+        cut_off.check(*told.sent[2])
+    hurried.close()
     patient.close()
     postgres.fail_over()
     successor = postgres.store(wait=False)

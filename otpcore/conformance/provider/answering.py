@@ -134,6 +134,7 @@ class AnsweringChecks(Checks):
         )
         asked = self.check_request()
         driven.check(asked)
+        assert server.requests, "no check arrived within its deadline"
         approval = self.answer(server.requests[-1])
         document: dict[str, Any] = json.loads(approval.body)
         bodies = (

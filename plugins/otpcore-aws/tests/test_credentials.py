@@ -26,7 +26,7 @@ from tests.aws_vendor import HANDLE, a_send, text_settings
 PLAIN: Any = Credentials
 RENEWED: Any = RefreshableCredentials
 NO_KEYS: dict[str, Any] = {"access_key_id": "", "secret_access_key": None}
-ENDS = datetime.now(UTC) + timedelta(hours=6)
+ENDS = datetime.now(UTC) + timedelta(days=30)
 
 
 def metadata(request: WireRequest) -> WireAnswer:

@@ -16,7 +16,7 @@ from otpcore_redis import RedisSettings
 from otpcore_redis.connections import Connections
 from otpcore_redis.settings import build
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 TIMES = 60
 
 

@@ -18,7 +18,7 @@ from otpcore_sql.aio import AsyncSQLStore
 from otpcore_sql.settings import build, build_async
 from otpcore_sql.store import SQLStore
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 TIMES = 60
 
 

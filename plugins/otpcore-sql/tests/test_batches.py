@@ -21,7 +21,7 @@ from otpcore_sql.store import SQLStore
 from tests.sql_places import KINDS, Place, place
 from tests.sql_servers import PostgreSQL, Server, place_of
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 ODD = ("a'b", 'a"b', "a\\b", "{a,b}", "a,b", "NULL", "%s", "?", ":a", " a ", "[1]", "k" * 200)
 
 

@@ -21,7 +21,7 @@ from otpcore_sql.dialect import Clash
 from tests.sql_places import Place, place
 from tests.sql_waits import another, waiters, waiting
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 
 
 def refusals(store: Any) -> list[Clash]:

@@ -20,7 +20,7 @@ from tests.redis_servers import Proxy
 from tests.sql_places import Place
 from tests.sql_servers import SECRET, Server
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 
 
 class Both:

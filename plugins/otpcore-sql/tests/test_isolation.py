@@ -24,7 +24,7 @@ from tests.sql_places import Place, place
 from tests.sql_servers import PgBouncer, place_of
 from tests.sql_waits import another, waiting
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 OTHER = "the-other-one---"
 
 LEVELS = [

@@ -21,7 +21,7 @@ from otpcore_sql.migrating import lock_name
 from otpcore_sql.schema import SCHEMA, script
 from tests.sql_places import KINDS, Place, place
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 ROWS = 200
 
 

@@ -21,7 +21,7 @@ from otpcore_sql import wire
 from otpcore_sql.wire import INT8, statement
 from tests.sql_places import Place, place
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 NAMES = statement("SELECT count(*) FROM pg_prepared_statements WHERE name LIKE 'otpcore%'", (), (INT8,))
 
 

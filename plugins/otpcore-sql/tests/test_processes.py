@@ -26,7 +26,7 @@ from otpcore_sql.sqlite import network_file_system
 from otpcore_sql.writers import Writers
 from tests.sql_places import KINDS, Place, place
 
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 CHILD = Path(__file__).with_name("fork_child.py")
 
 

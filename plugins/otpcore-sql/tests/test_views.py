@@ -15,7 +15,7 @@ from otpcore.providers.fake import FakeProvider
 from tests.sql_places import KINDS, Place, place
 
 PEPPER = b"thirty-two bytes, kept elsewhere"
-LATER = datetime.now(UTC) + timedelta(hours=1)
+LATER = datetime.now(UTC) + timedelta(days=30)
 NUMBERS = (*(f"+1202555010{person}" for person in range(3)), *(f"+23767123456{person}" for person in range(3)))
 PEOPLE, APPROVED = len(NUMBERS), 4
 
