@@ -6,7 +6,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 PEERS := .benchmarks/peers
-SOURCES := otpcore conftest.py tests $(if $(wildcard examples/*.py),examples)
+SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
 PLUGINS := $(wildcard plugins/*) examples/otpcore-example
 
 .DEFAULT_GOAL := help

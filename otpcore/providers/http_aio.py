@@ -121,9 +121,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
     async def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.AsyncNetworkStream:
         try:
             return _AsyncStream(await self._stream.start_tls(*args, **kwargs))
-        except (
-            BaseException
-        ):  # httpcore closes after an error, and not when the handshake is cancelled, as by a deadline
+        except BaseException:  # httpcore closes after an error, but not after a cancellation, as by a deadline
             await self.aclose()
             raise
 
