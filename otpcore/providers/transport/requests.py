@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from otpcore.errors import ConfigurationError
 from otpcore.providers.transport.attempt import Attempt, WireFailure, under_way
 from otpcore.providers.transport.per_process import PerProcess
-from otpcore.providers.transport.urllib3 import POOL_SIZE, POOLS, read_whole
+from otpcore.providers.transport.urllib3 import POOL_SIZE, keep_deadlines, read_whole
 
 __all__ = ["Wire"]
 
@@ -109,11 +109,11 @@ class _DeadlineAdapter(HTTPAdapter):
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        keep_deadlines(self.poolmanager)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
         if not proxy.lower().startswith("http"):
             raise ConfigurationError("only http and https proxies are supported (HTTPS_PROXY)")
         manager = super().proxy_manager_for(proxy, **kwargs)
-        manager.pool_classes_by_scheme = POOLS
+        keep_deadlines(manager)
         return manager

@@ -4,10 +4,12 @@ urllib3 has a timeout for each read: a server that drips a byte a second holds i
 what is left: name look-up, connect, handshake, headers, body.
 
     manager = PoolManager(…)
-    manager.pool_classes_by_scheme = POOLS
+    keep_deadlines(manager)
     with under_way(attempt):
         response = manager.urlopen("POST", url, retries=False, redirect=False, preload_content=False, …)
         body = read_whole(response)
+
+Needs urllib3 2.5 or newer.
 
 Rules of this file: it opens no pool itself; no retry, no redirect, nothing logged.
 """
@@ -17,11 +19,9 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, Final
 
-from urllib3 import BaseHTTPResponse
+from urllib3 import BaseHTTPResponse, PoolManager
 from urllib3.connectionpool import (  # type: ignore[attr-defined]  # a recorder replaces the names of urllib3.connection
     HTTPConnection,  # pyright: ignore[reportPrivateImportUsage]  # as above
     HTTPConnectionPool,
@@ -33,7 +33,7 @@ from urllib3.util.connection import create_connection
 from otpcore.providers.transport.addresses import addresses_of
 from otpcore.providers.transport.attempt import LARGEST_ANSWER, Attempt
 
-__all__ = ["POOLS", "POOL_SIZE", "read_whole"]
+__all__ = ["POOL_SIZE", "keep_deadlines", "read_whole"]
 
 POOL_SIZE: Final = 32
 """Connections kept open; more threads than that open their own for a call."""
@@ -161,5 +161,9 @@ class _HTTPSPool(HTTPSConnectionPool):
         return _bounded(super()._new_conn())
 
 
-POOLS: Final[Mapping[str, type[HTTPConnectionPool]]] = MappingProxyType({"http": _HTTPPool, "https": _HTTPSPool})
-"""For `PoolManager.pool_classes_by_scheme`."""
+_POOLS: Final[dict[str, Any]] = {"http": _HTTPPool, "https": _HTTPSPool}
+
+
+def keep_deadlines(manager: PoolManager) -> None:
+    """Have the connections of a manager that has opened none keep the deadline of the attempt."""
+    manager.pool_classes_by_scheme = _POOLS
