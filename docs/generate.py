@@ -54,6 +54,9 @@ MODULES: Final = (
     "otpcore.providers.console",
     "otpcore.providers.fake",
     "otpcore.providers.http",
+    "otpcore.providers.transport",
+    "otpcore.providers.transport.requests",
+    "otpcore.providers.transport.urllib3",
 )
 """The public modules, in the order of the index."""
 

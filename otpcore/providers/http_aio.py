@@ -16,16 +16,16 @@ import httpcore
 from otpcore.providers.http_attempt import (
     CONNECTIONS,
     IDLE_S,
-    LARGEST_ANSWER,
     NoAnswer,
+    asking,
     closing,
     current_attempt,
     quieten,
     stream_arguments,
-    under_way,
     whole_answer,
 )
 from otpcore.providers.http_values import Encoded, HttpResponse
+from otpcore.providers.transport import LARGEST_ANSWER
 
 __all__ = ["AsyncWire", "NoAnswer"]
 
@@ -42,7 +42,7 @@ class AsyncWire:
 
     async def exchange(self, encoded: Encoded, timeout_s: float) -> HttpResponse:
         """See `Wire.exchange`. A cancelled call closes its connection; it may have sent."""
-        with under_way(timeout_s):
+        with asking(timeout_s):
             async with asyncio.timeout(timeout_s):
                 pool = await self._open(secure=encoded.secure)
                 async with pool.stream(**stream_arguments(encoded)) as response:
@@ -112,7 +112,7 @@ class _AsyncStream(httpcore.AsyncNetworkStream):
         return await self._stream.read(max_bytes, timeout)
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109  # its signature
-        current_attempt().sent = True
+        current_attempt().maybe_sent = True
         await self._stream.write(buffer, timeout)
 
     async def aclose(self) -> None:

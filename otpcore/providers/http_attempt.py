@@ -1,4 +1,4 @@
-"""One call on the wire: its deadline, whether it has begun to write, and that nothing is logged of it.
+"""One call on the wire of a REST provider: its attempt, and that nothing is logged of it.
 
 httpcore logs at DEBUG the headers of an answer, where a vendor may echo a number. What it would say while a call of
 ours is under way is dropped; whatever anybody else does with httpx or httpcore is logged as before.
@@ -10,35 +10,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import time
 from collections.abc import Generator
-from contextvars import ContextVar
 from typing import Any, Final
 
 import httpcore
 
 from otpcore.providers.http_values import Encoded, HttpResponse
+from otpcore.providers.transport import Attempt, is_not_ours, under_way
 
 __all__ = [
     "CONNECTIONS",
     "IDLE_S",
-    "LARGEST_ANSWER",
-    "Attempt",
     "NoAnswer",
+    "asking",
     "closing",
     "current_attempt",
     "quieten",
     "stream_arguments",
-    "under_way",
     "whole_answer",
 ]
-
-LARGEST_ANSWER: Final = 64 * 1024
-"""Bytes of an answer's body; a longer one is unusable."""
 
 CONNECTIONS: Final = 128
 IDLE_S: Final = 15.0
 """Seconds that a connection is kept without use; vendors' load balancers keep theirs for a minute or more."""
+
+_TIDYING_S: Final = 1.0
 
 _LOGGERS: Final = ("httpcore.connection", "httpcore.http11", "httpcore.proxy", "httpcore.http2", "httpcore.socks")
 
@@ -57,70 +53,32 @@ class NoAnswer(Exception):  # a failure that is a fact, as in `otpcore.errors`
         self.timed_out = timed_out
 
 
-class Attempt:
-    """One call: its deadline, and whether it has begun to write."""
-
-    __slots__ = ("_ends", "sent")
-
-    def __init__(self, timeout_s: float) -> None:
-        self._ends = time.monotonic() + timeout_s
-        self.sent = False
-
-    def remaining_s(self) -> float:
-        """Seconds left; TimeoutError when there are none."""
-        left = self._ends - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-    def lost(self, error: BaseException) -> NoAnswer:
-        """What a call comes to that this ended."""
-        over = isinstance(error, TimeoutError | httpcore.TimeoutException)
-        return NoAnswer("the deadline passed" if over else type(error).__name__, sent=self.sent, timed_out=over)
-
-
-_current: ContextVar[Attempt | None] = ContextVar("otpcore_http_attempt", default=None)
-
-
-def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
-    return _current.get() is None
-
-
 def quieten() -> None:
     """Have httpcore say nothing of our calls. A filter that is there already is not added again."""
     for name in _LOGGERS:
-        logging.getLogger(name).addFilter(_is_not_ours)
+        logging.getLogger(name).addFilter(is_not_ours)
 
 
 @contextlib.contextmanager
-def under_way(timeout_s: float) -> Generator[Attempt]:
+def asking(timeout_s: float) -> Generator[Attempt]:
     """A call in this thread or task; what ends it without an answer leaves as NoAnswer."""
-    attempt = Attempt(timeout_s)
-    token = _current.set(attempt)
-    try:
-        yield attempt
-    except Exception as error:  # noqa: BLE001  # sockets, TLS, h11 and httpcore each have their own
-        raise attempt.lost(error) from None  # the cause may hold what the vendor said
-    finally:
-        _current.reset(token)
+    with under_way(Attempt.lasting(timeout_s)) as attempt:
+        try:
+            yield attempt
+        except Exception as error:  # noqa: BLE001  # sockets, TLS, h11 and httpcore each have their own
+            over = isinstance(error, TimeoutError | httpcore.TimeoutException)
+            cause = "the deadline passed" if over else type(error).__name__
+            raise NoAnswer(cause, sent=attempt.maybe_sent, timed_out=over) from None  # it may hold what the vendor said
 
 
-@contextlib.contextmanager
-def closing() -> Generator[None]:
+def closing() -> contextlib.AbstractContextManager[Attempt]:
     """Connections are being closed, which is nobody's business either."""
-    token = _current.set(Attempt(1.0))
-    try:
-        yield
-    finally:
-        _current.reset(token)
+    return under_way(Attempt.lasting(_TIDYING_S))
 
 
 def current_attempt() -> Attempt:
-    """That of the call which runs here."""
-    found = _current.get()
-    if found is None:  # httpcore tidies up connections of calls that are over
-        return Attempt(1.0)
-    return found
+    """That of the call which runs here; httpcore also tidies up connections of calls that are over."""
+    return Attempt.current(_TIDYING_S)
 
 
 def stream_arguments(encoded: Encoded) -> dict[str, Any]:

@@ -11,13 +11,9 @@ call of a provider.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
-import os
-import queue
 import select
 import socket
 import ssl
-import threading
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,17 +22,17 @@ import httpcore
 from otpcore.providers.http_attempt import (
     CONNECTIONS,
     IDLE_S,
-    LARGEST_ANSWER,
-    Attempt,
     NoAnswer,
+    asking,
     closing,
     current_attempt,
     quieten,
     stream_arguments,
-    under_way,
     whole_answer,
 )
 from otpcore.providers.http_values import Encoded, HttpResponse
+from otpcore.providers.transport import LARGEST_ANSWER, PerProcess
+from otpcore.providers.transport.addresses import addresses_of
 
 __all__ = ["NoAnswer", "Wire"]
 
@@ -50,8 +46,7 @@ class Wire:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        # By process: what a fork inherited is the parent's, and is neither used nor closed here.
-        self._pools: dict[int, httpcore.ConnectionPool] = {}
+        self._pools: PerProcess[httpcore.ConnectionPool] = PerProcess()
 
     def exchange(self, encoded: Encoded, timeout_s: float) -> HttpResponse:
         """Send a request, once, and read the answer whole.
@@ -59,8 +54,8 @@ class Wire:
         Raises:
             NoAnswer: there is none that can be used.
         """
-        with under_way(timeout_s) as attempt:
-            pool = self._open(secure=encoded.secure)
+        with asking(timeout_s) as attempt:
+            pool = self._pools.get(lambda: self._open(secure=encoded.secure))
             body = bytearray()
             with pool.stream(**stream_arguments(encoded)) as response:
                 for chunk in response.iter_stream():
@@ -71,25 +66,17 @@ class Wire:
                 return whole_answer(response, bytes(body))
 
     def _open(self, *, secure: bool) -> httpcore.ConnectionPool:
-        pool = self._pools.get(os.getpid())
-        if (
-            pool is None
-        ):  # without a lock, which a fork could inherit locked; of two racing threads, one pool is dropped
-            quieten()
-            pool = self._pools.setdefault(
-                os.getpid(),
-                httpcore.ConnectionPool(
-                    ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
-                    max_connections=CONNECTIONS,
-                    keepalive_expiry=IDLE_S,
-                    network_backend=_Backend(),
-                ),
-            )
-        return pool
+        quieten()
+        return httpcore.ConnectionPool(
+            ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
+            max_connections=CONNECTIONS,
+            keepalive_expiry=IDLE_S,
+            network_backend=_Backend(),
+        )
 
     def close(self) -> None:
         """Close the connections. A later exchange opens others."""
-        pool = self._pools.pop(os.getpid(), None)
+        pool = self._pools.take()
         if pool is not None:
             with closing():
                 pool.close()
@@ -108,7 +95,7 @@ class _Backend(httpcore.NetworkBackend):
     ) -> httpcore.NetworkStream:
         attempt = current_attempt()
         failure: OSError = OSError("the name has no address")
-        for address in _addresses(host, port, attempt):
+        for address in addresses_of(host, port, attempt):
             try:
                 sock = socket.create_connection((address, port), attempt.remaining_s())
             except TimeoutError:
@@ -136,7 +123,7 @@ class _Stream(httpcore.NetworkStream):
         left = memoryview(buffer)
         while left:
             self._sock.settimeout(attempt.remaining_s())
-            attempt.sent = True
+            attempt.maybe_sent = True
             try:
                 left = left[self._sock.send(left) :]
             except TimeoutError:
@@ -175,27 +162,3 @@ def _is_readable(sock: socket.socket) -> bool:
     poll = select.poll()
     poll.register(sock, select.POLLIN)
     return bool(poll.poll(0))
-
-
-def _addresses(host: str, port: int, attempt: Attempt) -> list[str]:
-    """Addresses of a host, within the attempt: the system's look-up takes no timeout, so a thread waits for it."""
-    with contextlib.suppress(ValueError):
-        return [str(ipaddress.ip_address(host))]
-    answers: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            answers.put(OSError(type(error).__name__))
-        else:
-            answers.put(list(dict.fromkeys(str(entry[4][0]) for entry in found)))
-
-    threading.Thread(target=look_up, name="otpcore-http-look-up", daemon=True).start()
-    try:
-        answer = answers.get(timeout=attempt.remaining_s())
-    except queue.Empty:
-        raise TimeoutError from None
-    if isinstance(answer, OSError):
-        raise answer
-    return answer

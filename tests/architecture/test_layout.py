@@ -14,10 +14,22 @@ from tests.architecture.sources import MODULES, PACKAGES, ROOT, exported, import
 
 LINES = 350
 FORBIDDEN_NAMES = frozenset({"utils", "util", "helpers", "helper", "common", "misc", "manager", "managers", "base"})
-HEAVY = ("twilio", "requests", "aiohttp", "sqlalchemy", "typer", "rich", "starlette", "pytest", "hypothesis")
+HEAVY = (
+    "twilio",
+    "requests",
+    "urllib3",
+    "httpcore",
+    "aiohttp",
+    "sqlalchemy",
+    "typer",
+    "rich",
+    "starlette",
+    "pytest",
+    "hypothesis",
+)
 SURFACE = (
     *("otpcore.ports", "otpcore.hookspecs", "otpcore.errors", "otpcore.conformance"),
-    *("otpcore.providers.http", "otpcore.providers.loading"),
+    *("otpcore.providers.http", "otpcore.providers.loading", "otpcore.providers.transport"),
 )
 TOOLS = Path(sys.executable).parent
 

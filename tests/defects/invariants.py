@@ -21,8 +21,8 @@ from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect
 from otpcore.engine import answers, awaiting, driving
 from otpcore.flows import checking, reserving, sending, setup, transact
 from otpcore.ledger import clock, sends, sessions
+from otpcore.providers.transport import WireFailure
 from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
-from otpcore_twilio.attempt import WireFailure
 from tests.defects.planting import Defect, Planter, reworded
 from tests.engine import test_deadlines as deadlines
 from tests.engine import test_next_actions as following
@@ -140,7 +140,7 @@ def attempts_by_the_wall(plant: Planter) -> None:
     def planted() -> float:
         return time.time()
 
-    plant.put("otpcore_twilio.attempt.time", SimpleNamespace(monotonic=planted))
+    plant.put("otpcore.providers.transport.attempt.time", SimpleNamespace(monotonic=planted))
 
 
 def loops_by_the_wall(plant: Planter) -> None:

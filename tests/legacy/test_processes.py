@@ -15,13 +15,14 @@ from typing import Any
 import pytest
 
 from otpcore.legacy import OTP_Model, desk, use
-from otpcore_twilio import TwilioProvider, transport
+from otpcore.providers.transport import requests
+from otpcore_twilio import TwilioProvider
 from tests.legacy.process_child import PARTIES, PATIENCE_S, phones
 from tests.legacy.recorder import ENVIRONMENT, Recorder, recording
 from tests.legacy.serving import ROOT, environment_of
 from tests.numbers import phone
 
-Session = transport._Session  # pyright: ignore[reportPrivateUsage]  # the pool of connections
+Session = requests._Session  # pyright: ignore[reportPrivateUsage]  # the pool of connections
 
 pytestmark = pytest.mark.filterwarnings("ignore:OTP_Model is kept:DeprecationWarning")
 

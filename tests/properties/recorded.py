@@ -21,7 +21,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
 
-from otpcore_twilio.attempt import current_attempt
+from otpcore.providers.transport import Attempt
 from tests.cassettes.judging import INSTANT, interactions
 from tests.cassettes.record import BEGAN, EMULATED, FOLDER, LEFT_OUT, SID
 from tests.cassettes.stories import NUMBER, STORIES, Attempts, Cancel, Check, Pass, Send
@@ -131,7 +131,7 @@ class RecordedTwilio(HTTPAdapter):
 
     def send(self, request: requests.PreparedRequest, *_: object, **__: object) -> requests.Response:  # pyright: ignore[reportIncompatibleMethodOverride]  # only what is used here
         """Answer a request of the SDK, or break the connection."""
-        current_attempt(0).maybe_sent = True
+        Attempt.current(0).maybe_sent = True
         parts = urlsplit(request.url or "")
         form = dict(parse_qsl(request.body.decode() if isinstance(request.body, bytes) else request.body or ""))
         recording, verification = self._answer(parts.path, form, parse_qs(parts.query))

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 
 from pydantic import SecretStr
 
+from otpcore.providers.transport import requests
 from otpcore_twilio import TwilioProvider, TwilioSettings
 from otpcore_twilio.emulator import Emulator, Fault, Scenario
 from otpcore_twilio.settings import Origin
@@ -70,21 +71,35 @@ class Wire:
     dies: str | None = None
 
 
+class Played(requests.Wire):
+    """A wire to the Twilio of the cassettes."""
+
+    def __init__(self, twilio: RecordedTwilio) -> None:
+        super().__init__(direct=True)
+        self._twilio = twilio
+
+    def _open(self) -> Any:
+        session = super()._open()
+        session.mount("http://", self._twilio)
+        return session
+
+
 class Watched(DeadlineHttpClient):
     """The transport, watched."""
 
     def __init__(self, origin: Origin, timeout_s: float, wire: Wire, twilio: RecordedTwilio | None) -> None:
         super().__init__(origin, timeout_s)
-        self._wire = wire
-        self._twilio = twilio
+        self._watch = wire
+        if twilio is not None:
+            self._wire = Played(twilio)
 
     def request(self, method: str, url: str, *args: Any, **more: Any) -> Any:
         call = Call(_operation(url, method), url)
-        self._wire.calls.append(call)
-        self._wire.before(call)
-        dies = self._wire.dies if call.operation in {"create", "check"} else None
+        self._watch.calls.append(call)
+        self._watch.before(call)
+        dies = self._watch.dies if call.operation in {"create", "check"} else None
         if dies is not None:
-            self._wire.dies = None
+            self._watch.dies = None
         if dies == "before":
             raise Died
         response = super().request(method, url, *args, **more)
@@ -97,12 +112,6 @@ class Watched(DeadlineHttpClient):
         if dies == "after":
             raise Died
         return response
-
-    def _open_session(self) -> Any:
-        session: Any = super()._open_session()
-        if self._twilio is not None and session.adapters["http://"] is not self._twilio:
-            session.mount("http://", self._twilio)
-        return session
 
 
 class WatchedProvider(TwilioProvider):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from otpcore.ports import CodeOwner, ProviderCapabilities
 from otpcore.providers.loading import loading
-from otpcore_aws.attempt import Attempt
+from otpcore.providers.transport import Attempt
 from otpcore_aws.settings import AccountSettings
 
 __all__ = ["Account"]

@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any
 
-from otpcore_aws.attempt import Attempt, current_attempt, under_way
+from otpcore.providers.transport import Attempt, under_way
 from otpcore_aws.sdk import Credentials, NoCredentialsError, RefreshableCredentials
 
 __all__ = ["BoundedCredentials"]
@@ -55,7 +55,7 @@ class BoundedCredentials(Credentials):  # type: ignore[misc]  # the SDK carries 
         """
         if self._is_fresh():
             return self._frozen
-        remaining_s = current_attempt(self._timeout_s).remaining_s()
+        remaining_s = Attempt.current(self._timeout_s).remaining_s()
         known = self._frozen is not None
         try:
             self._ask().result(remaining_s / 2 if known else remaining_s)

@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import logging
 
-from otpcore_aws.attempt import is_under_way
+from otpcore.providers.transport import is_not_ours
 
-__all__ = ["LIBRARIES", "is_not_ours", "quieten"]
+__all__ = ["LIBRARIES", "quieten"]
 
 LIBRARIES = ("boto3", "botocore", "urllib3")
-
-
-def is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001  # a filter's signature
-    """The filter: no call of ours runs in this thread."""
-    return not is_under_way()
 
 
 def quieten() -> None:

@@ -6,7 +6,6 @@ the first call); a message names settings and environment variables, never a val
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Final, Literal
@@ -15,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
+from otpcore.providers.transport import Origin
 
 __all__ = [
     "CONFIGURATION_SET",
@@ -94,11 +94,7 @@ class AccountSettings(BaseModel):
     @property
     def is_loopback(self) -> bool:
         """Whether the service is on this machine."""
-        host = urlsplit(self.endpoint_url).hostname or ""
-        try:
-            return host == "localhost" or ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return bool(self.endpoint_url) and Origin.parse(self.endpoint_url).loopback
 
     @property
     def stands_in(self) -> bool:
@@ -125,7 +121,7 @@ class AccountSettings(BaseModel):
             (keys or not any(secrets), "access_key_id is missing"),
             (not keys or not self.profile, "give access_key_id or profile, not both"),
             (all(text.isascii() and text.isprintable() for text in secrets), "a secret holds characters that none has"),
-            (_is_endpoint(self.endpoint_url, loopback=self.is_loopback), _ENDPOINT),
+            (_is_endpoint(self.endpoint_url), _ENDPOINT),
             (not self.max_price or MAX_PRICE.fullmatch(self.max_price), "max_price is dollars such as 0.25"),
         ]
 
@@ -133,17 +129,11 @@ class AccountSettings(BaseModel):
 _ENDPOINT = "endpoint_url is https (or http to a loopback address), a host and perhaps a port"
 
 
-def _is_endpoint(text: str, *, loopback: bool) -> bool:
-    if not text:
-        return True
+def _is_endpoint(text: str) -> bool:
     try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname, parts.port  # a bad port raises here
-    except ValueError:
+        return not text or bool(Origin.parse(text))
+    except ConfigurationError:
         return False
-    bare = not (parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc)
-    safe = parts.scheme == "https" or (parts.scheme == "http" and loopback)
-    return bool(host) and bare and safe and text.isascii() and text.isprintable()
 
 
 class AwsSettings(AccountSettings):

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import ClassVar
 
 from otpcore.ports import Accepted, Failure, SendRequest
+from otpcore.providers.transport import under_way
 from otpcore_aws import translate
 from otpcore_aws.account import Account
-from otpcore_aws.attempt import under_way
 from otpcore_aws.parameters import publish_parameters
 from otpcore_aws.settings import SnsSettings
 

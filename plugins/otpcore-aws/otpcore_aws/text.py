@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from typing import ClassVar
 
 from otpcore.ports import Accepted, DeliveryEvent, Failure, InboundRequest, Outcome, SendRequest
+from otpcore.providers.transport import under_way
 from otpcore_aws import translate
 from otpcore_aws.account import Account
-from otpcore_aws.attempt import under_way
 from otpcore_aws.parameters import text_parameters
 from otpcore_aws.receipts import events_of
 from otpcore_aws.settings import AwsSettings

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from otpcore.errors import ConfigurationError
 from otpcore.ports import Accepted, Failure, FailureKind, Outcome, SendEffect
-from otpcore_aws.attempt import Attempt
+from otpcore.providers.transport import Attempt
 from otpcore_aws.error_table import BY_STATUS, ERRORS, OTHERWISE, REASONS, Row
 
 __all__ = ["MESSAGE_ID", "UNCONFIGURED", "accepted", "feedback_of", "is_taken", "send_failure"]
@@ -61,7 +60,7 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
     response: object = getattr(error, "response", None)
     status = _status(response) or attempt.status
     if status is None:
-        return _no_answer(error, attempt)
+        return _unanswered(error, attempt)
     code, reason = _text(_part(response, "Error"), "Code"), _text(response, "Reason")
     refused = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     row = _row(status, code, reason, response)
@@ -113,21 +112,15 @@ def _names_recipient(response: object) -> bool:
     return any(_text(field, "Name").endswith("estinationPhoneNumber") for field in listed)
 
 
-def _no_answer(error: Exception, attempt: Attempt) -> Failure:
-    effect = SendEffect.UNKNOWN if attempt.maybe_sent else SendEffect.NOT_SENT
-    if isinstance(error, ConfigurationError):
-        kind, detail = FailureKind.MISCONFIGURED, str(error)
-    elif not attempt.maybe_sent and {each.__name__ for each in type(error).__mro__} & UNCONFIGURED:
+def _unanswered(error: Exception, attempt: Attempt) -> Failure:
+    kind, detail = None, ""
+    if {each.__name__ for each in type(error).__mro__} & UNCONFIGURED:
         kind, detail = FailureKind.MISCONFIGURED, "there are no usable credentials for AWS"
-    elif not attempt.maybe_sent and type(error).__name__ == "ParamValidationError":
+    elif type(error).__name__ == "ParamValidationError":
         kind, detail = FailureKind.CONTENT_REJECTED, "the SDK does not take one of the parameters"
-    elif attempt.is_over or isinstance(error, TimeoutError):
-        kind, detail = FailureKind.TIMEOUT, "AWS did not answer in time"
-    elif attempt.maybe_sent:
-        kind, detail = FailureKind.INTERNAL, "the connection to AWS broke before the answer was complete"
-    else:
-        kind, detail = FailureKind.TRANSIENT, "no connection to AWS"
-    return Failure(kind, effect, detail, native=error)
+    if kind is None or attempt.maybe_sent:
+        return attempt.unanswered("AWS", error)
+    return Failure(kind, SendEffect.NOT_SENT, detail, native=error)
 
 
 def _status(response: object) -> int | None:

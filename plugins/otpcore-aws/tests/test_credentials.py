@@ -17,8 +17,8 @@ from botocore.exceptions import ParamValidationError  # type: ignore[import-unty
 
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
+from otpcore.providers.transport import Attempt, under_way
 from otpcore_aws import AwsProvider
-from otpcore_aws.attempt import Attempt, under_way
 from otpcore_aws.credentials import BoundedCredentials
 from otpcore_aws.translate import send_failure
 from tests.aws_vendor import HANDLE, a_send, text_settings
@@ -197,7 +197,7 @@ def test_a_fork_while_the_chain_is_asked_leaves_the_child_able_to_ask() -> None:
     """The thread that asks is the parent's: its answer never comes to the child."""
     script = """
 import os, sys, threading
-from otpcore_aws.attempt import Attempt, under_way
+from otpcore.providers.transport import Attempt, under_way
 from otpcore_aws.credentials import BoundedCredentials
 from botocore.credentials import Credentials
 go_on = threading.Event()

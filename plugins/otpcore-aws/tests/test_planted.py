@@ -13,6 +13,7 @@ from botocore.httpsession import URLLib3Session  # type: ignore[import-untyped] 
 from otpcore.conformance.provider import MisbehavingServer, ProviderContract, WireAnswer, WireRequest
 from otpcore.conformance.provider.misbehaving import stall
 from otpcore.ports import Failure
+from otpcore.providers.transport import is_not_ours
 from otpcore_aws import AwsProvider, quiet
 from tests.aws_vendor import a_send, text_answer, text_refusal, text_settings
 from tests.conformance.provider_doubles import red_checks
@@ -66,7 +67,7 @@ class Heard(AwsProvider):
     def native_client(self) -> Any:
         client = super().native_client
         for name in [*logging.root.manager.loggerDict]:
-            logging.getLogger(name).removeFilter(quiet.is_not_ours)
+            logging.getLogger(name).removeFilter(is_not_ours)
         return client
 
 
@@ -156,4 +157,4 @@ def test_every_logger_of_the_sdk_is_asked() -> None:
     AwsProvider(text_settings()).native_client.close()
     names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] in quiet.LIBRARIES]
     assert len(names) > 20
-    assert [name for name in names if quiet.is_not_ours not in logging.getLogger(name).filters] == []
+    assert [name for name in names if is_not_ours not in logging.getLogger(name).filters] == []

@@ -18,8 +18,8 @@ import pytest
 from otpcore.conformance.provider import CERTIFICATE, HttpVendor, MisbehavingServer, WireAnswer
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, Failure, FailureKind, SendEffect
-from otpcore_aws import AwsProvider, AwsSettings, SnsProvider, transport
-from otpcore_aws.attempt import BODY_LIMIT, Attempt, under_way
+from otpcore.providers.transport import LARGEST_ANSWER
+from otpcore_aws import AwsProvider, AwsSettings, SnsProvider
 from tests.aws_vendor import (
     HANDLE,
     XML,
@@ -150,8 +150,8 @@ def test_an_answer_larger_than_any_is_not_believed(
     limited: bool, text_server: MisbehavingServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not limited:  # the defect: then the same answer is read to its end and accepted
-        monkeypatch.setattr("otpcore_aws.transport.BODY_LIMIT", 10 * BODY_LIMIT)
-    text_server.scenario = reply(WireAnswer(200, json.dumps({"MessageId": HANDLE}).encode() + b" " * BODY_LIMIT))
+        monkeypatch.setattr("otpcore.providers.transport.urllib3.LARGEST_ANSWER", 10 * LARGEST_ANSWER)
+    text_server.scenario = reply(WireAnswer(200, json.dumps({"MessageId": HANDLE}).encode() + b" " * LARGEST_ANSWER))
     provider = AwsProvider(text_settings(text_server.origin))
     outcome = provider.send(a_send())
     provider.close()
@@ -257,10 +257,10 @@ assert isinstance(p.send(a_send()), Accepted)
 child = os.fork()
 if child == 0:
     sent = isinstance(p.send(a_send()), Accepted)
-    os._exit(0 if sent and len(p.native_client._endpoint.http_session._managers) == 2 else 3)
+    os._exit(0 if sent and len(p.native_client._endpoint.http_session._managers._made) == 2 else 3)
 _, status = os.waitpid(child, 0)
 assert isinstance(p.send(a_send()), Accepted)
-assert len(p.native_client._endpoint.http_session._managers) == 1
+assert len(p.native_client._endpoint.http_session._managers._made) == 1
 p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -274,22 +274,3 @@ def test_a_closed_provider_opens_again(text_server: MisbehavingServer) -> None:
     for _ in range(2):
         assert provider.send(a_send()) == Accepted(HANDLE)
         provider.close()
-
-
-def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
-    inner: Any = transport
-    connect = inner.create_connection
-
-    def slowly(*given: Any) -> Any:
-        attempt.ends_at -= 20.0
-        return connect(*given)
-
-    monkeypatch.setattr(inner, "create_connection", slowly)
-    attempt = Attempt.lasting(30.0)
-    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
-        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
-        made.connect()
-        assert made.sock is not None
-        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
-        made.close()

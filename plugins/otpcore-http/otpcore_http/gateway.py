@@ -14,7 +14,6 @@ of placeholders and nothing else of what was written.
 
 from __future__ import annotations
 
-import ipaddress
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path as File
@@ -24,12 +23,13 @@ from urllib.parse import urlsplit
 from pydantic import Field, ValidationError, model_validator
 
 from otpcore.errors import ConfigurationError
+from otpcore.providers.transport import is_loopback
 from otpcore_http.answers import Cost, ErrorRule, Id, Meaning, Part, Pattern, Success
 from otpcore_http.paths import Path
 from otpcore_http.receipt_rules import HeaderName, Name, Receipts
 from otpcore_http.templates import PLACEHOLDERS, placeholders_of, problems_of, texts_of
 
-__all__ = ["BasicAuth", "BearerAuth", "Gateway", "HeaderAuth", "NoAuth", "is_loopback", "read_gateway", "read_table"]
+__all__ = ["BasicAuth", "BearerAuth", "Gateway", "HeaderAuth", "NoAuth", "read_gateway", "read_table"]
 
 LARGEST_FILE: Final = 256 * 1024
 
@@ -161,16 +161,6 @@ def read_table(file: File) -> dict[str, Any]:
         line = str(error).partition("(at ")[2].rstrip(")")
         refusal = ConfigurationError(f"The gateway's file {file.name} is no TOML{f' (at {line})' if line else ''}.")
     raise refusal from None
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _place(steps: tuple[int | str, ...]) -> str:

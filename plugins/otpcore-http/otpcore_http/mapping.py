@@ -23,9 +23,10 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore.providers.http import HttpRequest, HttpResponse, url_of
+from otpcore.providers.transport import is_loopback
 from otpcore_http.alphabet import is_gsm
 from otpcore_http.answers import meaning_of
-from otpcore_http.gateway import BasicAuth, BearerAuth, Gateway, HeaderAuth, is_loopback
+from otpcore_http.gateway import BasicAuth, BearerAuth, Gateway, HeaderAuth
 from otpcore_http.receipt_rules import HmacReceipts, PathReceipts, TicketReceipts
 from otpcore_http.receiving import Receiving
 from otpcore_http.templates import Values, fill, fill_tree

@@ -6,15 +6,15 @@ variables, never a value.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
+from otpcore.providers.transport import is_loopback
 
-__all__ = ["ADDRESS", "Security", "SmtpSettings", "is_loopback"]
+__all__ = ["ADDRESS", "Security", "SmtpSettings"]
 
 Security = Literal["starttls", "tls", "none"]
 
@@ -27,16 +27,6 @@ ADDRESS: Final = re.compile(
 _HOST: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?|::1")
 _HELO: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9A-Za-z:.]{2,60}\]")
 _PORTS: Final[dict[Security, int]] = {"starttls": 587, "tls": 465, "none": 25}
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address. Judges text; resolves no name."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class SmtpSettings(BaseModel):

@@ -23,7 +23,7 @@ from otpcore.ports import (
     ResendSemantics,
 )
 from otpcore.providers.loading import loading
-from otpcore_twilio.attempt import Attempt, under_way
+from otpcore.providers.transport import Attempt, under_way
 from otpcore_twilio.receipts import events_of
 from otpcore_twilio.settings import AccountSettings, Origin, TwilioSettings, secret_of
 from otpcore_twilio.signature import Signatures

@@ -20,7 +20,7 @@ import aiohttp
 from twilio.http.async_http_client import AsyncTwilioHttpClient  # type: ignore[import-untyped]  # the SDK carries no types
 from twilio.http.response import Response  # type: ignore[import-untyped]  # the SDK carries no types
 
-from otpcore_twilio.attempt import BODY_LIMIT, Attempt, WireFailure, current_attempt
+from otpcore.providers.transport import LARGEST_ANSWER, Attempt, WireFailure
 from otpcore_twilio.settings import Origin
 
 __all__ = ["AsyncDeadlineHttpClient"]
@@ -65,7 +65,7 @@ class AsyncDeadlineHttpClient(AsyncTwilioHttpClient):  # type: ignore[misc]  # t
         Raises:
             WireFailure: no answer that was read whole; the attempt knows how far it got.
         """
-        attempt = current_attempt(timeout or self._timeout_s)
+        attempt = Attempt.current(timeout or self._timeout_s)
         sent = dict(headers or {})
         if auth is not None:
             sent["Authorization"] = aiohttp.encode_basic_auth(*auth)
@@ -133,7 +133,7 @@ async def _read(response: aiohttp.ClientResponse) -> str:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
-        if len(body) > BODY_LIMIT:
+        if len(body) > LARGEST_ANSWER:
             raise OverflowError("the response is larger than any of Twilio's")
     return body.decode("utf-8", "replace")
 

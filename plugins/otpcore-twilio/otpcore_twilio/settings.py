@@ -7,14 +7,14 @@ environment variables, never a value.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Annotated, Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
-from otpcore_twilio.loopback import is_loopback
+from otpcore.providers import transport
 from otpcore_twilio.parameters import LOCALE, TEMPLATE_SID, is_friendly_name
 
 __all__ = ["AccountSettings", "Channel", "Credentials", "Origin", "TwilioSettings", "secret_of"]
@@ -29,42 +29,24 @@ Channel = Literal["sms", "call", "whatsapp", "email", "sna", "auto"]
 DEFAULT_ORIGIN = "https://verify.twilio.com"
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+@dataclass(frozen=True)
+class Origin(transport.Origin):
     """Where a product of Twilio's is.
 
     Attributes:
-        scheme: "https", or "http" on a loopback address.
-        netloc: host, and port where it is not the default.
-        loopback: the host is this machine.
         product: the first label of the host that the SDK has for it: "verify", or "api" for Programmable Messaging.
     """
 
-    scheme: str
-    netloc: str
-    loopback: bool
     product: str = "verify"
 
     @classmethod
-    def parse(cls, text: str, product: str = "verify") -> Origin:
+    def parse(cls, text: str, product: str = "verify") -> Self:
         """Read an origin.
 
         Raises:
             ConfigurationError: not an origin, or plain HTTP to another machine.
         """
-        try:
-            parts = urlsplit(text)
-            host, _ = parts.hostname, parts.port  # a bad port raises here
-        except ValueError:
-            host, parts = None, urlsplit("")
-        if not host or parts.scheme not in {"https", "http"} or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ConfigurationError("origin: give scheme, host and optional port, nothing else")
-        if parts.username is not None or parts.password is not None or not text.isascii() or not text.isprintable():
-            raise ConfigurationError("origin: no user information, no unusual characters")
-        loopback = is_loopback(host)
-        if parts.scheme == "http" and not loopback:
-            raise ConfigurationError("origin: plain http is allowed only to a loopback address")
-        return cls(parts.scheme, parts.netloc, loopback, product)
+        return replace(super().parse(text), product=product)
 
     def place(self, url: str) -> str:
         """Move a URL of the SDK to this origin.

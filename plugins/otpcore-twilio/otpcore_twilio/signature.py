@@ -20,7 +20,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from otpcore.errors import ConfigurationError, ReceiptRefused
 from otpcore.ports import InboundRequest
-from otpcore_twilio.loopback import is_loopback
+from otpcore.providers.transport import is_loopback
 
 __all__ = ["LARGEST_BODY", "Signatures", "Signed", "public_prefix"]
 

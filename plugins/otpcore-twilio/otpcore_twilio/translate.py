@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import cast
 
-from otpcore.errors import ConfigurationError
 from otpcore.ports import (
     Accepted,
     CheckAnswer,
@@ -24,7 +23,7 @@ from otpcore.ports import (
     SendEffect,
     SendRequest,
 )
-from otpcore_twilio.attempt import Attempt
+from otpcore.providers.transport import Attempt
 from otpcore_twilio.error_table import ERRORS, Row, row_for
 from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, problem_of
 from otpcore_twilio.settings import TwilioSettings
@@ -175,9 +174,7 @@ def older_verification(verification: object, request: SendRequest) -> str | None
 def send_failure(error: Exception, attempt: Attempt, look_up: Callable[[int, int | None], Row] = row_for) -> Failure:
     """What an exception of a create means; `look_up` finds the row of a refusal by HTTP status and code."""
     if attempt.status is None:
-        effect = SendEffect.UNKNOWN if attempt.maybe_sent else SendEffect.NOT_SENT
-        kind, detail = _no_answer(error, attempt)
-        return Failure(kind, effect, detail, native=error)
+        return attempt.unanswered("Twilio", error)
     code = _code(error, attempt.status)
     shown = None if code is None else str(code)
     if attempt.was_refused:
@@ -244,7 +241,7 @@ def check_answer(check: object, request: CheckRequest) -> CheckAnswer:
 def check_failure(error: Exception, attempt: Attempt) -> CheckAnswer:
     """What an exception of a check means; never an approval."""
     if attempt.status is None:
-        return CheckAnswer(CheckVerdict.UNKNOWN, detail=_no_answer(error, attempt)[1], native=error)
+        return CheckAnswer(CheckVerdict.UNKNOWN, detail=attempt.unanswered("Twilio", error).detail, native=error)
     code = _code(error, attempt.status)
     shown = None if code is None else str(code)
     if attempt.was_refused:
@@ -283,16 +280,6 @@ def _is_bound(resource: object, extra: Mapping[str, str]) -> bool:
     """Whether an answer names the payment that was asked for."""
     bound = {"Amount": getattr(resource, "amount", None), "Payee": getattr(resource, "payee", None)}
     return all(bound[name] == extra[name] for name in PAYMENT & extra.keys())
-
-
-def _no_answer(error: Exception, attempt: Attempt) -> tuple[FailureKind, str]:
-    if isinstance(error, ConfigurationError):
-        return FailureKind.MISCONFIGURED, str(error)
-    if attempt.is_over:
-        return FailureKind.TIMEOUT, "Twilio did not answer in time"
-    if attempt.maybe_sent:
-        return FailureKind.INTERNAL, "the connection to Twilio broke before the answer was complete"
-    return FailureKind.TRANSIENT, "no connection to Twilio"
 
 
 def _sid(resource: object) -> str | None:

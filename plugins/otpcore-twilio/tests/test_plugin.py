@@ -31,6 +31,7 @@ from otpcore.ports import (
     SendRequest,
     TakesFeedback,
 )
+from otpcore.providers import transport
 from otpcore_twilio import TwilioMessagingSettings, TwilioSettings
 
 SID = "VE" + "a" * 32
@@ -103,11 +104,16 @@ def test_a_recorder_sees_every_request_and_can_play_the_answer(
     def answer(_request: WireRequest) -> WireAnswer:
         return WireAnswer.of_json(201, {"sid": SID, "status": "pending"})
 
-    for name in ("transport", "aio_transport"):
-        importlib.import_module(f"otpcore_twilio.{name}")
+    for package, name in (
+        (otpcore_twilio, "transport"),
+        (otpcore_twilio, "aio_transport"),
+        (transport, "requests"),
+        (transport, "urllib3"),
+    ):
+        importlib.import_module(f"{package.__name__}.{name}")
         if not loaded:  # both places, so that both are as before when the test is over
-            monkeypatch.delitem(sys.modules, f"otpcore_twilio.{name}")
-            monkeypatch.delattr(otpcore_twilio, name)
+            monkeypatch.delitem(sys.modules, f"{package.__name__}.{name}")
+            monkeypatch.delattr(package, name)
     recorder: Any = vcr.VCR(filter_headers=["authorization"], match_on=["method", "uri", "raw_body"])
     path = str(tmp_path / "send.yaml")
     with MisbehavingServer(answer) as server:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import pytest
-from requests import Request
+from requests import Request, Session
 
 from otpcore.conformance.provider.misbehaving import refused_origin
 from otpcore.ports import Failure, SendEffect, SendRequest
 from otpcore_twilio import TwilioProvider, TwilioSettings
-from otpcore_twilio.transport import FORM, _Session  # pyright: ignore[reportPrivateUsage]  # compared with requests'
+from otpcore_twilio.transport import FORM, HEADERS, prepared
 
 URL = "https://verify.example/v2/Services?Page=1"
 BEHIND_A_PROXY = "https://verify.invalid"
@@ -81,8 +81,9 @@ def proxy() -> Iterator[Proxy]:
 def test_a_request_is_the_one_that_requests_would_send(
     method: str, params: Any, data: Any, headers: dict[str, Any] | None, auth: tuple[str, str] | None
 ) -> None:
-    session = _Session(direct=True)
-    ours = session.prepared(method, URL, params, data, headers, auth)
+    session = Session()
+    session.headers.update(HEADERS)
+    ours = prepared(method, URL, params, data, headers, auth)
     request = Request(method, URL, headers or {}, auth=auth, params=params)
     if "json" in (headers or {}).get("Content-Type", ""):
         request.json = data
@@ -123,24 +124,10 @@ def test_the_environment_is_asked_for_a_proxy_at_the_first_call_and_after_a_clos
             assert isinstance(provider.send(a_send()), Failure)
             seen.append(len(proxy.asked))
             if not kept:  # the defect: what every call would pay for
-                session = provider.native_client.http_client._open_session()
+                session = provider.native_client.http_client._wire._sessions.get(None)
                 session._surroundings.clear()
         provider.close()
         assert isinstance(provider.send(a_send()), Failure)
         seen.append(len(proxy.asked))
     provider.close()
     assert seen == ([1, 2, 2] if kept else [1, 1, 1])
-
-
-def test_certificates_are_those_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert _Session(direct=False).surroundings(URL) == {"verify": True, "cert": None, "proxies": {}}
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/somewhere/ca.pem")
-    assert _Session(direct=False).surroundings(URL)["verify"] == "/somewhere/ca.pem"
-
-
-def test_a_way_that_is_kept_is_that_of_its_own_host(monkeypatch: pytest.MonkeyPatch) -> None:
-    session = _Session(direct=False)
-    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "verify.example")
-    assert session.surroundings(URL)["proxies"].get("https") is None
-    assert session.surroundings("https://api.example/")["proxies"]["https"] == "http://127.0.0.1:9"

@@ -22,8 +22,8 @@ from otpcore.ports import (
     SendEffect,
     SendRequest,
 )
+from otpcore.providers.transport import Attempt, WireFailure
 from otpcore_twilio import TwilioProvider, TwilioSettings, translate
-from otpcore_twilio.attempt import Attempt, WireFailure
 
 SID = "VE" + "a" * 32
 OTHER = "VE" + "b" * 32

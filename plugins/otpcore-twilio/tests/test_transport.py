@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import logging
 import os
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from types import FrameType
 from typing import Any, Protocol
 
 import pytest
@@ -20,9 +18,9 @@ import pytest
 from otpcore.conformance.provider import MisbehavingServer, WireAnswer, WireRequest
 from otpcore.conformance.provider.misbehaving import refused_origin, reply, stall
 from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, FailureKind, SendEffect, SendRequest
-from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings, transport
+from otpcore.providers.transport import LARGEST_ANSWER, WireFailure
+from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings
 from otpcore_twilio.aio_transport import AsyncDeadlineHttpClient
-from otpcore_twilio.attempt import BODY_LIMIT, Attempt, WireFailure, under_way
 from otpcore_twilio.settings import Origin
 
 SID = "VE" + "a" * 32
@@ -163,9 +161,9 @@ def test_an_answer_larger_than_any_of_twilios_is_not_believed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if not limited:  # the defect: then the same answer is read to its end and accepted
-        monkeypatch.setattr("otpcore_twilio.transport.BODY_LIMIT", 10 * BODY_LIMIT)
-        monkeypatch.setattr("otpcore_twilio.aio_transport.BODY_LIMIT", 10 * BODY_LIMIT)
-    padded = json.dumps({"sid": SID, "status": "pending"}).encode() + b" " * BODY_LIMIT
+        monkeypatch.setattr("otpcore.providers.transport.urllib3.LARGEST_ANSWER", 10 * LARGEST_ANSWER)
+        monkeypatch.setattr("otpcore_twilio.aio_transport.LARGEST_ANSWER", 10 * LARGEST_ANSWER)
+    padded = json.dumps({"sid": SID, "status": "pending"}).encode() + b" " * LARGEST_ANSWER
     server.scenario = reply(WireAnswer(201, padded))
     (outcome,) = ask(settings_for(server.origin), a_send())
     assert isinstance(outcome, Failure) == limited
@@ -234,14 +232,14 @@ p = TwilioProvider(TwilioSettings(account_sid="AC" + "0" * 32, auth_token="t" * 
                                   origin=sys.argv[1]))
 r = SendRequest("s1", "+12025550123", "sms", "login", None, None, datetime.now(UTC), 5.0)
 p.send(r)
-before = p._transport._open_session()
+before = p._transport._wire._sessions.get(None)
 child = os.fork()
 if child == 0:
     p.send(r)
-    os._exit(0 if p._transport._open_session() is not before else 3)
+    os._exit(0 if p._transport._wire._sessions.get(None) is not before else 3)
 _, status = os.waitpid(child, 0)
 p.send(r)
-assert p._transport._open_session() is before
+assert p._transport._wire._sessions.get(None) is before
 p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -275,25 +273,6 @@ def test_the_sdk_logs_nothing_about_a_request(
     with caplog.at_level(logging.NOTSET):
         ask(settings_for(server.origin), a_send(), CheckRequest(None, PHONE, "918273", 5.0))
     assert [record for record in caplog.records if record.name.startswith("twilio")] == []
-
-
-def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
-    inner: Any = transport
-    connect = inner.create_connection
-
-    def slowly(*given: Any) -> Any:
-        attempt.ends_at -= 20.0
-        return connect(*given)
-
-    monkeypatch.setattr(inner, "create_connection", slowly)
-    attempt = Attempt.lasting(30.0)
-    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
-        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
-        made.connect()
-        assert made.sock is not None
-        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
-        made.close()
 
 
 def test_an_awaited_handshake_ends_at_the_deadline(settings_for: MakeSettings, a_send: MakeSend) -> None:
@@ -339,30 +318,3 @@ def test_loops_of_several_threads_take_no_session_from_each_other() -> None:
     for loop in (others, ours):
         loop.run_until_complete(inner.close())
         loop.close()
-
-
-@pytest.mark.parametrize("line", [1, 2, 3])
-def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
-    monkeypatch: pytest.MonkeyPatch, line: int
-) -> None:
-    """One thread opens the child's session while another has come to any line of the same."""
-    client: Any = transport.DeadlineHttpClient(Origin.parse("http://127.0.0.1:1"), 1.0)
-    parents, here = client._open_session(), client._open_session.__code__
-    lines = itertools.count(1)
-
-    def other_thread(frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code is not here:
-            return None
-        if event == "line" and next(lines) == line:
-            client._open_session()
-        return other_thread
-
-    before = sys.gettrace()
-    with monkeypatch.context() as child:
-        child.setattr(os, "getpid", lambda: -1)
-        sys.settrace(other_thread)
-        try:
-            taken = client._open_session()
-        finally:
-            sys.settrace(before)
-    assert taken is not parents

@@ -6,18 +6,16 @@ environment variables, never a value.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Final, Literal, cast
-from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 
-__all__ = ["LONGEST_S", "Channel", "Credentials", "Origin", "VonageSettings", "secret_of"]
+__all__ = ["LONGEST_S", "Channel", "Credentials", "VonageSettings", "secret_of"]
 
 Channel = Literal["sms", "call", "whatsapp", "email"]
 """The core's words; Vonage's word for "call" is "voice", which is understood here too."""
@@ -45,51 +43,6 @@ _PEM: Final = "-----BEGIN PRIVATE KEY-----"
 def secret_of(value: SecretStr | None) -> str:
     """The text of a secret setting; "" where it is not set."""
     return "" if value is None else value.get_secret_value()
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where Vonage is.
-
-    Attributes:
-        scheme: "https", or "http" on a loopback address.
-        netloc: host, and port where it is not the default; the SDK calls it `api_host`.
-        loopback: the host is this machine.
-    """
-
-    scheme: str
-    netloc: str
-    loopback: bool
-
-    @classmethod
-    def parse(cls, text: str) -> Origin:
-        """Read an origin.
-
-        Raises:
-            ConfigurationError: not an origin, or plain HTTP to another machine.
-        """
-        try:
-            parts = urlsplit(text)
-            host, _ = parts.hostname, parts.port  # a bad port raises here
-        except ValueError:
-            host, parts = None, urlsplit("")
-        if not host or parts.scheme not in {"https", "http"} or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ConfigurationError("origin: give scheme, host and optional port, nothing else")
-        if parts.username is not None or parts.password is not None or not text.isascii() or not text.isprintable():
-            raise ConfigurationError("origin: no user information, no unusual characters")
-        loopback = _is_loopback(host)
-        if parts.scheme == "http" and not loopback:
-            raise ConfigurationError("origin: plain http is allowed only to a loopback address")
-        return cls(parts.scheme, parts.netloc, loopback)
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from otpcore.errors import ConfigurationError
 from otpcore.ports import (
     Accepted,
     CheckAnswer,
@@ -192,9 +191,7 @@ def held_elsewhere(error: Exception, attempt: Attempt, *, owner: CodeOwner) -> F
 def send_failure(error: Exception, attempt: Attempt) -> Failure:
     """What an exception of a new request, or of a step to the next channel, means."""
     if attempt.status is None:
-        effect = SendEffect.UNKNOWN if attempt.maybe_sent else SendEffect.NOT_SENT
-        kind, detail = _no_answer(error, attempt)
-        return Failure(kind, effect, detail, native=error)
+        return _unanswered(error, attempt)
     shown = str(attempt.status)
     if attempt.was_refused:
         row = send_row(attempt.status, attempt.problem)
@@ -245,7 +242,7 @@ def check_answer(response: object, request: CheckRequest, attempt: Attempt) -> C
 def check_failure(error: Exception, attempt: Attempt) -> CheckAnswer:
     """What an exception of a check means; never an approval."""
     if attempt.status is None:
-        return CheckAnswer(CheckVerdict.UNKNOWN, detail=_no_answer(error, attempt)[1], native=error)
+        return CheckAnswer(CheckVerdict.UNKNOWN, detail=_unanswered(error, attempt).detail, native=error)
     shown = str(attempt.status)
     verdict, detail = CheckVerdict.UNKNOWN, f"Vonage gave no usable answer (HTTP {attempt.status})"
     if attempt.was_refused:
@@ -255,16 +252,11 @@ def check_failure(error: Exception, attempt: Attempt) -> CheckAnswer:
     return CheckAnswer(verdict, None, detail, shown, attempt.retry_after, error)
 
 
-def _no_answer(error: Exception, attempt: Attempt) -> tuple[FailureKind, str]:
-    if isinstance(error, ConfigurationError):
-        return FailureKind.MISCONFIGURED, str(error)
+def _unanswered(error: Exception, attempt: Attempt) -> Failure:
     if not attempt.maybe_sent and type(error).__name__ == "ValidationError":  # pydantic's, of the SDK's own model
-        return FailureKind.CONTENT_REJECTED, "the SDK does not take one of the parameters"
-    if attempt.is_over:
-        return FailureKind.TIMEOUT, "Vonage did not answer in time"
-    if attempt.maybe_sent:
-        return FailureKind.INTERNAL, "the connection to Vonage broke before the answer was complete"
-    return FailureKind.TRANSIENT, "no connection to Vonage"
+        detail = "the SDK does not take one of the parameters"
+        return Failure(FailureKind.CONTENT_REJECTED, SendEffect.NOT_SENT, detail, native=error)
+    return attempt.unanswered("Vonage", error)
 
 
 def _request_id(found: object) -> str | None:

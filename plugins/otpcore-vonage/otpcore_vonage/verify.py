@@ -26,10 +26,11 @@ from otpcore.ports import (
     SendRequest,
 )
 from otpcore.providers.loading import loading
+from otpcore.providers.transport import Origin, under_way
 from otpcore_vonage import translate
-from otpcore_vonage.attempt import Attempt, under_way
+from otpcore_vonage.attempt import Attempt
 from otpcore_vonage.receipts import Callbacks
-from otpcore_vonage.settings import Origin, VonageSettings, secret_of
+from otpcore_vonage.settings import VonageSettings, secret_of
 
 if TYPE_CHECKING:
     from otpcore_vonage.transport import DeadlineHttpClient

@@ -12,8 +12,8 @@ from pydantic import SecretStr, ValidationError
 
 from otpcore.errors import ConfigurationError
 from otpcore.ports import CodeOwner
+from otpcore.providers.transport import Origin
 from otpcore_vonage import VonageProvider, VonageSettings
-from otpcore_vonage.settings import Origin
 
 Make = Callable[..., VonageSettings]
 HTTPS = "https://api.nexmo.com"

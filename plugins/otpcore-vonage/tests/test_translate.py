@@ -36,7 +36,8 @@ ERROR = RuntimeError("an SDK's")
 def answered(status: int, document: object, retry_after: str | None = None) -> Attempt:
     attempt = Attempt.lasting(60)
     attempt.maybe_sent = True
-    attempt.answered(status, document if isinstance(document, bytes) else json.dumps(document).encode(), retry_after)
+    attempt.answered(status, retry_after)
+    attempt.read(document if isinstance(document, bytes) else json.dumps(document).encode())
     return attempt
 
 

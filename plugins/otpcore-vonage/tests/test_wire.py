@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import os
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -28,10 +25,9 @@ from vonage_verify import (  # type: ignore[import-untyped]  # pyright: ignore[r
 )
 
 from otpcore.ports import Accepted, CheckRequest, CheckVerdict, Failure, FailureKind, SendEffect, SendRequest
-from otpcore_vonage import VonageProvider, transport
-from otpcore_vonage.attempt import Attempt, WireFailure, under_way
+from otpcore.providers.transport import WireFailure
+from otpcore_vonage import VonageProvider
 from otpcore_vonage.fake import Exchange, FakeVonage, Fault
-from otpcore_vonage.settings import Credentials, Origin
 
 PHONE = "+12025550123"
 APPLICATION = "78d335fa-323d-0114-9c3d-d6f0d48968cf"
@@ -198,14 +194,14 @@ p = VonageProvider(s)
 def send(to):
     p.send(SendRequest("s1", to, "sms", "login", None, None, datetime.now(UTC), 5.0))
 send("+12025550100")
-before = p._transport._open_session()
+before = p._transport._wire._sessions.get(None)
 child = os.fork()
 if child == 0:
     send("+12025550101")
-    os._exit(0 if p._transport._open_session() is not before else 3)
+    os._exit(0 if p._transport._wire._sessions.get(None) is not before else 3)
 _, status = os.waitpid(child, 0)
 send("+12025550102")
-assert p._transport._open_session() is before
+assert p._transport._wire._sessions.get(None) is before
 p.close()
 sys.exit(os.waitstatus_to_exitcode(status))
 """
@@ -241,50 +237,3 @@ def test_a_check_of_another_verification_is_none(
         assert answer.verdict is CheckVerdict.DENIED
     assert len(vonage.exchanges) == 1
     assert provider.cancel(f"{sent.handle}/next_workflow", 5.0) is False
-
-
-def test_a_handshake_gets_what_the_connect_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A socket keeps the timeout that it was connected with: a slow connect and a slow handshake would be two."""
-    inner: Any = transport
-    connect = inner.create_connection
-
-    def slowly(*given: Any) -> Any:
-        attempt.ends_at -= 20.0
-        return connect(*given)
-
-    monkeypatch.setattr(inner, "create_connection", slowly)
-    attempt = Attempt.lasting(30.0)
-    with socket.create_server(("127.0.0.1", 0)) as server, under_way(attempt):
-        made = inner._Deadline("127.0.0.1", server.getsockname()[1])
-        made.connect()
-        assert made.sock is not None
-        assert 0 < (made.sock.gettimeout() or 0.0) <= 10.0
-        made.close()
-
-
-@pytest.mark.parametrize("line", [1, 2, 3])
-def test_two_threads_of_a_forked_child_never_take_the_parents_connections(
-    monkeypatch: pytest.MonkeyPatch, line: int
-) -> None:
-    """One thread opens the child's session while another has come to any line of the same."""
-    given = Credentials(api_key="abcdef12", api_secret="secret")
-    client: Any = transport.DeadlineHttpClient(given, Origin.parse("http://127.0.0.1:1"), 1.0)
-    parents, here = client._open_session(), client._open_session.__code__
-    lines = itertools.count(1)
-
-    def other_thread(frame: FrameType, event: str, _: object) -> Any:
-        if frame.f_code is not here:
-            return None
-        if event == "line" and next(lines) == line:
-            client._open_session()
-        return other_thread
-
-    before = sys.gettrace()
-    with monkeypatch.context() as child:
-        child.setattr(os, "getpid", lambda: -1)
-        sys.settrace(other_thread)
-        try:
-            taken = client._open_session()
-        finally:
-            sys.settrace(before)
-    assert taken is not parents

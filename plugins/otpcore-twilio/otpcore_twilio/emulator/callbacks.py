@@ -23,8 +23,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from otpcore.providers.transport import is_loopback
 from otpcore_twilio.emulator.magic import Delivery
-from otpcore_twilio.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -16,10 +16,10 @@ from typing import Annotated, Any
 import typer
 from pydantic import TypeAdapter, ValidationError
 
+from otpcore.providers.transport import is_loopback
 from otpcore_twilio.emulator.keeping import StateFileError
 from otpcore_twilio.emulator.options import Options
 from otpcore_twilio.emulator.serving import serve
-from otpcore_twilio.loopback import is_loopback
 
 __all__ = ["app", "load"]
 

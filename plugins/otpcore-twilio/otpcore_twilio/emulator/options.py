@@ -12,11 +12,11 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import urlsplit
 
+from otpcore.providers.transport import is_loopback
 from otpcore_twilio.emulator.catalogue import ERRORS
 from otpcore_twilio.emulator.faults import Scenario
 from otpcore_twilio.emulator.magic import DELIVERIES, MAGIC, MESSAGE_MAGIC, Delivery, Fault, Magic
 from otpcore_twilio.emulator.templates import TEMPLATES, Template
-from otpcore_twilio.loopback import is_loopback
 
 __all__ = ["Options"]
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from otpcore.providers.transport import is_loopback
 from otpcore_twilio.emulator.app import Account, asgi
 from otpcore_twilio.emulator.inbox import messages, wait_for_messages
 from otpcore_twilio.emulator.keeping import kept
 from otpcore_twilio.emulator.transport import OpenProtocol
-from otpcore_twilio.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
