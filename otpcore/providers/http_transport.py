@@ -19,12 +19,12 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import httpcore
 
 from otpcore.providers.http_attempt import (
-    CONNECTIONS,
     IDLE_S,
     LARGEST_ANSWER,
     Attempt,
@@ -36,6 +36,7 @@ from otpcore.providers.http_attempt import (
     under_way,
     whole_answer,
 )
+from otpcore.providers.http_pool import Pool
 from otpcore.providers.http_values import Encoded, HttpResponse
 
 __all__ = ["NoAnswer", "Wire"]
@@ -51,7 +52,7 @@ class Wire:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         # By process: what a fork inherited is the parent's, and is neither used nor closed here.
-        self._pools: dict[int, httpcore.ConnectionPool] = {}
+        self._pools: dict[int, Pool] = {}
 
     def exchange(self, encoded: Encoded, timeout_s: float) -> HttpResponse:
         """Send a request, once, and read the answer whole.
@@ -70,7 +71,7 @@ class Wire:
                         raise OverflowError
                 return whole_answer(response, bytes(body))
 
-    def _open(self, *, secure: bool) -> httpcore.ConnectionPool:
+    def _open(self, *, secure: bool) -> Pool:
         pool = self._pools.get(os.getpid())
         if (
             pool is None
@@ -78,11 +79,13 @@ class Wire:
             quieten()
             pool = self._pools.setdefault(
                 os.getpid(),
-                httpcore.ConnectionPool(
-                    ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
-                    max_connections=CONNECTIONS,
-                    keepalive_expiry=IDLE_S,
-                    network_backend=_Backend(),
+                Pool(
+                    partial(
+                        httpcore.HTTPConnection,
+                        ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
+                        keepalive_expiry=IDLE_S,
+                        network_backend=_Backend(),
+                    )
                 ),
             )
         return pool
