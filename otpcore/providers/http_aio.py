@@ -9,12 +9,12 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator
+from functools import partial
 from typing import Any
 
 import httpcore
 
 from otpcore.providers.http_attempt import (
-    CONNECTIONS,
     IDLE_S,
     NoAnswer,
     asking,
@@ -24,12 +24,13 @@ from otpcore.providers.http_attempt import (
     stream_arguments,
     whole_answer,
 )
+from otpcore.providers.http_pool import AsyncPool
 from otpcore.providers.http_values import Encoded, HttpResponse
 from otpcore.providers.transport import LARGEST_ANSWER
 
 __all__ = ["AsyncWire", "NoAnswer"]
 
-_Kept = tuple[httpcore.AsyncConnectionPool, AsyncGenerator[None]]
+_Kept = tuple[AsyncPool, AsyncGenerator[None]]
 
 
 class AsyncWire:
@@ -48,7 +49,7 @@ class AsyncWire:
                 async with pool.stream(**stream_arguments(encoded)) as response:
                     return whole_answer(response, await _read(response.aiter_stream()))
 
-    async def _open(self, *, secure: bool) -> httpcore.AsyncConnectionPool:
+    async def _open(self, *, secure: bool) -> AsyncPool:
         pools = self._pools.setdefault(os.getpid(), {})
         loop = asyncio.get_running_loop()
         if (kept := pools.get(loop)) is None:
@@ -56,11 +57,13 @@ class AsyncWire:
             for each in list(pools):  # one by one: other threads add theirs meanwhile
                 if each.is_closed():
                     pools.pop(each, None)
-            pool = httpcore.AsyncConnectionPool(
-                ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
-                max_connections=CONNECTIONS,
-                keepalive_expiry=IDLE_S,
-                network_backend=_AsyncBackend(),
+            pool = AsyncPool(
+                partial(
+                    httpcore.AsyncHTTPConnection,
+                    ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
+                    keepalive_expiry=IDLE_S,
+                    network_backend=_AsyncBackend(),
+                )
             )
             kept = pools[loop] = pool, _keep(pool)
             await anext(kept[1])
@@ -82,7 +85,7 @@ async def _read(chunks: AsyncIterator[bytes]) -> bytes:
     return bytes(body)
 
 
-async def _keep(pool: httpcore.AsyncConnectionPool) -> AsyncGenerator[None]:
+async def _keep(pool: AsyncPool) -> AsyncGenerator[None]:
     """Holds a pool open until the loop shuts its generators down, as `asyncio.run` does before it closes the loop.
 
     A pool that outlives its loop can no longer close its sockets.

@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 CONNECTIONS: Final = 128
+"""Calls of one pool under way at once, and connections that it keeps for others."""
+
 IDLE_S: Final = 15.0
 """Seconds that a connection is kept without use; vendors' load balancers keep theirs for a minute or more."""
 
@@ -92,7 +94,6 @@ def stream_arguments(encoded: Encoded) -> dict[str, Any]:
         "url": httpcore.URL(scheme=scheme, host=encoded.host.encode(), port=encoded.port, target=encoded.target),
         "headers": headers,
         "content": encoded.body,
-        "extensions": {"timeout": {"pool": current_attempt().remaining_s()}},
     }
 
 

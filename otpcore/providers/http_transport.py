@@ -15,12 +15,12 @@ import select
 import socket
 import ssl
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import httpcore
 
 from otpcore.providers.http_attempt import (
-    CONNECTIONS,
     IDLE_S,
     NoAnswer,
     asking,
@@ -30,6 +30,7 @@ from otpcore.providers.http_attempt import (
     stream_arguments,
     whole_answer,
 )
+from otpcore.providers.http_pool import Pool
 from otpcore.providers.http_values import Encoded, HttpResponse
 from otpcore.providers.transport import LARGEST_ANSWER, PerProcess
 from otpcore.providers.transport.addresses import addresses_of
@@ -46,7 +47,7 @@ class Wire:
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self._pools: PerProcess[httpcore.ConnectionPool] = PerProcess()
+        self._pools: PerProcess[Pool] = PerProcess()
 
     def exchange(self, encoded: Encoded, timeout_s: float) -> HttpResponse:
         """Send a request, once, and read the answer whole.
@@ -65,13 +66,15 @@ class Wire:
                         raise OverflowError
                 return whole_answer(response, bytes(body))
 
-    def _open(self, *, secure: bool) -> httpcore.ConnectionPool:
+    def _open(self, *, secure: bool) -> Pool:
         quieten()
-        return httpcore.ConnectionPool(
-            ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
-            max_connections=CONNECTIONS,
-            keepalive_expiry=IDLE_S,
-            network_backend=_Backend(),
+        return Pool(
+            partial(
+                httpcore.HTTPConnection,
+                ssl_context=self._tls or (httpcore.default_ssl_context() if secure else None),
+                keepalive_expiry=IDLE_S,
+                network_backend=_Backend(),
+            )
         )
 
     def close(self) -> None:

@@ -21,7 +21,7 @@ class AsyncSmppProvider(Account):
     """Codes over a link to an SMSC.
 
     Implements `AsyncProvider` and `ReadsReceipts`. The link is opened by the first send, on its event loop, and is
-    kept until `close`; another loop, and a forked child, open one of their own.
+    kept until `close`; another loop, and a forked child, open one of their own. `close` ends those of all loops.
 
     Args:
         settings: where the SMSC is, and as whom to bind.
@@ -51,5 +51,5 @@ class AsyncSmppProvider(Account):
         return await self._sender.send(request, asyncio.get_running_loop().time() + timeout_s * (1 - MARGIN))
 
     async def close(self) -> None:
-        """Unbind; what is sent afterwards is refused. Calling it twice is harmless."""
+        """Unbind, on every loop; what is sent afterwards is refused. Calling it twice is harmless."""
         await self._sender.close()

@@ -12,11 +12,13 @@ import logging
 import os
 import ssl
 import weakref
+from concurrent.futures import Future
 from typing import Final
 
 from otpcore.ports import Failure, FailureKind, SendEffect
+from otpcore_smpp.handing import Receipts
 from otpcore_smpp.pdu import PduError
-from otpcore_smpp.session import BindRefused, Delivered, Session
+from otpcore_smpp.session import BindRefused, Session
 from otpcore_smpp.settings import SmppSettings
 from otpcore_smpp.statuses import bind_failure
 
@@ -49,24 +51,26 @@ class Link:
     Args:
         settings: where, and as whom.
         tls: an `ssl.SSLContext`, or None.
-        delivered: see `otpcore_smpp.session.Delivered`.
+        receipts: what takes those that come; closed with the link.
 
     Attributes:
         loop: the one that it lives on.
         given_up: it is a parent's, and this is a child.
     """
 
-    def __init__(self, settings: SmppSettings, tls: ssl.SSLContext | None, delivered: Delivered) -> None:
+    def __init__(self, settings: SmppSettings, tls: ssl.SSLContext | None, receipts: Receipts) -> None:
         self.loop = asyncio.get_running_loop()
         self._settings = settings
         self._tls = tls
-        self._delivered = delivered
+        self._receipts = receipts
         self._tried = asyncio.Event()
         self._session: Session | None = None
         self._failure = LOST
         self._closing = False
         self.given_up = False
+        self._ended = Future[None]()
         self._task = self.loop.create_task(self._keep_open())
+        self._task.add_done_callback(self._has_ended)
         _live.add(self)
 
     async def session(self, deadline: float) -> Session | Failure:
@@ -84,19 +88,31 @@ class Link:
         return self._failure if session is None or session.ended else session
 
     async def close(self) -> None:
-        """Unbind and end. Calling it twice is harmless."""
+        """Unbind and end, from whichever loop; where nothing runs that of the link, its connection alone is ended."""
+        if self.given_up:
+            return
         self._closing = True
         self._failure = CLOSED
+        for step in (self._leave, self._task.cancel):
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self.loop.call_soon_threadsafe(step)
+            if self.loop.is_running():
+                await asyncio.wait([asyncio.wrap_future(self._ended)], timeout=CLOSING_S)
+            if self._ended.done():
+                return
+        self.cut()
+
+    def _leave(self) -> None:
         if self._session is None:
             self._task.cancel()
         else:
             self._session.leave()
-        done, _ = await asyncio.wait([self._task], timeout=CLOSING_S)
-        if not done:
-            self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await self._task
-        self._tried.set()
+
+    def cut(self) -> None:
+        """End the connection from outside a loop that does not run: the SMSC sees it now, the loop if it runs again."""
+        self._closing = True
+        if self._session is not None and not self.given_up:
+            self._session.cut()
 
     def give_up(self) -> None:
         """After a fork, in the child: let go of the parent's connection without a word to the SMSC."""
@@ -108,7 +124,17 @@ class Link:
             os.dup2(null, descriptor, inheritable=False)
             os.close(null)
 
+    def _has_ended(self, _: asyncio.Task[None]) -> None:
+        self._tried.set()
+        self._ended.set_result(None)
+
     async def _keep_open(self) -> None:
+        try:
+            await self._open_again_and_again()
+        finally:
+            await self._receipts.close()
+
+    async def _open_again_and_again(self) -> None:
         wait_s = self._settings.reconnect_first_s
         while True:
             opened_at = self.loop.time()
@@ -127,7 +153,7 @@ class Link:
     async def _one_session(self) -> Failure:
         """Open a session and keep it until it ends; then say why there is none."""
         try:
-            self._session = await Session.open(self._settings, self._tls, self._delivered)
+            self._session = await Session.open(self._settings, self._tls, self._receipts.delivered)
             self._tried.set()
             log.info("SMPP link: bound")
             await self._session.run()

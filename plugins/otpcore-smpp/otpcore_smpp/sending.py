@@ -24,7 +24,7 @@ MARGIN: Final = 0.05
 
 
 class Sender:
-    """A link, opened by the first send on its event loop and kept until `close`; another loop gets another link.
+    """A link for each event loop, opened by the first send on it and kept until `close`, or until the loop is closed.
 
     Args:
         settings: where the SMSC is, and as whom to bind.
@@ -40,8 +40,7 @@ class Sender:
         self._settings = settings
         self._tls = tls
         self._seal = seal
-        self._link: Link | None = None
-        self._receipts: Receipts | None = None
+        self._links: dict[asyncio.AbstractEventLoop, Link] = {}
         self._closed = False
 
     async def send(self, request: SendRequest, deadline: float) -> Accepted | Failure:
@@ -54,9 +53,13 @@ class Sender:
         bodies = parts_of(request, self._settings, datetime.now(UTC))
         if isinstance(bodies, Failure):
             return bodies
-        if self._closed:
+        if self._is_closed():
             return CLOSED
-        session = await self._here().session(deadline)
+        link = self._here()
+        if self._is_closed():  # by another thread, meanwhile
+            await link.close()
+            return CLOSED
+        session = await link.session(deadline)
         if isinstance(session, Failure):
             return session
         answer: Accepted | Failure = CLOSED
@@ -66,19 +69,22 @@ class Sender:
                 return answer if number == 1 else in_doubt(answer)
         return answer
 
+    def _is_closed(self) -> bool:
+        return self._closed
+
     def _here(self) -> Link:
         loop = asyncio.get_running_loop()
-        if self._link is None or self._link.loop is not loop or self._link.given_up:
-            self._receipts = Receipts(self._seal, self._settings, lambda: self.hand)
-            self._link = Link(self._settings, self._tls, self._receipts.delivered)
-        return self._link
+        link = self._links.get(loop)
+        if link is None or link.given_up:
+            for each in list(self._links):  # one by one: other threads add theirs meanwhile
+                if each.is_closed() and (over := self._links.pop(each, None)) is not None:
+                    over.cut()
+            receipts = Receipts(self._seal, self._settings, lambda: self.hand)
+            link = self._links[loop] = Link(self._settings, self._tls, receipts)
+        return link
 
     async def close(self) -> None:
-        """Unbind. Calling it twice is harmless."""
+        """Unbind, on every loop. Calling it twice is harmless."""
         self._closed = True
-        link, self._link = self._link, None
-        receipts, self._receipts = self._receipts, None
-        if link is not None and link.loop is asyncio.get_running_loop() and not link.given_up:
-            await link.close()
-            if receipts is not None:
-                await receipts.close()
+        await asyncio.gather(*(link.close() for link in list(self._links.values())))
+        self._links.clear()

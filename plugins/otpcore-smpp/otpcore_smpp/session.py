@@ -246,6 +246,13 @@ class Session:
         """Unbind and end."""
         self._leaving.set()
 
+    def cut(self) -> None:
+        """End the connection from outside a loop that does not run; its descriptor is closed with the transport."""
+        sock: socket.socket | None = self.writer.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError), sock.dup() as same:
+                same.shutdown(socket.SHUT_RDWR)
+
     def _end(self) -> None:
         self.ended = True
         for answer in self._waiting.values():
