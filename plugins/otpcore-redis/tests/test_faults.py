@@ -21,6 +21,8 @@ from tests.redis_planted import Planted, is_red
 from tests.redis_servers import Proxy, Server
 from tests.redis_stores import Both
 
+Opened = Callable[..., Both]
+
 
 def always(_data: bytes) -> bool:
     return True
@@ -30,8 +32,8 @@ def never(_data: bytes) -> bool:
     return False
 
 
-def test_a_server_that_was_started_anew_is_taught_the_script(server: Server, colour: str) -> None:
-    store = Both(colour, server.url)
+def test_a_server_that_was_started_anew_is_taught_the_script(server: Server, colour: str, opened: Opened) -> None:
+    store = opened(colour, server.url)
     version = store.put("a", b"1")
     server.ask("SCRIPT", "FLUSH")
     second = store.put("a", b"2", version)
@@ -44,11 +46,10 @@ def test_a_server_that_was_started_anew_is_taught_the_script(server: Server, col
         outcome = Conflict(None)
     assert outcome == Conflict(None)  # it kept nothing on disk
     assert isinstance(store.put("b", b"1"), str)
-    store.close()
 
 
-def test_every_key_has_a_lifetime_whichever_way_it_was_written(server: Server, colour: str) -> None:
-    store = Both(colour, server.url)
+def test_every_key_has_a_lifetime_whichever_way_it_was_written(server: Server, colour: str, opened: Opened) -> None:
+    store = opened(colour, server.url)
     version = store.put("a", b"1")
     store.put("a", b"2", version)
     store.put("a", b"3", version)  # refused
@@ -61,12 +62,13 @@ def test_every_key_has_a_lifetime_whichever_way_it_was_written(server: Server, c
         "otpcore:b": pytest.approx(1, abs=0.01),
         "otpcore:c": pytest.approx(401, abs=0.01),
     }
-    store.close()
 
 
-def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(tmp_path: Path, colour: str) -> None:
+def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(
+    tmp_path: Path, colour: str, opened: Opened
+) -> None:
     server = Server(tmp_path)
-    store = Both(colour, server.url)
+    store = opened(colour, server.url)
     server.stop()
     asks: list[Callable[[], Any]] = [
         lambda: store("load", "a"),
@@ -78,14 +80,13 @@ def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(tmp_pa
             ask()
     server.start()
     assert store("load", "a") is None
-    store.close()
     server.stop()
 
 
 def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells(
-    server: Server, proxy: Proxy, colour: str
+    server: Server, proxy: Proxy, colour: str, opened: Opened
 ) -> None:
-    store = Both(colour, proxy.url)
+    store = opened(colour, proxy.url)
     first = store.put("a", b"1")
     proxy.loses = always
     with pytest.raises(CommitUnknown):
@@ -95,11 +96,10 @@ def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells(
     proxy.loses = never
     assert store("load", "a").data == b"2"
     assert isinstance(store.put("a", b"3", first), Conflict)
-    store.close()
 
 
-def test_a_server_without_memory_is_full_and_what_stands_stays(server: Server, colour: str) -> None:
-    store = Both(colour, server.url)
+def test_a_server_without_memory_is_full_and_what_stands_stays(server: Server, colour: str, opened: Opened) -> None:
+    store = opened(colour, server.url)
     version = store.put("a", b"1")
     with server.client() as raw:
         raw.config_set("maxmemory", "1")
@@ -109,22 +109,20 @@ def test_a_server_without_memory_is_full_and_what_stands_stays(server: Server, c
         raw.config_set("maxmemory", "0")
     assert store("load", "a").version == version
     assert store("load", "b") is None
-    store.close()
 
 
-def test_a_replica_refuses_and_nothing_is_applied(server: Server, tmp_path: Path, colour: str) -> None:
+def test_a_replica_refuses_and_nothing_is_applied(server: Server, tmp_path: Path, colour: str, opened: Opened) -> None:
     folder = tmp_path / "replica"
     folder.mkdir()
     replica = Server(folder, "--replicaof", "127.0.0.1", str(server.port))
-    store = Both(colour, replica.url)
+    store = opened(colour, replica.url)
     with pytest.raises(StoreUnavailable, match="refused"):
         store.put("a", b"1")
-    store.close()
     replica.stop()
 
 
-def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: str) -> None:
-    store = Both(colour, server.url)
+def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: str, opened: Opened) -> None:
+    store = opened(colour, server.url)
     with server.client() as raw:
         for value in (b"", b"short", b"x" * 100):
             raw.set("otpcore:a", value)
@@ -137,7 +135,6 @@ def test_what_others_wrote_is_told_and_not_overwritten(server: Server, colour: s
         raw.lpush("otpcore:a", "x")
         with pytest.raises(StoreUnavailable, match="WRONGTYPE"):
             store("load", "a")
-    store.close()
 
 
 def test_a_connection_that_breaks_while_a_commit_is_sent_leaves_it_unknown(

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +48,22 @@ class Both:
             self.runner.close()
 
 
+Opened = Callable[..., Both]
+
+
+@pytest.fixture
+def opened() -> Iterator[Opened]:
+    """Opens stores, which are closed after the test, whatever became of it."""
+    with ExitStack() as stack:
+
+        def make(*given: Any, **named: Any) -> Both:
+            made = Both(*given, **named)
+            stack.callback(made.close)
+            return made
+
+        yield make
+
+
 @pytest.fixture(params=[("postgresql", "blocking"), ("postgresql", "awaiting"), ("mariadb", "blocking")], ids="-".join)
 def where(request: pytest.FixtureRequest, servers: dict[str, Server]) -> tuple[Server, str]:
     kind, colour = request.param
@@ -68,9 +85,11 @@ def always(_data: bytes) -> bool:
     return True
 
 
-def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(where: tuple[Server, str]) -> None:
+def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(
+    where: tuple[Server, str], opened: Opened
+) -> None:
     server, colour = where
-    store, unused = Both(server, colour), Both(server, colour)
+    store, unused = opened(server, colour), opened(server, colour)
     store.put("a", b"1")
     server.stop()
     asks: list[Callable[[], Any]] = [
@@ -93,13 +112,13 @@ def test_a_server_that_is_not_there_is_unavailable_and_nothing_is_applied(where:
         server.start()
     assert store("load", "b") is None
     assert store("load", "a").data == b"1"
-    store.close()
-    unused.close()
 
 
-def test_the_first_call_after_a_restart_is_served_by_a_new_connection(where: tuple[Server, str]) -> None:
+def test_the_first_call_after_a_restart_is_served_by_a_new_connection(
+    where: tuple[Server, str], opened: Opened
+) -> None:
     server, colour = where
-    store = Both(server, colour)
+    store = opened(server, colour)
     version = store.put("a", b"1")
     server.stop()
     server.start()
@@ -108,15 +127,14 @@ def test_the_first_call_after_a_restart_is_served_by_a_new_connection(where: tup
     server.kill()
     server.start()
     assert store("load", "a").version == second  # acknowledged, and so on the disk
-    store.close()
 
 
 def test_without_the_look_at_an_idle_connection_the_first_call_after_a_restart_is_in_doubt(
-    where: tuple[Server, str], monkeypatch: pytest.MonkeyPatch
+    where: tuple[Server, str], monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     """The control of the test before."""
     server, colour = where
-    store = Both(server, colour)
+    store = opened(server, colour)
     version = store.put("a", b"1")
     monkeypatch.setattr(store.store._dialect, "is_stale", never)
     if colour == "blocking":
@@ -125,14 +143,13 @@ def test_without_the_look_at_an_idle_connection_the_first_call_after_a_restart_i
     server.start()
     with pytest.raises(CommitUnknown):
         store.put("a", b"2", version)
-    store.close()
 
 
 def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells(
-    where: tuple[Server, str], proxy: Proxy
+    where: tuple[Server, str], proxy: Proxy, opened: Opened
 ) -> None:
     server, colour = where
-    store = Both(server, colour, port=proxy.port)
+    store = opened(server, colour, port=proxy.port)
     first = store.put("a", b"1")
     proxy.loses = always
     with pytest.raises(CommitUnknown) as unknown:
@@ -143,12 +160,13 @@ def test_an_answer_that_is_lost_leaves_the_commit_unknown_and_a_load_tells(
     proxy.loses = never
     assert store("load", "a").data == b"2"
     assert isinstance(store.put("a", b"3", first), Conflict)
-    store.close()
 
 
-def test_a_batch_whose_answer_is_lost_is_unknown_as_a_whole(where: tuple[Server, str], proxy: Proxy) -> None:
+def test_a_batch_whose_answer_is_lost_is_unknown_as_a_whole(
+    where: tuple[Server, str], proxy: Proxy, opened: Opened
+) -> None:
     server, colour = where
-    store = Both(server, colour, port=proxy.port)
+    store = opened(server, colour, port=proxy.port)
     first = store.put("a", b"1")
     proxy.loses = always
     with pytest.raises(CommitUnknown):
@@ -156,12 +174,11 @@ def test_a_batch_whose_answer_is_lost_is_unknown_as_a_whole(where: tuple[Server,
     proxy.loses = never
     found = store("load_many", ["a", "b"])
     assert [one and one.data for one in found] in ([b"2", b"2"], [b"1", None])
-    store.close()
 
 
-def test_who_waits_too_long_is_told_that_nobody_knows(where: tuple[Server, str], proxy: Proxy) -> None:
+def test_who_waits_too_long_is_told_that_nobody_knows(where: tuple[Server, str], proxy: Proxy, opened: Opened) -> None:
     server, colour = where
-    store = Both(server, colour, port=proxy.port, timeout_s=1.0)
+    store = opened(server, colour, port=proxy.port, timeout_s=1.0)
     first = store.put("a", b"1")
     go = threading.Event()
 
@@ -175,13 +192,12 @@ def test_who_waits_too_long_is_told_that_nobody_knows(where: tuple[Server, str],
     proxy.loses = never
     go.set()
     assert store("load", "a").data in (b"1", b"2")
-    store.close()
 
 
-def test_who_gives_up_leaves_no_answer_for_the_next_caller(servers: dict[str, Server]) -> None:
+def test_who_gives_up_leaves_no_answer_for_the_next_caller(servers: dict[str, Server], opened: Opened) -> None:
     """A task that is cancelled while its commit is on the wire: the one connection that there is is not used again."""
     proxy = Proxy(servers["postgresql"].port)
-    store = Both(servers["postgresql"], "awaiting", port=proxy.port, connections=1)
+    store = opened(servers["postgresql"], "awaiting", port=proxy.port, connections=1)
     first = store.put("a", b"1")
     reached, go = threading.Event(), threading.Event()
 
@@ -204,15 +220,14 @@ def test_who_gives_up_leaves_no_answer_for_the_next_caller(servers: dict[str, Se
     assert store.runner is not None
     assert store.runner.run(gives_up()) is None
     assert store("load", "a").data == b"2"
-    store.close()
     proxy.close()
 
 
 def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(
-    servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch
+    servers: dict[str, Server], monkeypatch: pytest.MonkeyPatch, opened: Opened
 ) -> None:
     """The deletions go by themselves, after the others: the first is in doubt, the second was not asked any more."""
-    store = Both(servers["postgresql"], "blocking")
+    store = opened(servers["postgresql"], "blocking")
     first, second = store.put("a", b"1"), store.put("b", b"1")
     dialect = store.store._dialect
     perform = dialect.perform
@@ -235,31 +250,30 @@ def test_a_connection_that_breaks_in_a_batch_says_of_each_what_is_known(
     assert isinstance(doubt, CommitUnknown)
     assert isinstance(unasked, StoreUnavailable)
     assert store("load", "b").version == second
-    store.close()
 
 
-def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Server]) -> None:
+def test_what_the_server_refuses_is_certainly_not_applied(servers: dict[str, Server], opened: Opened) -> None:
     server: Any = servers["postgresql"]
     for colour in ("blocking", "awaiting"):
-        store = Both(server, colour)
+        store = opened(server, colour)
         version = store.put("a", b"1")
 
         class ReadOnly:
             url = f"{server.url}?options=-cdefault_transaction_read_only%3Don"
             port = server.port
 
-        refused = Both(ReadOnly, colour, prefix=store.prefix)
+        refused = opened(ReadOnly, colour, prefix=store.prefix)
         with pytest.raises(StoreUnavailable, match="25006"):
             refused.put("a", b"2", version)
         (answer,) = refused("commit_many", [CommitRequest("a", None, version, LATER)])
         assert isinstance(answer, StoreUnavailable)
         assert refused("load", "a").version == version
-        refused.close()
-        store.close()
 
 
-def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(servers: dict[str, Server]) -> None:
-    store = Both(servers["postgresql"], "awaiting", connections=1, timeout_s=0.2)
+def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(
+    servers: dict[str, Server], opened: Opened
+) -> None:
+    store = opened(servers["postgresql"], "awaiting", connections=1, timeout_s=0.2)
     store.put("a", b"1")
 
     async def asks() -> Any:
@@ -270,13 +284,12 @@ def test_when_all_connections_are_in_use_the_next_awaiting_caller_is_told(server
     with pytest.raises(StoreUnavailable, match="in use"):
         store.runner.run(asks())
     assert store("load", "a").data == b"1"
-    store.close()
 
 
 @pytest.mark.parametrize("colour", ["blocking", "awaiting"])
-def test_who_waits_too_long_for_the_tables_is_told(servers: dict[str, Server], colour: str) -> None:
+def test_who_waits_too_long_for_the_tables_is_told(servers: dict[str, Server], colour: str, opened: Opened) -> None:
     """Another thread, or task, of the process is at it."""
-    store = Both(servers["postgresql"], colour, timeout_s=0.2)
+    store = opened(servers["postgresql"], colour, timeout_s=0.2)
     preparing = store.store._preparing
 
     async def asks() -> Any:
@@ -292,27 +305,25 @@ def test_who_waits_too_long_for_the_tables_is_told(servers: dict[str, Server], c
     with pytest.raises(StoreUnavailable, match="tables"):
         asked()
     assert store("load", "a") is None
-    store.close()
 
 
-def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[str, Server]) -> None:
-    store = Both(servers["postgresql"], "blocking", connections=1, timeout_s=0.2)
+def test_when_all_connections_are_in_use_the_next_caller_is_told(servers: dict[str, Server], opened: Opened) -> None:
+    store = opened(servers["postgresql"], "blocking", connections=1, timeout_s=0.2)
     store.put("a", b"1")
     held = store.store._connections.take()
     with pytest.raises(StoreUnavailable, match="in use"):
         store("load", "a")
     store.store._connections.give(held, sound=True)
     assert store("load", "a").data == b"1"
-    store.close()
 
 
 @pytest.mark.parametrize("colour", ["blocking", "awaiting"])
 def test_a_commit_that_is_refused_after_its_statement_went_well_is_no_commit(
-    servers: dict[str, Server], colour: str
+    servers: dict[str, Server], colour: str, opened: Opened
 ) -> None:
     """PostgreSQL tells of the row that was changed, and then that the transaction was refused: here by a trigger."""
     server: Any = servers["postgresql"]
-    store = Both(server, colour)
+    store = opened(server, colour)
     first = store.put("a", b"1")
     Place("postgresql", server.url, store.prefix).run(
         f"CREATE FUNCTION {store.prefix}_no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$",
@@ -325,4 +336,3 @@ def test_a_commit_that_is_refused_after_its_statement_went_well_is_no_commit(
         store("commit_many", [CommitRequest("a", b"2", first, LATER), CommitRequest("b", b"2", None, LATER)])
     assert store("load", "a").version == first
     assert store("load", "b") is None
-    store.close()
