@@ -88,9 +88,9 @@ def forked(variant: str) -> object:
     """See above. "shared": neither the facade nor the transport notices that it is in another process."""
     if variant == "shared":
         watch_no_fork()
-        from otpcore_twilio import transport
+        from otpcore.providers.transport import per_process
 
-        setattr(transport, OWNER, SimpleNamespace(getpid=lambda: 1))
+        setattr(per_process, OWNER, SimpleNamespace(getpid=lambda: 1))
     mine, theirs, mine_again = phones(3)
     send(mine)
     child = in_a_child(lambda: send(theirs))
