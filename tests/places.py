@@ -17,6 +17,8 @@ from typing import Any, Final, Self
 from pydantic import SecretStr
 
 import otpcore_redis.settings
+from otpcore.engine.terms import is_awaiting
+from otpcore.engine.workers import awaited_store
 from otpcore.stores.memory import MemoryStore
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_redis import RedisSettings
@@ -88,6 +90,11 @@ class Place:
     def opened(self, colour: str) -> Any:
         """A store for the engine of one of `COLOURS`."""
         return self.open() if colour == "threads" else self.open_awaited()
+
+    def awaited(self) -> Any:
+        """A store that awaits: by the workers of the awaiting engine where it blocks."""
+        store = self.open_awaited()
+        return store if is_awaiting(store, "commit") else awaited_store(store)
 
     @property
     def sql(self) -> sql_places.Place:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Final
 
 import msgspec
 from pydantic import BaseModel, PositiveInt
@@ -28,6 +29,8 @@ __all__ = ["MemorySettings", "MemoryStore"]
 CAPABILITIES = StoreCapabilities(durability=Durability.VOLATILE, multi_process=False, blocking_io=False)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
+MAX_RECORDS: Final = 250_000
+"""A flood of new recipients, each with a session, so stays below 256 MiB (some 900 bytes a record, measured)."""
 
 
 class Entry(msgspec.Struct, frozen=True, gc=False):
@@ -48,11 +51,12 @@ class MemoryStore:
     of the others.
 
     Args:
-        max_records: how many records it takes in all; a new key beyond that raises StoreFull.
+        max_records: how many records it takes in all; a new key beyond that raises StoreFull. The default takes
+            some 220 MiB where each has one session.
         max_records_per_tenant: how many of them may be one tenant's; None for no bound but `max_records`.
     """
 
-    def __init__(self, *, max_records: int = 1_000_000, max_records_per_tenant: int | None = None) -> None:
+    def __init__(self, *, max_records: int = MAX_RECORDS, max_records_per_tenant: int | None = None) -> None:
         self._max_records = max_records
         self._max_per_tenant = max_records if max_records_per_tenant is None else max_records_per_tenant
         self._lock = Lock()
@@ -175,7 +179,7 @@ def _tenant(key: str) -> str:
 class MemorySettings(BaseModel):
     """What the memory store takes from settings; the fields are the arguments of `MemoryStore`."""
 
-    max_records: PositiveInt = 1_000_000
+    max_records: PositiveInt = MAX_RECORDS
     max_records_per_tenant: PositiveInt | None = None
 
 

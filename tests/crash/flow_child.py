@@ -12,7 +12,6 @@ import asyncio
 import json
 import os
 import random
-import signal
 import sys
 import time
 from collections import Counter
@@ -21,16 +20,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final, NoReturn
 
-from otpcore.contract import CodeOwner, Durability, StoreCapabilities
+from otpcore.contract import Durability, StoreCapabilities
 from otpcore.engine import AsyncEngine, Engine
 from otpcore.errors import OtpcoreError
 from otpcore.model import RecipientRecord
 from otpcore.phone import canonicalise
 from otpcore.results import SendResult, Sent, Wait
 from tests.crash.deadly import Deaths, deadly, die
+from tests.crash.flow_checks import kill_checks
 from tests.crash.flow_ends import flow_dies
-from tests.crash.flow_torn import CORE_POINTS, World, tries_stay_spent
-from tests.crash.flow_torn import POINTS as CHECK_POINTS
+from tests.crash.forks import die_in_time, in_fork
 from tests.crash.log_child import die_before_call
 from tests.crash.openers import OPENERS
 from tests.places import COLOURS, Place
@@ -61,24 +60,8 @@ SWEEP_S: Final = 0.01
 LIVING: Final = 3
 """Runs that live, by whose length the others are timed."""
 
-DEATHS: Final = (signal.SIGKILL, signal.SIGALRM)
-"""`SIGALRM` is the timer's, and as sudden: nobody handles it."""
-
-
-def in_fork(action: Callable[[], object]) -> bool:
-    """Run it in a fork; whether the fork came to its end."""
-    pid = os.fork()
-    if pid == 0:
-        try:
-            action()
-        except BaseException as error:  # noqa: BLE001  # a fork must never return to the caller's loop
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(3)
-        os._exit(0)
-    _, status = os.waitpid(pid, 0)
-    ended = os.WIFEXITED(status)
-    assert os.WEXITSTATUS(status) == 0 if ended else os.WTERMSIG(status) in DEATHS, status
-    return ended
+ATTEMPTS: Final = 6
+"""At the most so many for each random kill: a moment may fall behind the end of the work."""
 
 
 def attempt(
@@ -136,11 +119,6 @@ def sweep_and_die(place: Place, at: datetime) -> NoReturn:
         die_in_time(random.Random(at.timestamp()).random() * SWEEP_S)
     store.sweep(at, limit=GARBAGE)
     die()
-
-
-def die_in_time(seconds: float) -> None:
-    """The kernel kills this process in so many seconds; no line of Python runs then."""
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
 
 
 def die_in_write(number: int) -> None:
@@ -219,15 +197,17 @@ def fail_points(
 
 
 def random_kills(colour: str, mutant: str, place: Place, log: str, kills: int, seed: int) -> dict[str, int]:
-    """A process that starts many phones is killed at a moment drawn by lot, again and again.
+    """A process that starts many phones is killed at a moment drawn by lot, until so many have died of it.
 
     With the embedded store that is before one of its system calls: between two nothing changes that outlives the
     process, so this is any moment. With the others a timer of the kernel kills within the time that the work took.
     """
     drawn, at, killed = random.Random(seed), MovedClock()(), 0
-    pace = min(1.0, 200 / kills)  # all within 24 hours: records forget the sends of the day before
+    pace = min(1.0, 200 / (ATTEMPTS * kills))  # all within 24 hours: records forget the sends of the day before
     took = float("inf")
-    for turn in range(kills + LIVING):
+    for turn in range(ATTEMPTS * kills + LIVING):
+        if killed == kills:
+            break
         at += pace * timedelta(seconds=drawn.choice((1, 121, 301, 901)))
         numbers = [phone(each) for each in drawn.sample(range(max(60, kills)), 20)]
 
@@ -246,29 +226,6 @@ def random_kills(colour: str, mutant: str, place: Place, log: str, kills: int, s
         if turn < LIVING:
             took = min(took, time.perf_counter() - began)
     return {**judged(place, log), "killed": killed}
-
-
-class KilledWorld(World):
-    """A blocking engine over a durable store whose torn calls are forks that die."""
-
-    def torn(self, point: str, name: str, *args: Any) -> None:
-        """See `World.torn`."""
-        self.point = point
-        assert not in_fork(lambda: self.made(name, *args)), f"nothing happened at: {point}"
-        self.point = ""
-
-    def tear(self) -> None:
-        """See `World.tear`."""
-        die()
-
-
-def kill_checks(place: Place, sessions: int) -> dict[str, int]:
-    """The body of V3, with processes that are killed; it fails as everywhere, by its assertions."""
-    cases = [(CodeOwner.PROVIDER, point) for point in CHECK_POINTS] + [(CodeOwner.CORE, point) for point in CORE_POINTS]
-    for owner, point in cases:
-        make = partial(KilledWorld, "raised", owner, place.open, f"{owner} {point}")
-        tries_stay_spent(make, point, sessions=sessions)
-    return {"cases": len(cases)}
 
 
 def kill_at_bytes(kind: str, folder: str, offsets: int) -> dict[str, int]:
@@ -336,10 +293,10 @@ def main(scenario: str, *args: str) -> None:
             result = fail_points(points.split(","), colour, mutant, Place.parse(place), log, int(phones))
         case "random", colour, mutant, place, log, kills, seed:
             result = random_kills(colour, mutant, Place.parse(place), log, int(kills), int(seed))
-        case "checks", place, sessions:
-            result = kill_checks(Place.parse(place), int(sessions))
+        case "checks", colour, mutant, place, sessions:
+            result = kill_checks(Place.parse(place), colour, int(sessions), uncommitted=bool(mutant))
         case "flows", only, colour, mutant, place, log, kills:
-            killed = flow_dies(in_fork, Place.parse(place), colour, log, mutant=mutant, kills=int(kills), only=only)
+            killed = flow_dies(Place.parse(place), colour, log, mutant=mutant, kills=int(kills), only=only)
             result = {"killed": killed}
         case "bytes", kind, folder, offsets:
             result = kill_at_bytes(kind, folder, int(offsets))

@@ -1,7 +1,7 @@
 """V3: a claimed try stays spent when the caller's request dies after the claim, wherever and however it dies.
 
 A check is torn at one of the fail points behind its claim: an exception that no flow expects is thrown there, or
-the task is cancelled there. Kills of the process are in `flow_child`.
+the task is cancelled there. Kills of the process are in `flow_checks`.
 
 Rules of this file: worlds that tear, and the body that judges them; the same body is red over `RollsBack`.
 """
@@ -9,25 +9,22 @@ Rules of this file: worlds that tear, and the body that judges them; the same bo
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from otpcore.contract import (
-    Accepted,
     CheckAnswer,
     CheckRequest,
     CodeOwner,
     Conflict,
-    Failure,
-    SendRequest,
     Version,
     Versioned,
 )
 from otpcore.engine import AsyncEngine, Engine
-from otpcore.ports import Store
-from otpcore.providers.fake import AsyncFakeProvider, FakeProvider
+from otpcore.providers.fake import AsyncFakeProvider, Exchange, FakeProvider
 from otpcore.results import Approved, Sent, Status
 from otpcore.stores.memory import MemoryStore
 from tests.storms.arena import PEPPER, MovedClock, phone, token_of
@@ -70,29 +67,38 @@ class World:
     Args:
         mode: one of `MODES`; "cancelled" needs the awaiting engine, "raised" uses the blocking one.
         owner: of the code.
-        memory: another store, or a broken one, in the place of the memory store.
+        opener: of another store than the memory store, or of a broken one; of the engine's colour, or one that
+            does not wait.
         tenant: whose recipients these are.
     """
 
     def __init__(
-        self, mode: str, owner: CodeOwner, memory: Callable[[], Store] | None = None, tenant: str = "default"
+        self, mode: str, owner: CodeOwner, opener: Callable[[], Any] | None = None, tenant: str = "default"
     ) -> None:
         self.point = ""
         self.clock = MovedClock()
-        self.memory = (memory or MemoryStore)()
+        self._exchange = Exchange(owner=owner, clock=self.clock)
+        self._mode = mode
+        self._opener = opener
+        self._tenant = tenant
         self._commits = 0
+        self.open()
+
+    def open(self) -> None:
+        """Make the engine, on a store that is opened for it."""
+        self.records: Any = (self._opener or MemoryStore)()
         settings: dict[str, Any] = {
             "pepper": PEPPER,
             "clock": self.clock,
             "plugins": cast("Any", _Observer(self)),
-            "tenant": tenant,
+            "tenant": self._tenant,
         }
-        if mode == "cancelled":
-            self.provider: Any = _AwaitedVendor(self, owner)
+        if self._mode == "cancelled":
+            self.provider: Any = _AwaitedVendor(self, self._exchange)
             self._engine: Any = AsyncEngine(_AwaitedStore(self), self.provider, **settings)
             self._runner: asyncio.Runner | None = asyncio.Runner()
         else:
-            self.provider = _Vendor(self, owner)
+            self.provider = _Vendor(self, self._exchange)
             self._engine = Engine(_Store(self), self.provider, **settings)
             self._runner = None
 
@@ -104,13 +110,13 @@ class World:
     def torn(self, point: str, name: str, *args: Any) -> None:
         """One call that dies at the point."""
         self.point = point
-        if isinstance(self.memory, RollsBack):
-            self.memory.begin()
+        if isinstance(self.records, RollsBack):
+            self.records.begin()
         try:
             self.made(name, *args)
         except (Torn, asyncio.CancelledError):
-            if isinstance(self.memory, RollsBack):
-                self.memory.roll_back()
+            if isinstance(self.records, RollsBack):
+                self.records.roll_back()
         else:
             raise AssertionError(f"nothing happened at: {point}")
         finally:
@@ -129,8 +135,11 @@ class World:
         return self._runner.run(one())
 
     def close(self) -> None:
-        """End the loop."""
-        if self._runner is not None:
+        """End the engine, its store and its loop."""
+        if self._runner is None:
+            self._engine.close()
+        else:
+            self._runner.run(self._engine.close())
             self._runner.close()
 
     # --- tearing -----------------------------------------------------------------------------
@@ -163,34 +172,37 @@ class World:
 class _Store:
     def __init__(self, world: World) -> None:
         self._world = world
-        self.capabilities = replace(world.memory.capabilities, batch=False)
+        self.capabilities = replace(world.records.capabilities, batch=False)
 
     def load(self, key: str) -> Versioned | None:
-        return self._world.memory.load(key)
+        found: Versioned | None = self._world.records.load(key)
+        return found
 
     def commit(self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime) -> Version | Conflict:
         world = self._world
         if world.dies_at(world.committing()) and world.point:
             world.tear()
-        answer = world.memory.commit(key, data, expect=expect, gc_at=gc_at)
+        answer: Version | Conflict = world.records.commit(key, data, expect=expect, gc_at=gc_at)
         if world.dies_at(world.committed()):
             world.tear()
         return answer
 
     def sweep(self, before: datetime, *, limit: int) -> int:
-        return self._world.memory.sweep(before, limit=limit)
+        gone: int = self._world.records.sweep(before, limit=limit)
+        return gone
 
     def close(self) -> None:
-        self._world.memory.close()
+        self._world.records.close()
 
 
 class _AwaitedStore:
     def __init__(self, world: World) -> None:
         self._world = world
-        self.capabilities = replace(world.memory.capabilities, batch=False)
+        self.capabilities = replace(world.records.capabilities, batch=False)
 
     async def load(self, key: str) -> Versioned | None:
-        return self._world.memory.load(key)
+        found: Versioned | None = await _answer(self._world.records.load(key))
+        return found
 
     async def commit(
         self, key: str, data: bytes | None, *, expect: Version | None, gc_at: datetime
@@ -198,25 +210,28 @@ class _AwaitedStore:
         world = self._world
         if world.dies_at(world.committing()) and world.point:
             await world.tear_awaited()
-        answer = world.memory.commit(key, data, expect=expect, gc_at=gc_at)
+        answer: Version | Conflict = await _answer(world.records.commit(key, data, expect=expect, gc_at=gc_at))
         if world.dies_at(world.committed()):
             await world.tear_awaited()
         return answer
 
     async def sweep(self, before: datetime, *, limit: int) -> int:
-        return self._world.memory.sweep(before, limit=limit)
+        gone: int = await _answer(self._world.records.sweep(before, limit=limit))
+        return gone
 
     async def close(self) -> None:
-        self._world.memory.close()
+        await _answer(self._world.records.close())
+
+
+async def _answer(told: Any) -> Any:
+    """Of a store of either colour."""
+    return await told if inspect.isawaitable(told) else told
 
 
 class _Vendor(FakeProvider):
-    def __init__(self, world: World, owner: CodeOwner) -> None:
-        super().__init__(owner=owner, clock=world.clock)
+    def __init__(self, world: World, exchange: Exchange) -> None:
+        super().__init__(exchange=exchange)
         self._world = world
-
-    def send(self, request: SendRequest) -> Accepted | Failure:
-        return super().send(request)
 
     def check(self, request: CheckRequest) -> CheckAnswer:
         if self._world.dies_at("before the provider"):
@@ -228,8 +243,8 @@ class _Vendor(FakeProvider):
 
 
 class _AwaitedVendor(AsyncFakeProvider):
-    def __init__(self, world: World, owner: CodeOwner) -> None:
-        super().__init__(owner=owner, clock=world.clock)
+    def __init__(self, world: World, exchange: Exchange) -> None:
+        super().__init__(exchange=exchange)
         self._world = world
 
     async def check(self, request: CheckRequest) -> CheckAnswer:

@@ -1,4 +1,4 @@
-"""What the crash test of a move runs in a process of its own: `main(place, log, owners, *points)`.
+"""What the crash test of a move runs in a process of its own: `main(place, colour, log, owners, *points)`.
 
 A start whose first provider refuses is killed at each step on its way to the second. The file that the providers write
 is the truth about what was sent, and what the record then says is compared with it.
@@ -8,14 +8,16 @@ Rules of this file: each attempt is a fork; nothing is forked in the process of 
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
 
 from otpcore.contract import Accepted, CodeOwner, Failure, FailureKind, SendEffect, SendRequest
-from otpcore.engine import Engine
+from otpcore.engine import AsyncEngine, Engine
 from otpcore.flows import transact
 from otpcore.flows.setup import held_by
 from otpcore.model import RecipientRecord, SendState
@@ -23,7 +25,7 @@ from otpcore.phone import canonicalise
 from otpcore.providers.fake import Exchange, FakeProvider
 from otpcore.results import Sent, Wait
 from tests.crash.deadly import Deaths, deadly, die
-from tests.crash.flow_child import in_fork
+from tests.crash.forks import in_fork
 from tests.places import Place
 from tests.storms.arena import PEPPER, MovedClock, phone
 from tests.storms.sent_log import append, read_log
@@ -56,7 +58,9 @@ def nothing() -> None:
     """Lives on."""
 
 
-def engine_of(place: Place, log: str, owners: tuple[CodeOwner, ...], clock: MovedClock, point: str = "") -> Engine:
+def engine_of(
+    place: Place, log: str, owners: tuple[CodeOwner, ...], clock: MovedClock, point: str = "", colour: str = "threads"
+) -> Any:
     deaths = Deaths(
         before={"before the move": 2, "before the settlement": 3}.get(point, 0), after=2 * (point == "after the move")
     )
@@ -66,17 +70,27 @@ def engine_of(place: Place, log: str, owners: tuple[CodeOwner, ...], clock: Move
         "first": Vendor("first", log, first, die if point == "in the first" else nothing),
         "second": Vendor("second", log, second, die if point == "in the second" else nothing),
     }
-    return Engine(deadly(place.open(), deaths), providers, pepper=PEPPER, clock=clock)
+    engine = AsyncEngine if colour == "tasks" else Engine
+    return engine(deadly(place.opened(colour), deaths), providers, pepper=PEPPER, clock=clock)
 
 
-def killed(place: Place, log: str, owners: tuple[CodeOwner, ...], point: str, number: str) -> dict[str, Any]:
+def killed(
+    place: Place, colour: str, log: str, owners: tuple[CodeOwner, ...], point: str, number: str
+) -> dict[str, Any]:
     """One start that is killed, and what the record says of it afterwards."""
     clock = MovedClock()
-    ended = in_fork(lambda: engine_of(place, log, owners, clock, point).start(number))
+
+    def dying() -> None:
+        started = engine_of(place, log, owners, clock, point, colour).start(number)
+        if inspect.isawaitable(started):
+            asyncio.run(awaited(started))
+
+    ended = in_fork(dying)
     assert not ended, f"nothing was killed: {point}"
     delivered = [sent.code for sent in read_log(log) if sent.recipient == number]
     engine = engine_of(place, log, owners, clock)
-    assert isinstance(engine.start(number), Wait)  # the step stays taken
+    again = engine.start(number)
+    assert isinstance(again, Wait), f"{point}: {again}"  # the step stays taken
     setup = engine._setup  # pyright: ignore[reportPrivateUsage]  # what the flows are given
     key = transact.places(setup, canonicalise(number))[-1]
     found = place.open().load(key)
@@ -94,11 +108,15 @@ def killed(place: Place, log: str, owners: tuple[CodeOwner, ...], point: str, nu
     return {"delivered": delivered, "unknown": unknown_to_the_record, "steps": record.ladder.count}
 
 
-def main(place: str, log: str, owners: str, *points: str) -> None:
+async def awaited(started: Awaitable[object]) -> None:
+    await started
+
+
+def main(place: str, colour: str, log: str, owners: str, *points: str) -> None:
     """These points, or every one, for one pair of owners."""
     pair = tuple(CodeOwner(owner) for owner in owners.split(","))
     told = {
-        point: killed(Place.parse(place), log, pair, point, phone(number))
+        point: killed(Place.parse(place), colour, log, pair, point, phone(number))
         for number, point in enumerate(points or POINTS)
     }
     json.dump(told, sys.stdout)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,25 @@ import pytest
 
 from otpcore.contract import CodeOwner
 from tests.crash.legs_child import POINTS
-from tests.places import Place, tinydb
+from tests.places import COLOURS, DURABLE, Place, tinydb
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(first, second) for first in CodeOwner for second in CodeOwner]
+SMALL = [("tinydb", "threads"), ("sqlite", "tasks")]
+FULL = [(store, colour) for store in DURABLE for colour in COLOURS if (store, colour) not in SMALL]
+CELLS = [*SMALL, *(pytest.param(*each, marks=pytest.mark.nightly) for each in FULL)]
 DELIVERED = {"in the second": ["second"], "before the settlement": ["second"]}
 
 
 def told_by(
-    place: Place, folder: Path, pair: tuple[CodeOwner, CodeOwner], *points: str, planted: str = ""
+    place: Place,
+    folder: Path,
+    pair: tuple[CodeOwner, CodeOwner],
+    *points: str,
+    colour: str = "threads",
+    planted: str = "",
 ) -> dict[str, Any]:
-    arguments = [place.text, str(folder / "log"), ",".join(pair), *points]
+    arguments = [place.text, colour, str(folder / "log"), ",".join(pair), *points]
     code = f"{planted}\nfrom tests.crash import legs_child; legs_child.main(*{arguments!r})"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
@@ -31,10 +40,11 @@ def told_by(
 
 
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
+@pytest.mark.parametrize(("store", "colour"), CELLS)
 def test_a_kill_between_two_providers_gives_no_send_and_hides_none(
-    tmp_path: Path, pair: tuple[CodeOwner, CodeOwner]
+    place_of: Callable[[str], Place], tmp_path: Path, pair: tuple[CodeOwner, CodeOwner], store: str, colour: str
 ) -> None:
-    told = told_by(tinydb(tmp_path), tmp_path, pair)
+    told = told_by(place_of(store), tmp_path, pair, colour=colour)
     assert list(told) == list(POINTS)
     for point, found in told.items():
         assert found == {"delivered": DELIVERED.get(point, []), "unknown": [], "steps": 1}, point

@@ -6,6 +6,7 @@ The store fails at its n-th call and at every one behind it, or loses one answer
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import count, product
 
 import pytest
 
@@ -14,6 +15,7 @@ from otpcore.errors import StoreError, StoreFull, StoreUnavailable
 from otpcore.results import Approved, Refused, Sent, Status, Wait, Wrong
 from otpcore.stores.memory import MemoryStore
 from tests.faults.failing import FailingStore
+from tests.places import Place
 from tests.storms.arena import Arena, Call, checking, outcomes_of, phone, starting, token_of
 
 Make = Callable[..., Arena]
@@ -39,36 +41,27 @@ def left_of(arena: Arena, token: str) -> int | None:
     return status.next.checks_left
 
 
-@each_owner
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("call", CALLS)
-def test_a_store_that_goes_down_sends_nothing_uncounted(
-    arena_with: Make, owner: CodeOwner, error: Exception, call: int
-) -> None:
-    store = FailingStore()
-    arena = arena_with(store, owner=owner)
+# --- down ------------------------------------------------------------------------------------------
+
+
+def down_amid_a_start(arena: Arena, store: FailingStore, number: str, call: int, error: Exception | None) -> None:
+    """D6: nothing leaves of which the caller, or a later one, does not know."""
     store.told(down_from=call, error=error)
-    refused = outcome_of(arena, starting(phone(0)))
-    sent = len(arena.messages(phone(0)))
+    refused = outcome_of(arena, starting(number))
+    sent = len(arena.messages(number))
     if isinstance(refused, StoreError):
-        assert phone(0)[-4:] not in str(refused)
+        assert number[-4:] not in str(refused)
         assert not sent, "sent, and the caller was told that it was not"
     store.told()
     assert sent <= 1
     if sent:
-        assert isinstance(arena.start(phone(0)), Wait), "what was sent is not counted"
+        assert isinstance(arena.start(number), Wait), "what was sent is not counted"
 
 
-@each_owner
-@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("call", CALLS)
-def test_a_store_that_goes_down_approves_nobody(
-    arena_with: Make, owner: CodeOwner, error: Exception, call: int
-) -> None:
-    store = FailingStore()
-    arena = arena_with(store, owner=owner)
-    token = token_of(arena.started(phone(0)))
-    wrong, right = arena.wrong_code(phone(0)), arena.right_code(phone(0))
+def down_amid_checks(arena: Arena, store: FailingStore, number: str, call: int, error: Exception | None) -> None:
+    """D6: a try that was answered is spent, and a code is right once."""
+    token = token_of(arena.started(number))
+    wrong, right = arena.wrong_code(number), arena.right_code(number)
     store.told(down_from=call, error=error)
     revealed = isinstance(outcome_of(arena, checking(token, wrong)), Wrong)
     store.told()
@@ -80,38 +73,82 @@ def test_a_store_that_goes_down_approves_nobody(
     assert approved + outcomes_of(later)["Approved"] <= 1
 
 
+DOWN = [down_amid_a_start, down_amid_checks]
+
+
 @each_owner
-@pytest.mark.parametrize("applied", [True, False])
-@pytest.mark.parametrize("commit", [1, 2, 3])
-def test_a_lost_answer_of_the_store_neither_sends_twice_nor_forgets(
-    arena_with: Make, owner: CodeOwner, *, applied: bool, commit: int
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("body", DOWN)
+def test_a_store_that_goes_down_sends_nothing_uncounted_and_approves_nobody(
+    arena_with: Make, owner: CodeOwner, error: Exception, call: int, body: Callable[..., None]
 ) -> None:
     store = FailingStore()
-    arena = arena_with(store, owner=owner)
+    body(arena_with(store, owner=owner), store, phone(0), call, error)
+
+
+@pytest.mark.parametrize("body", DOWN)
+def test_a_store_that_swallows_its_errors_is_caught(arena_with: Make, body: Callable[..., None]) -> None:
+    """T1."""
+    store = FailingStore()
+    with pytest.raises(AssertionError):
+        body(arena_with(store, owner=CodeOwner.CORE), store, phone(0), 1, None)
+
+
+# --- lost answers ----------------------------------------------------------------------------------
+
+
+def lost_amid_a_start(arena: Arena, store: FailingStore, number: str, commit: int, *, applied: bool) -> None:
+    """One message, and it is counted."""
     store.told(lose=commit, applied=applied)
-    assert isinstance(arena.start(phone(0)), Sent)
+    assert isinstance(arena.start(number), Sent)
     store.told()
-    assert len(arena.messages(phone(0))) == 1
-    assert isinstance(arena.start(phone(0)), Wait)
+    assert len(arena.messages(number)) == 1
+    assert isinstance(arena.start(number), Wait)
 
 
-@each_owner
-@pytest.mark.parametrize("applied", [True, False])
-@pytest.mark.parametrize("commit", [1, 2, 3])
-def test_a_lost_answer_of_the_store_costs_one_try_and_approves_once(
-    arena_with: Make, owner: CodeOwner, *, applied: bool, commit: int
-) -> None:
-    store = FailingStore()
-    arena = arena_with(store, owner=owner)
-    token = token_of(arena.started(phone(0)))
+def lost_amid_checks(arena: Arena, store: FailingStore, number: str, commit: int, *, applied: bool) -> None:
+    """One try, and one approval."""
+    token = token_of(arena.started(number))
     store.told(lose=commit, applied=applied)
-    assert isinstance(arena.run(checking(token, arena.wrong_code(phone(0)))), Wrong)
+    assert isinstance(arena.run(checking(token, arena.wrong_code(number))), Wrong)
     store.told()
     assert left_of(arena, token) == 4
-    right = arena.right_code(phone(0))
+    right = arena.right_code(number)
     store.told(lose=commit, applied=applied)
     answers = [arena.run(checking(token, right)) for _ in range(3)]
     assert outcomes_of(answers)["Approved"] == 1
+
+
+@each_owner
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize("commit", [1, 2, 3])
+@pytest.mark.parametrize("body", [lost_amid_a_start, lost_amid_checks])
+def test_a_lost_answer_of_the_store_neither_gives_nor_forgets(
+    arena_with: Make, owner: CodeOwner, *, applied: bool, commit: int, body: Callable[..., None]
+) -> None:
+    store = FailingStore()
+    body(arena_with(store, owner=owner), store, phone(0), commit, applied=applied)
+
+
+# --- the embedded stores ---------------------------------------------------------------------------
+
+
+@each_owner
+@pytest.mark.parametrize("kept_by", ["tinydb", "sqlite"])
+def test_what_holds_over_the_memory_store_holds_over_a_file(
+    arena_with: Make, place_of: Callable[[str], Place], kept_by: str, owner: CodeOwner
+) -> None:
+    """D6: at each of the store's calls."""
+    store, numbers = FailingStore(place_of(kept_by).open()), map(phone, count())
+    arena = arena_with(store, owner=owner)
+    for call, error, down in product(CALLS, ERRORS, DOWN):
+        down(arena, store, next(numbers), call, error)
+    for commit, applied, lost in product((1, 2, 3), (True, False), (lost_amid_a_start, lost_amid_checks)):
+        lost(arena, store, next(numbers), commit, applied=applied)
+
+
+# --- and what else may be wrong with it ------------------------------------------------------------
 
 
 def test_a_full_store_refuses_new_phones_and_serves_the_others(arena_with: Make) -> None:

@@ -1,6 +1,6 @@
 """Histories of four processes: `python -m tests.histories.process_child <place> <histories> <operations>`.
 
-Each process is a fork of its own, with a store of its own; of threads and, where the store awaits, of tasks in turn.
+Each process is a fork of its own, with a store of its own; the histories are of threads, then as many of tasks.
 What the judges say of each history is printed as JSON.
 """
 
@@ -14,7 +14,6 @@ from multiprocessing.queues import SimpleQueue
 from typing import Any, Final
 
 from otpcore.conformance.store.flow import Flow, later, run
-from otpcore.engine.terms import is_awaiting
 from tests.histories.recording import CALLERS, Plan, Seen, crowd, is_true, plan_of, swept_in_all
 from tests.places import COLOURS, Place
 
@@ -31,8 +30,12 @@ def history_of(place: Place, colour: str, asked: Plan) -> list[Seen]:
         return (yield from crowd(asked, CALLERS // PROCESSES, 1, store, number))
 
     def work(number: int) -> None:
-        opener = partial(place.opened, colour)
-        told.put(run(opener, partial(party, number), awaited=colour == "tasks"))
+        opener = place.awaited if colour == "tasks" else place.open
+        try:
+            told.put(run(opener, partial(party, number), awaited=colour == "tasks"))
+        except BaseException:
+            told.put([])  # nobody waits for who is gone
+            raise
 
     workers = [context.Process(target=work, args=(number,)) for number in range(PROCESSES)]
     for worker in workers:
@@ -57,14 +60,18 @@ def judged(place: Place, colour: str, asked: Plan) -> dict[str, Any]:
     }
 
 
+def takes_batches(store: Any) -> bool:
+    """Whether it takes them as a call of its own; behind workers it makes them of the calls that come together."""
+    return bool(store.capabilities.batch) and hasattr(store, "load_many")
+
+
 def main(at: str, histories: str, operations: str) -> None:
     """Run some histories of each colour."""
     place = Place.parse(at)
-    batches = place.open().capabilities.batch
-    colours = COLOURS if is_awaiting(place.open_awaited(), "commit") else COLOURS[:1]
+    batches = {colour: takes_batches(place.awaited() if colour == "tasks" else place.open()) for colour in COLOURS}
     found = [
-        judged(place, colour, plan_of(number, int(operations), batches=batches))
-        for colour in colours
+        judged(place, colour, plan_of(number, int(operations), batches=batches[colour]))
+        for colour in COLOURS
         for number in range(1, int(histories) + 1)
     ]
     print(json.dumps(found))

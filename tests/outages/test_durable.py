@@ -1,28 +1,32 @@
 """D5: what a server has acknowledged is there when it was killed and started again: kill -9 among 500 writes, 20 times.
 
 The servers have the settings that `otpcore doctor` asks for: PostgreSQL and MariaDB as they come, Redis with
-`appendonly yes` and `appendfsync always`. With settings that write later the same body is red. A CI run kills twice
-among 120 writes. The embedded stores, whose process is the writer's own, are in `tests/crash`.
+`appendonly yes` and `appendfsync always`. With settings that write later the same body is red. A CI run kills a
+blocking writer and an awaiting one, each among 120 writes. The embedded stores, whose process is the writer's own, are
+in `tests/crash`.
 """
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
 
-from otpcore.conformance.store.flow import later
-from otpcore.contract import Conflict
+from otpcore.conformance.store.flow import Flow, load, put, run
 from otpcore.errors import StoreError
 from tests.outages.trouble import Served
-from tests.places import SERVED, Place
+from tests.places import COLOURS, SERVED, Place
 
 KEYS = 7
-SIZES = [pytest.param(2, 120, id="small"), pytest.param(20, 500, id="full", marks=pytest.mark.nightly)]
-"""Kills, and writes among which each comes."""
+SIZES = [
+    pytest.param(2, 120, COLOURS, id="small"),
+    *(pytest.param(20, 500, (colour,), id=f"{colour}-full", marks=pytest.mark.nightly) for colour in COLOURS),
+]
+"""Kills, writes among which each comes, and in which colours they are made in turn."""
 
 LATER = {
     "postgresql": ("-c", "synchronous_commit=off", "-c", "wal_writer_delay=10000"),
@@ -48,26 +52,24 @@ class Writer:
         self._place = place
         self.acknowledged: dict[str, int] = {}
 
-    def writes(self, first: int, count: int, *, at: int, then: Callable[[], None]) -> None:
+    def writes(self, first: int, count: int, *, at: int, then: Callable[[], None], colour: str) -> None:
         """Write until the server is gone; when so many are acknowledged, it is `then` killed by another thread."""
-        store = self._place.open()
-        killer = threading.Thread(target=then)
-        for number in range(first, first + count):
-            try:
-                self._write(store, f"tenant/r/{number % KEYS}", number)
-            except StoreError:
-                break
-            if number == first + at:
-                killer.start()
+        killer, awaited = threading.Thread(target=then), colour == "tasks"
+        flow = partial(self._writes, range(first, first + count), first + at, killer)
+        run(self._place.awaited if awaited else self._place.open, flow, awaited=awaited)
         killer.join()
-        store.close()
 
-    def _write(self, store: Any, key: str, number: int) -> None:
-        found = store.load(key)
-        data = b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900))
-        answer = store.commit(key, data, expect=found.version if found else None, gc_at=later(hours=1))
-        assert not isinstance(answer, Conflict)
-        self.acknowledged[key] = number
+    def _writes(self, numbers: range, last: int, killer: threading.Thread, store: Any) -> Flow[None]:
+        for number in numbers:
+            key, data = f"tenant/r/{number % KEYS}", b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900))
+            try:
+                found = yield from load(store, key)
+                yield from put(store, key, data, found.version if found else None)
+            except StoreError:
+                return
+            self.acknowledged[key] = number
+            if number == last:
+                killer.start()
 
     def lost(self) -> int:
         """How many acknowledged numbers are not there, nor a later one."""
@@ -78,20 +80,22 @@ class Writer:
         return sum(stands[key] < number for key, number in self.acknowledged.items())
 
 
-def nothing_is_lost(served: Served, kills: int, writes: int) -> None:
+def nothing_is_lost(served: Served, kills: int, writes: int, colours: Sequence[str] = COLOURS) -> None:
+    """The writers have these colours in turn."""
     writer = Writer(served.place)
     for turn in range(kills):
-        writer.writes(turn * writes, writes, at=(turn + 1) * writes // (kills + 1), then=served.server.kill)
+        at, colour = (turn + 1) * writes // (kills + 1), colours[turn % len(colours)]
+        writer.writes(turn * writes, writes, at=at, then=served.server.kill, colour=colour)
         served.server.start()
         assert writer.lost() == 0, f"{writer.lost()} acknowledged writes were lost in kill {turn + 1}"
 
 
 @pytest.mark.parametrize("store", SERVED)
-@pytest.mark.parametrize(("kills", "writes"), SIZES)
+@pytest.mark.parametrize(("kills", "writes", "colours"), SIZES)
 def test_no_acknowledged_write_is_lost_when_the_server_is_killed(
-    served_by: ServedBy, store: str, kills: int, writes: int
+    served_by: ServedBy, store: str, kills: int, writes: int, colours: Sequence[str]
 ) -> None:
-    nothing_is_lost(served_by(store), kills, writes)
+    nothing_is_lost(served_by(store), kills, writes, colours)
 
 
 @pytest.mark.parametrize("store", LATER)

@@ -10,20 +10,35 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from itertools import cycle
 from typing import Any
 
 import pytest
 
 from otpcore.conformance.store.flow import run
-from otpcore.engine.terms import is_awaiting
-from otpcore.engine.workers import awaited_store
+from otpcore.contract import Conflict, StoreCapabilities, Version, Versioned
 from otpcore.errors import StoreError
 from otpcore.results import Approved, Ended, Sent, Wait, Wrong
+from otpcore.stores.memory import MemoryStore
 from tests.histories.recording import crowd, is_true, plan_of
 from tests.outages.trouble import TROUBLES, Served, Trouble
-from tests.places import COLOURS, SERVED, Place
-from tests.storms.arena import Arena, Call, arena_for, checking, outcomes_of, phone, starting, token_of
+from tests.places import COLOURS, SERVED
+from tests.storms.arena import (
+    Arena,
+    Call,
+    TaskArena,
+    ThreadArena,
+    arena_for,
+    checking,
+    outcomes_of,
+    phone,
+    starting,
+    token_of,
+    yielding,
+)
+from tests.storms.naive import without_guard
 
 NIGHTLY = pytest.mark.nightly
 PHONES = 8
@@ -142,23 +157,65 @@ def test_checks_amid_trouble_approve_once_and_answer_as_often_as_there_are_tries
         checks_in_trouble(served_by(store), colour, kind, moment)
 
 
+def gone(served: Served, arena: Arena) -> None:
+    """D6: what is asked of a server that is gone fails; when it is there again, a code that was sent is still right."""
+    token = token_of(arena.started(phone(0)))
+    right, wrong = arena.right_code(phone(0)), arena.wrong_code(phone(0))
+    calls = [starting(phone(1)), starting(phone(0)), checking(token, right), checking(token, wrong)]
+    served.server.stop()
+    try:
+        results = arena.at_once(calls * 4)
+    finally:
+        served.server.start()
+    assert len(failed(results)) == len(results)
+    assert len(arena.exchange.outbox) == 1
+    assert isinstance(answered(arena, checking(token, right)), Approved)
+    assert isinstance(answered(arena, starting(phone(1))), Sent)
+
+
 @pytest.mark.parametrize(("store", "colour"), [("postgresql", "tasks"), ("mariadb", "threads"), ("redis", "tasks")])
 def test_a_server_that_is_gone_sends_nothing_and_approves_nobody(served_by: ServedBy, store: str, colour: str) -> None:
-    """D6: and when it is there again, the code that was sent before is still right."""
     served = served_by(store)
     with arena_for(served.place, colour) as arena:
-        token = token_of(arena.started(phone(0)))
-        right, wrong = arena.right_code(phone(0)), arena.wrong_code(phone(0))
-        calls = [starting(phone(1)), starting(phone(0)), checking(token, right), checking(token, wrong)]
-        served.server.stop()
+        gone(served, arena)
+
+
+class FailsOpen:
+    """The defect: while the server is gone it goes on with what this process remembers."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+        self._spare = MemoryStore()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    @property
+    def capabilities(self) -> StoreCapabilities:
+        can: StoreCapabilities = self._store.capabilities
+        return replace(can, batch=False)
+
+    def load(self, key: str) -> Versioned | None:
+        found: Versioned | None = self._served("load", key)
+        return found
+
+    def commit(self, key: str, data: bytes | None, **given: Any) -> Version | Conflict:
+        answer: Version | Conflict = self._served("commit", key, data, **given)
+        return answer
+
+    def _served(self, name: str, *given: Any, **named: Any) -> Any:
         try:
-            results = arena.at_once(calls * 4)
-        finally:
-            served.server.start()
-        assert len(failed(results)) == len(results)
-        assert len(arena.exchange.outbox) == 1
-        assert isinstance(answered(arena, checking(token, right)), Approved)
-        assert isinstance(answered(arena, starting(phone(1))), Sent)
+            return getattr(self._store, name)(*given, **named)
+        except StoreError:
+            return getattr(self._spare, name)(*given, **named)
+
+
+@pytest.mark.parametrize("arena_of", [ThreadArena, TaskArena])
+def test_a_store_that_goes_on_without_its_server_is_caught(served_by: ServedBy, arena_of: type[Arena]) -> None:
+    """T1."""
+    served = served_by("redis")
+    with arena_of(FailsOpen(served.place.open())) as arena, pytest.raises(AssertionError):
+        gone(served, arena)
 
 
 @pytest.mark.usefixtures("patient")
@@ -172,21 +229,27 @@ def test_a_store_without_a_guard_is_caught_in_trouble_too(
         body(served_by(store), COLOURS[body is checks_in_trouble], "cut off", 100, naive=True)
 
 
-def opened(place: Place, colour: str) -> Any:
-    store = place.opened(colour)
-    return awaited_store(store) if colour == "tasks" and not is_awaiting(store, "commit") else store
+def true_amid(served: Served, colour: str, kind: str, moment: int, number: int, *, naive: bool = False) -> bool:
+    """D2: 320 operations a history; one whose answer was lost may have happened, now or later, or never."""
+    with served.in_trouble(kind, moment) as (place, trouble):
+        opener = place.awaited if colour == "tasks" else place.open
+        flow = partial(crowd, plan_of(number, 10), 32, 1)
+        history = run((lambda: yielding(without_guard(opener()))) if naive else opener, flow, awaited=colour == "tasks")
+        trouble.end()
+    assert trouble.happened.is_set(), "the history was over before the trouble"
+    return is_true(history)
 
 
 @each_cell
 def test_what_is_seen_amid_trouble_is_linearizable(
     served_by: ServedBy, store: str, colour: str, kind: str, moments: tuple[int, ...]
 ) -> None:
-    """D2: 320 operations a history; one whose answer was lost may have happened, now or later, or never."""
-    for number, moment in enumerate(moments):
-        served = served_by(store)
-        with served.in_trouble(kind, moment) as (place, trouble):
-            flow = partial(crowd, plan_of(number + 1, 10), 32, 1)
-            history = run(partial(opened, place, colour), flow, awaited=colour == "tasks")
-            trouble.end()
-        assert trouble.happened.is_set(), "the history was over before the trouble"
-        assert is_true(history)
+    for number, moment in enumerate(moments, 1):
+        assert true_amid(served_by(store), colour, kind, moment, number)
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize(("store", "colour"), [*zip(SERVED, cycle(COLOURS))])
+def test_a_store_without_a_guard_is_rejected_amid_trouble_too(served_by: ServedBy, store: str, colour: str) -> None:
+    """T1."""
+    assert not true_amid(served_by(store), colour, "cut off", 8, 3, naive=True)

@@ -6,6 +6,7 @@ tests, and red over a planted defect by the controls and by `tests/defects`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
@@ -68,39 +69,49 @@ def one_success_a_session(arena: Arena, *, sessions: int, parties: int = 32) -> 
     assert approved == sessions
 
 
-def resends_give_no_tries_back(arena: Arena, *, resends: int, parties: int = 2) -> None:
+def resends_give_no_tries_back(arena: Arena, *, resends: int, parties: int = 8) -> None:
     """V5: however often it is resent, amid checks, a session answers no more than its tries. Needs `QUICK`.
 
-    Few parties a round, so that the session lives through several resends.
+    All tries but one are spread over the resends, so that the session lives through each of them; for the last try
+    `parties` come at once.
     """
     number = phone(0)
     token = token_of(arena.started(number))
-    revealed = 0
-    for _ in range(resends):
+    tries = arena.profile.checks_per_session
+    revealed = sent = 0
+    for resend in range(resends):
         arena.clock.advance(arena.profile.ladder[0])
-        wrong = arena.wrong_code(number)
-        results = arena.at_once([resending(token, number), *[checking(token, wrong)] * parties])
-        outcomes = outcomes_of(results[1:])
-        assert outcomes["Wrong"] + outcomes["Approved"] + outcomes["Ended"] == parties, outcomes
-        revealed += outcomes["Wrong"] + outcomes["Approved"]
-        if revealed < arena.profile.checks_per_session:
-            assert outcomes_of(results[:1]) == {"Sent": 1}, results[0]
-    assert revealed == arena.profile.checks_per_session
+        checks = (resend + 1) * (tries - 1) // resends - resend * (tries - 1) // resends
+        wrong = checking(token, arena.wrong_code(number))
+        first, *others = arena.at_once([resending(token, number), *[wrong] * checks])
+        sent += isinstance(first, Sent)
+        revealed += outcomes_of(others)["Wrong"]
+    outcomes = outcomes_of(arena.at_once([checking(token, arena.wrong_code(number))] * parties))
+    assert outcomes["Wrong"] + outcomes["Ended"] == parties, outcomes
+    assert sent == resends, f"{sent} of {resends} resends were sent"
+    assert revealed + outcomes["Wrong"] == tries, f"{revealed} answers, then {outcomes}"
 
 
-def old_codes_are_void(arena: Arena, *, resends: int, parties: int = 8) -> None:
-    """V5: once the provider has accepted the new code, the old one is a wrong one. Needs `QUICK`."""
-    number = phone(0)
-    token = token_of(arena.started(number))
-    for _ in range(min(resends, arena.profile.checks_per_session - 1)):
-        old = arena.right_code(number)
-        arena.clock.advance(arena.profile.ladder[0])
-        results = arena.at_once([resending(token, number)] * parties)
-        assert outcomes_of(results) == {"Sent": 1, "Wait": parties - 1}
-        if old != arena.right_code(number):
-            assert isinstance(arena.run(checking(token, old)), Wrong)
-    right = arena.right_code(number)
-    assert isinstance(arena.run(checking(token, right)), Approved)
+def old_codes_are_void(arena: Arena, *, codes: int, parties: int = 8) -> None:
+    """V5: once the provider has accepted the new code, the old one is a wrong one. Needs `QUICK`.
+
+    Of each phone as many old codes are tried as leave it one try, until there were `codes` of them.
+    """
+    void = 0
+    for number in map(phone, itertools.count()):
+        if void >= codes:
+            return
+        token = token_of(arena.started(number))
+        for _ in range(arena.profile.checks_per_session - 1):
+            old = arena.right_code(number)
+            arena.clock.advance(arena.profile.ladder[0])
+            results = arena.at_once([resending(token, number)] * parties)
+            assert outcomes_of(results) == {"Sent": 1, "Wait": parties - 1}
+            if old != arena.right_code(number):
+                assert isinstance(arena.run(checking(token, old)), Wrong)
+                void += 1
+        right = arena.right_code(number)
+        assert isinstance(arena.run(checking(token, right)), Approved)
 
 
 def failures_of_a_phone_are_bounded(arena: Arena, *, rounds: int, parties: int = 64) -> None:

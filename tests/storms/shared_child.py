@@ -38,8 +38,8 @@ REFUSES: Final = {"script": sends.always(sends.NOT_SENT)}
 
 BODIES: Final[dict[str, Body]] = {
     "D10": (times.nothing_is_left, {}, {"days": 1, "flows": 24}, {"days": 50, "flows": 2000, "parties": 64}),
-    "V5": (checks.resends_give_no_tries_back, {"profile": checks.QUICK}, {"resends": 8}, {"resends": 20}),
-    "V5 old": (checks.old_codes_are_void, {"profile": checks.QUICK}, {"resends": 4}, {"resends": 20}),
+    "V5": (checks.resends_give_no_tries_back, {"profile": checks.QUICK}, {"resends": 20}, {"resends": 20}),
+    "V5 old": (checks.old_codes_are_void, {"profile": checks.QUICK}, {"codes": 9}, {"codes": 1000}),
     "V6": (checks.failures_of_a_phone_are_bounded, {}, {"rounds": 1}, {"rounds": 40}),
     "V8": (times.codes_live_to_the_millisecond, {}, {}, {"parties": 64}),
     "D8": (times.jumps_revive_nothing, {}, {}, {"parties": 64}),

@@ -1,9 +1,10 @@
 """V5, V6, V8, D8, D10, S2, S5 over four processes on every store that several share, two of each colour.
 
 The bodies are those that run in one process (`bodies_checks`, `bodies_sends`, `bodies_time`); what they ask for at once
-is dealt to engines of four processes. Nightly runs have the figures of the requirements: 20 resends (V5), 40 days (V6),
-64 callers at each millisecond and jump (V8, D8), 10^5 flows (D10), 100 histories of 50 steps (S2), 64 refusals (S5). A
-CI run has 8 resends, one day, 4 callers, 24 flows, one history of 12 steps, 64 refusals and 16 copies of one.
+is dealt to engines of four processes. Nightly runs have the figures of the requirements: 20 resends and 1,000 old codes
+(V5), 40 days (V6), 64 callers at each millisecond and jump (V8, D8), 10^5 flows (D10), 100 histories of 50 steps (S2),
+64 refusals (S5). A CI run has 20 resends, 9 old codes, one day, 4 callers, 24 flows, one history of 12 steps, 64
+refusals and 16 copies of one.
 """
 
 from __future__ import annotations

@@ -218,7 +218,10 @@ def _place(settings: SQLSettings) -> str:
         for folder in reversed(Path(path).parents):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # One that is there is not opened: to close it would give up the locks of this process's connections to it,
+        # and the next process to close its last one would delete the WAL under them (sqlite.org/howtocorrupt, 2.2).
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
     except OSError as error:
         raise StoreUnavailable(f"SQLite's file {path} cannot be made ({error.strerror}).") from error
     return path

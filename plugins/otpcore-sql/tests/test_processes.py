@@ -183,6 +183,27 @@ def test_the_file_is_made_for_its_owner_alone_and_a_pepper_would_lie_beside_it(t
     store.close()
 
 
+def test_another_store_on_the_file_takes_no_lock_from_the_first(file: Place) -> None:
+    """Else the next process that closes its last connection deletes the WAL, with what the first one commits to it."""
+    first = file.store()
+    first.commit("a", b"1", expect=None, gc_at=LATER)
+    second = file.store()
+    assert seen_elsewhere(file) == ["a"]
+    first.commit("b", b"2", expect=None, gc_at=LATER)
+    assert seen_elsewhere(file) == ["a", "b"]
+    second.close()
+    first.close()
+
+
+def seen_elsewhere(at: Place) -> list[str]:
+    """The keys that another process finds, which then closes the file."""
+    path, records = at.url.removeprefix("sqlite:///"), f"{at.prefix}_records"
+    code = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); "
+    code += "print(*[key for key, in file.execute(sys.argv[2])]); file.close()"
+    command = [sys.executable, "-c", code, path, f"SELECT key FROM {records} ORDER BY key"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"])
 def test_a_database_in_memory_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError, match="file"):
