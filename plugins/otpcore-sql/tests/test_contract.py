@@ -65,14 +65,15 @@ class Served(Contract):
 
     @pytest.fixture(autouse=True)
     def place(self, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[None]:
-        with place(self.database, tmp_path) as self.at:
+        with place(self.database, tmp_path) as at:
+            self.at = at
             if "outage" not in request.node.name:  # a proxy takes its time from the races
                 yield
                 return
-            url = sa.make_url(self.at.url)
+            url = sa.make_url(at.url)
             with Proxy(url.port or 0) as self.proxy:
                 there = url.set(port=self.proxy.port).render_as_string(hide_password=False)
-                self.at = replace(self.at, url=there)
+                self.at = replace(at, url=there)
                 yield
 
     def outage(self, _store: Any) -> AbstractContextManager[None]:
