@@ -40,6 +40,7 @@ class JoinsWithColons(Misplacing):
     "keys_that_differ_in_case_are_apart",
     "keys_that_look_like_values_are_apart",
     "scan_is_in_the_order_of_keys",
+    "what_is_no_key_is_refused_or_apart",
 )
 class IgnoresCase(Misplacing):
     def place(self, key: str) -> str:
@@ -107,7 +108,7 @@ class Unquotes(Misplacing):
 @fails("keys_with_spaces_at_the_ends_are_apart")
 class TrimsKeys(Misplacing):
     def place(self, key: str) -> str:
-        return key.rstrip()
+        return key.rstrip(" ")
 
 
 @fails("every_printable_character_may_stand_in_a_key")

@@ -30,7 +30,7 @@ EARLY_S = 0.1
 """The figure of D9: a deadline may be so far off."""
 
 LATE_S = [1.0, pytest.param(0.1, marks=pytest.mark.nightly)]
-"""The same the other way, where nothing else keeps the machine busy. A CI run has more to do than processors, and whoever
+"""The same the other way, where nothing else keeps the machine busy. A CI run has more to do than processors, and who
 is woken waits for one: 0.02 s were measured with twenty at work on two, and once 0.6 s. A second is far below any jump.
 """
 
