@@ -6,6 +6,9 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS)
 PEERS := .benchmarks/peers
+ZONES := America/New_York Asia/Kolkata Pacific/Apia
+TIMES := $(addprefix tests/,engine/test_lifetimes.py engine/test_clock_set_back.py unit/test_ledger_time.py \
+  cli/test_moments.py legacy/test_facade_records.py)  # beside properties/test_time_travel.py, which goes from zone to zone
 SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
 PLUGINS := $(wildcard plugins/*) examples/otpcore-example
 
@@ -37,10 +40,11 @@ demo: $(STAMP)  ## see a verification happen on this machine; nothing is sent
 
 test: $(STAMP)  ## run the tests
 	$(PYTEST)
+	set -e; for zone in $(ZONES); do TZ=$$zone $(BIN)/python -m pytest -q $(TIMES); done  # time zones change nothing
 
 nightly: $(STAMP)  ## run every test at full size (hours)
 	$(PYTEST) -m "" --hypothesis-profile=nightly -o faulthandler_timeout=7200  # some take many minutes
-	set -e; for zone in America/New_York Asia/Kolkata Pacific/Apia; do TZ=$$zone $(PYTEST); done  # time zones change nothing
+	set -e; for zone in $(ZONES); do TZ=$$zone $(PYTEST); done  # all of them, in every zone
 
 bench: $(STAMP) $(PEERS)/.installed  ## measure the ratios to reach
 	$(BIN)/python -m tests.benchmarks.run

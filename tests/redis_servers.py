@@ -12,8 +12,8 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -168,6 +168,7 @@ class Proxy:
         self.trips = 0
         self.connections = 0
         self.sent: list[bytes] = []
+        self._open = set[socket.socket]()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, daemon=True)
         self._thread.start()
@@ -193,6 +194,19 @@ class Proxy:
         self._listener.close()
         self._thread.join(DEADLINE_S)
 
+    @contextmanager
+    def away(self) -> Generator[None]:
+        """The server is out of reach: answers are lost, who comes is sent off, and no connection outlives it."""
+        behind, loses = self.port_behind, self.loses
+        self.port_behind, self.loses = free_port(), lambda _data: True
+        try:
+            yield
+        finally:
+            for each in list(self._open):
+                with suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+            self.port_behind, self.loses = behind, loses
+
     def _accept(self) -> None:
         while True:
             try:
@@ -207,6 +221,7 @@ class Proxy:
                 continue
             for each in (client, server):  # held back, a command of several packets would wait 40 ms for the other side
                 each.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._open |= {client, server}
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=self._pass, args=(source, target, back), daemon=True).start()
 
@@ -223,6 +238,7 @@ class Proxy:
             with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
         if back:  # the other way has seen the end by then, or sees it now
+            self._open -= {source, target}
             source.close()
             target.close()
 

@@ -4,9 +4,24 @@
     check                       `otpcore.flows.checking`, and of a provider-owned code `otpcore.flows.asking`
     cancel, status,
     forget, unlock              `otpcore.flows.ending`
-    receipt                     `otpcore.flows.receiving`
+    receipt                     `otpcore.flows.receiving`; `redelivering` sends again where a message did not arrive
     claim_scopes                `otpcore.flows.opening`, once when an engine first works
     failed                      `otpcore.flows.finding`, when one of the others raised
+
+The way of a send, in the order in which it is gone:
+
+    what is asked for           `wish`, and whether it was asked for before: `repeating`
+    through whom                `planning`, and what the record allows of that: `moving`
+    reserve, then send          `delivering`; what is reserved: `reserving`; the words: `wording`
+
+and what every flow stands on:
+
+    one decision, one commit    `transact`
+    which session is meant      `finding`
+    the recipient, kept sealed  `keeping`
+    what became of a code       `reporting`, for the provider that carried it
+    what a flow is given        `setup`
+    resend records              `counting`, for `otpcore.legacy` alone
 
 A flow is written once and driven twice, by the blocking and by the awaiting engine. What it decides, it
 asks `otpcore.policy`; what changes, it asks `otpcore.ledger`; here is only what happens before what:

@@ -28,8 +28,8 @@ __all__ = [
 class Store(Protocol):
     """Versioned records under opaque keys. Every method is atomic per key and linearizable.
 
-    A key is 1 to 200 printable ASCII characters. A store counts nothing, decides nothing and knows
-    nothing of codes. Safe to call from several threads.
+    A key is 1 to 200 printable ASCII characters; what is none is refused or kept apart, never taken for another key.
+    A store counts nothing, decides nothing and knows nothing of codes. Safe to call from several threads.
     """
 
     @property

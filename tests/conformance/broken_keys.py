@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import posixpath
 import re
+import unicodedata
 from datetime import datetime
 
 from otpcore.ports import Conflict, Version, Versioned
@@ -39,6 +40,7 @@ class JoinsWithColons(Misplacing):
     "keys_that_differ_in_case_are_apart",
     "keys_that_look_like_values_are_apart",
     "scan_is_in_the_order_of_keys",
+    "what_is_no_key_is_refused_or_apart",
 )
 class IgnoresCase(Misplacing):
     def place(self, key: str) -> str:
@@ -48,7 +50,37 @@ class IgnoresCase(Misplacing):
 @fails("long_keys_are_apart")
 class CutsKeys(Misplacing):
     def place(self, key: str) -> str:
-        return key[:199]
+        return key[:199] if len(key) <= 200 else key
+
+
+@fails("what_is_no_key_is_refused_or_apart")
+class CutsWhatIsTooLong(Misplacing):
+    def place(self, key: str) -> str:
+        return key[:200]
+
+
+@fails("what_is_no_key_is_refused_or_apart")
+class EndsKeysAtNul(Misplacing):
+    """As a text of the C library."""
+
+    def place(self, key: str) -> str:
+        return key.partition("\0")[0]
+
+
+@fails("what_is_no_key_is_refused_or_apart")
+class FoldsUnicode(Misplacing):
+    """As a collation that knows which characters look alike."""
+
+    def place(self, key: str) -> str:
+        return unicodedata.normalize("NFKC", key)
+
+
+@fails("what_is_no_key_is_refused_or_apart")
+class AsksInsteadOfUnicode(Misplacing):
+    """As a column of another character set."""
+
+    def place(self, key: str) -> str:
+        return key.encode("ascii", "replace").decode()
 
 
 @fails("keys_that_look_like_values_are_apart")
@@ -76,7 +108,7 @@ class Unquotes(Misplacing):
 @fails("keys_with_spaces_at_the_ends_are_apart")
 class TrimsKeys(Misplacing):
     def place(self, key: str) -> str:
-        return key.rstrip()
+        return key.rstrip(" ")
 
 
 @fails("every_printable_character_may_stand_in_a_key")

@@ -150,6 +150,7 @@ class EmptyIsAbsent(MemoryStore):
     "commits_without_an_answer_never_approve_twice",
     "commits_without_an_answer_never_send_twice",
     "time_zones_do_not_move_an_instant",
+    "what_is_no_key_is_refused_or_apart",
 )
 class UntouchedIsEmpty(MemoryStore):
     touched: frozenset[str] = frozenset()

@@ -27,7 +27,7 @@ from otpcore.results import Refused
 from otpcore.stores.memory import MemoryStore
 from tests.crash.flow_torn import RollsBack, World, tries_stay_spent
 from tests.defects import bodies as small
-from tests.defects import servers
+from tests.defects import servers, vendors
 from tests.defects.planting import Defect, Planter
 from tests.storms import bodies_checks as checks
 from tests.storms import bodies_sends as sends
@@ -39,8 +39,6 @@ __all__ = ["COMES_WITH", "DEFECTS"]
 COMES_WITH: Final = {
     "25": ("first X-Forwarded-For", "the HTTP service"),
     "26": ("missing header: no limit", "the HTTP service"),
-    "27": ("webhook 500 = sent", "the HTTP providers"),
-    "28": ("redirects followed", "the HTTP providers"),
 }
 
 
@@ -328,6 +326,8 @@ DEFECTS: Final = (
         lambda p: p.put("tests.defects.bodies.KIND", "stock"),
         small.writes_leave_old_or_new,
     ),
+    Defect("27", "webhook 500 = sent", vendors.every_answer_is_whole, vendors.errors_are_no_sends),
+    Defect("28", "redirects followed", vendors.redirects_followed, vendors.redirects_are_not_followed),
     Defect("29", "code in the error body", code_in_the_answer, small.answers_hold_no_code),
     Defect("30", "dummy number by default", dummy_code, small.no_code_is_built_in),
 )

@@ -18,7 +18,7 @@ from otpcore.contract import CheckRequest, CheckVerdict, CodeOwner, FailureKind,
 from otpcore.engine.breaking import RECENT, RULES, UNKNOWNS, Rule, Scope
 from otpcore.events import Event
 from otpcore.hookspecs import hookimpl
-from otpcore.model import SendState, SessionStatus
+from otpcore.model import SCHEMA, SendState, SessionStatus
 from otpcore.plugins import Plugins
 from otpcore.policy import PROFILES, Profile
 from otpcore.providers.fake import MAGIC_NUMBERS, Exchange, FakeProvider
@@ -306,3 +306,10 @@ def test_no_event_holds_a_code_or_a_number() -> None:
         shown = repr(event)
         assert not re.search(r"2025550\d{3}|3035550\d{3}", shown)
         assert re.fullmatch(r"|…\d\d", event.recipient_tail)
+
+
+def test_the_sql_page_says_which_version_the_records_have() -> None:
+    text = re.sub(r"\s+", " ", read(ROOT / "docs" / "stores" / "sql.md"))
+    assert re.findall(r"The records have a version of their own, whatever the store, which is now (\d+)\.", text) == [
+        str(SCHEMA)
+    ]

@@ -29,8 +29,10 @@ TIMEOUT_S = 2.0
 EARLY_S = 0.1
 """The figure of D9: a deadline may be so far off."""
 
-LATE_S = [5.0, pytest.param(0.1, marks=pytest.mark.nightly)]
-"""The same the other way, where nothing else keeps the machine busy; else much less than any jump."""
+LATE_S = [1.0, pytest.param(0.1, marks=pytest.mark.nightly)]
+"""The same the other way, where nothing else keeps the machine busy. A CI run has more to do than processors, and who
+is woken waits for one: 0.02 s were measured with twenty at work on two, and once 0.6 s. A second is far below any jump.
+"""
 
 HOUR_S = 3600.0
 
@@ -62,15 +64,15 @@ def accepts(_request: WireRequest) -> WireAnswer:
     return WireAnswer.of_json(201, {"sid": "VE" + "a" * 32, "status": "pending"})
 
 
-def an_engine(colour: str, origin: str) -> Engine | AsyncEngine:
+def an_engine(colour: str, origin: str, timeout_s: float = TIMEOUT_S) -> Engine | AsyncEngine:
     settings = TwilioSettings(
         account_sid="AC" + "0" * 32, auth_token=SecretStr("t" * 32), service_sid="VA" + "1" * 32, origin=origin
     )
     if colour == "awaiting":
-        return AsyncEngine(MemoryStore(), AsyncTwilioProvider(settings), timeout_s=TIMEOUT_S)
+        return AsyncEngine(MemoryStore(), AsyncTwilioProvider(settings), timeout_s=timeout_s)
     if colour == "awaiting a blocking provider":
-        return AsyncEngine(MemoryStore(), TwilioProvider(settings), timeout_s=TIMEOUT_S)
-    return Engine(MemoryStore(), TwilioProvider(settings), timeout_s=TIMEOUT_S)
+        return AsyncEngine(MemoryStore(), TwilioProvider(settings), timeout_s=timeout_s)
+    return Engine(MemoryStore(), TwilioProvider(settings), timeout_s=timeout_s)
 
 
 def started(engine: Engine | AsyncEngine, number: str) -> Any:
@@ -92,8 +94,10 @@ def took_amid_jump(colour: str, ahead_s: float, patience_s: float) -> float:
         return drip_body(conversation)
 
     with MisbehavingServer(accepts) as server, wall.hung_up():
+        first = an_engine(colour, server.origin, timeout_s=10)
+        started(first, phone(1))  # the SDK is loaded at first use, and that is no part of the deadline
+        close(first)
         engine = an_engine(colour, server.origin)
-        started(engine, phone(1))  # the SDK is loaded at first use, and that is no part of the deadline
         server.scenario = jumps
         seen: list[tuple[Any, float]] = []
 
@@ -110,11 +114,15 @@ def took_amid_jump(colour: str, ahead_s: float, patience_s: float) -> float:
         ((outcome, took),) = seen
         assert isinstance(outcome, Sent | Ended), outcome
         assert len(server.requests) == 2
-        if isinstance(engine, Engine):
-            engine.close()
-        else:
-            asyncio.run(engine.close())
+        close(engine)
     return took
+
+
+def close(engine: Engine | AsyncEngine) -> None:
+    if isinstance(engine, Engine):
+        engine.close()
+    else:
+        asyncio.run(engine.close())
 
 
 def deadline_stands(colour: str, ahead_s: float, late_s: float) -> None:

@@ -179,7 +179,6 @@ def first_difference(one: str, other: str) -> bool:
     return all(a == b for a, b in zip(one, other, strict=True))
 
 
-@pytest.mark.nightly
 def test_comparing_takes_as_long_for_near_codes_as_for_far_ones() -> None:
     """V10, in the way of dudect: 2 x 10^5 samples, |t| < 4.5; a comparison that stops early is found."""
     assert dudect(matches, 200_000) < 4.5

@@ -6,6 +6,7 @@ Rules of this file: one store, one caller; races, versions and collection have f
 from __future__ import annotations
 
 import itertools
+from typing import TypeVar
 
 from otpcore.conformance.store.flow import AnyStore, Flow, delete, load, put
 from otpcore.conformance.store.requirement import Checks, Claim, check
@@ -17,6 +18,8 @@ __all__ = ["KEY", "RecordChecks"]
 KEY = "5f1d0c93/r/8a3b6c2e41d7"
 """Of the shape that the core uses: tenant, kind of record, pseudonym."""
 
+T = TypeVar("T")
+
 HUNDRED_KB = 100_000
 
 SEPARATED = ("a:b", "a/b", "a|b", "a%b", "a.b", "a b", "a_b", "a-b", "a,b", "a;b", "ab", "a\\b", "a::b", "a//b")
@@ -24,6 +27,24 @@ LOOK_ALIKES = ("1", "01", "1.0", "1e0", "+1", "true", "True", "null", "None", "n
 PATTERNS = ("a*c", "a?c", "a%c", "a_c", "[a]bc", "{a}bc", "{abc}", "abc", "aXc", "a.c", "^abc", "abc$", "a~c")
 PATHS = ("..", "../a", "a/..", "a/../a", "./a", "a", "/a", "a/", "~/a", "C:\\a", "a/.", "NUL", "a\\..\\a")
 QUOTED = ("a'b", 'a"b', "a`b", "a'; --", 'a"; --', "a\\'b", "$a", "${a}", "%(a)s", "%s", "?", ":a", "@a", "<a>", "&a;")
+BYSTANDERS = ("ab", "a", "b", "a b", "a?b", "aeb", "a-b", "A", "k" * 200)
+BEYOND = (
+    *("a\0b", "a\0", "\0a", "a\nb", "a\r\nb", "a\tb", "a\x7fb", "ab\n"),
+    *(
+        "a\u00e9b",
+        "ae\u0301b",
+        "a\u00a0b",
+        "a\u200bb",
+        "\uff41b",
+        "\uff21",
+        "a\u2010b",
+        "\u0430",
+        "\U0001f511",
+        "\ufeffab",
+    ),
+    *("a\ud800b", "k" * 201, "k" * 10_000),
+)
+"""Longer than a key is, or with characters that no key has, and near to a key that is one."""
 SPACED = ("a", "a ", " a", "  a", "a  ")
 
 
@@ -237,3 +258,30 @@ class RecordChecks(Checks):
     def test_every_printable_character_may_stand_in_a_key(self, store: AnyStore) -> Flow[None]:
         """Each of the 95 printable ASCII characters is a key, and no two are the same."""
         yield from _apart(store, tuple(chr(code) for code in range(0x20, 0x7F)))
+
+    @check()
+    def test_what_is_no_key_is_refused_or_apart(self, store: AnyStore) -> Flow[None]:
+        """NUL, other control characters, Unicode and more than 200 characters: an error, or a record of its own.
+
+        The core makes no such key; a store that cut or folded one would serve it another key's record. The error is a
+        StoreError or a ValueError.
+        """
+        written: dict[str, Versioned] = {}
+        for key in BYSTANDERS:
+            written[key] = Versioned(key.encode(), (yield from put(store, key, key.encode())))
+        for key in BEYOND:
+            assert (yield from _of_no_key(load(store, key))) is None, f"{key[:9]!a} holds another key's record"
+            data = ascii(key).encode()
+            version = yield from _of_no_key(put(store, key, data))
+            if version is not None:
+                written[key] = Versioned(data, version)
+        for key, record in written.items():
+            assert (yield from load(store, key)) == record, f"{key[:9]!a} holds another key's record"
+
+
+def _of_no_key(step: Flow[T | None]) -> Flow[T | None]:
+    """What a step answers; None where it is refused."""
+    try:
+        return (yield from step)
+    except (StoreError, ValueError):
+        return None

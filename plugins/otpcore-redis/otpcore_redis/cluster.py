@@ -14,7 +14,7 @@ from redis import exceptions
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore_redis.routes import Answer, Command, Node, Route, Steps
+from otpcore_redis.routes import Answer, Command, Node, Route, Steps, caused
 
 __all__ = ["Cluster"]
 
@@ -55,7 +55,7 @@ class Cluster(Route):
         try:
             yield from self._learn()
         except StoreUnavailable as error:
-            return [StoreUnavailable(str(error)) for _ in commands]
+            return [caused(StoreUnavailable(str(error)), error.__cause__) for _ in commands]
         due = {index: (self._owners[slot], False) for index, slot in enumerate(slots)}
         for _ in range(HOPS):
             sent = self._parcels(due, commands, answers)
@@ -112,14 +112,14 @@ class Cluster(Route):
         """
         if not self._stale:
             return
-        why = ""
+        why, cause = "", None
         for node in dict.fromkeys((*self._tellers, *self._seeds)):
             ((answer,),) = yield [(node, [(b"CLUSTER", b"SLOTS")])]
             if not isinstance(answer, Exception):
                 self._take(answer, node)
                 return
-            why = str(answer)
-        raise StoreUnavailable(f"No node of the Redis Cluster tells its slots. {why}".rstrip())
+            why, cause = str(answer), answer.__cause__
+        raise StoreUnavailable(f"No node of the Redis Cluster tells its slots. {why}".rstrip()) from cause
 
     def _take(self, ranges: Sequence[Any], told: tuple[str, int]) -> None:
         owners: list[Node] = [None] * REDIS_CLUSTER_HASH_SLOTS

@@ -15,7 +15,7 @@ from redis import exceptions
 from otpcore.errors import CommitUnknown, StoreError, StoreFormatError, StoreFull, StoreUnavailable
 from otpcore.ports import CommitRequest, Conflict, Version, Versioned
 from otpcore_redis import script
-from otpcore_redis.routes import Answer, Command, Node, Route, Short, Steps
+from otpcore_redis.routes import Answer, Command, Node, Route, Short, Steps, caused
 
 __all__ = ["Records"]
 
@@ -144,7 +144,9 @@ def _all(answers: Sequence[Answer]) -> list[Answer]:
 
 def _unread(error: Exception) -> StoreError:
     """What became of a question: nothing was to be applied, so nothing is unknown."""
-    return StoreUnavailable(str(error)) if isinstance(error, CommitUnknown) else _refusal(error)
+    if isinstance(error, CommitUnknown):
+        return caused(StoreUnavailable(str(error)), error.__cause__)
+    return _refusal(error)
 
 
 def _refusal(error: Exception) -> StoreError:

@@ -12,12 +12,13 @@ from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from otpcore.errors import StoreUnavailable
+from otpcore.errors import StoreError, StoreUnavailable
 from otpcore_redis import script
 
-__all__ = ["Answer", "Command", "Node", "Parcel", "Route", "Short", "Steps"]
+__all__ = ["Answer", "Command", "Node", "Parcel", "Route", "Short", "Steps", "caused"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=StoreError)
 
 Command = tuple[bytes | str, ...]
 
@@ -100,6 +101,12 @@ class Route:
         if not isinstance(acknowledged, StoreUnavailable):
             self._doubted[node] = object()
         return [each if isinstance(each, Exception) else Short(each) for each in own]
+
+
+def caused(error: E, cause: BaseException | None) -> E:
+    """The error with what it comes from: as `raise … from` would have it, for one that is an answer."""
+    error.__cause__ = cause
+    return error
 
 
 def _touch(command: Command) -> Command:

@@ -13,7 +13,7 @@ from redis import exceptions
 
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore_redis.connections import Connections
-from otpcore_redis.routes import Answer, Command, Node, Parcel, Steps
+from otpcore_redis.routes import Answer, Command, Node, Parcel, Steps, caused
 
 __all__ = ["CLOSED", "Wire", "filled", "is_demoted", "packed", "unanswered", "unreachable"]
 
@@ -127,7 +127,9 @@ def filled(
     answers: list[Answer], commands: Sequence[Command], lost: StoreUnavailable | CommitUnknown | None
 ) -> list[Answer]:
     """The answers, and for each command that has none what became of the connection."""
-    return answers if lost is None else answers + [type(lost)(str(lost)) for _ in commands[len(answers) :]]
+    if lost is None:
+        return answers
+    return answers + [caused(type(lost)(str(lost)), lost.__cause__) for _ in commands[len(answers) :]]
 
 
 def is_demoted(answers: Sequence[Answer]) -> bool:
@@ -141,9 +143,9 @@ def is_demoted(answers: Sequence[Answer]) -> bool:
 
 def unreachable(error: Exception) -> StoreUnavailable:
     """No connection: nothing was sent."""
-    return StoreUnavailable(f"Redis cannot be reached ({type(error).__name__}).")
+    return caused(StoreUnavailable(f"Redis cannot be reached ({type(error).__name__})."), error)
 
 
 def unanswered(error: Exception) -> CommitUnknown:
     """The connection broke: what was sent may be applied."""
-    return CommitUnknown(f"Redis gave no answer ({type(error).__name__}).")
+    return caused(CommitUnknown(f"Redis gave no answer ({type(error).__name__})."), error)

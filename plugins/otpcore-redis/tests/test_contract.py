@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import secrets
 import shutil
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
@@ -15,6 +17,7 @@ from otpcore.ports import Durability, StoreCapabilities
 from otpcore_redis import RedisSettings
 from otpcore_redis.settings import build, build_async
 from tests.redis_groups import Cluster, Watched
+from tests.redis_servers import Proxy, Server
 
 CLAIMS = StoreCapabilities(durability=Durability.PROCESS, multi_process=True, shared=True, batch=True)
 
@@ -30,10 +33,18 @@ def awaiting(url: str, prefix: str) -> Any:
 
 
 class Placed:
-    """Somewhere, under a prefix of the test's own."""
+    """Somewhere, under a prefix of the test's own.
+
+    Attributes:
+        where: the URL.
+        servers: those that have the records.
+        proxies: the way to each of them, where one can be shut.
+    """
 
     where: str
     prefix: str
+    servers: list[Server]
+    proxies: list[Proxy]
 
     @pytest.fixture(autouse=True)
     def place(self) -> None:
@@ -42,29 +53,58 @@ class Placed:
     def opener(self) -> Any:
         return partial(blocking, self.where, self.prefix)
 
+    def keys_without_expiry(self, _store: Any) -> list[str]:
+        kept: list[str] = []
+        for server in self.servers:
+            with server.client(decode_responses=True) as client:
+                kept += [key for key in client.keys(f"{self.prefix}*") if client.ttl(key) == -1]
+        return kept
 
-class Alone(Placed):
+
+class Reached(Placed):
+    """Its servers can be put out of reach."""
+
+    @contextmanager
+    def outage(self, _store: Any) -> Generator[None]:
+        with ExitStack() as away:
+            for proxy in self.proxies:
+                away.enter_context(proxy.away())
+            yield
+
+
+class Alone(Reached):
     @pytest.fixture(autouse=True)
-    def server(self, redis_url: str) -> None:
-        self.where = redis_url
+    def server(self, redis_server: Server, request: pytest.FixtureRequest) -> Iterator[None]:
+        yield from self.at(redis_server, request)
+
+    def at(self, server: Server, request: pytest.FixtureRequest) -> Iterator[None]:
+        self.servers, self.where = [server], server.url
+        if "outage" not in request.node.name:  # a proxy takes its time from the races
+            yield
+            return
+        with Proxy(server.port) as proxy:
+            self.proxies, self.where = [proxy], proxy.url
+            yield
 
 
-class OnValkey(Placed):
+class OnValkey(Alone):
     @pytest.fixture(autouse=True)
-    def server(self, valkey_url: str) -> None:
-        self.where = valkey_url
+    def server(self, valkey_server: Server, request: pytest.FixtureRequest) -> Iterator[None]:
+        yield from self.at(valkey_server, request)
 
 
 class BySentinel(Placed):
+    """Sentinels name the primary where it listens, so no proxy can stand in its way."""
+
     @pytest.fixture(autouse=True)
     def server(self, watched: Watched) -> None:
-        self.where = watched.url
+        self.servers, self.where = [watched.primary], watched.url
 
 
-class InCluster(Placed):
+class InCluster(Reached):
     @pytest.fixture(autouse=True)
     def server(self, cluster: Cluster) -> None:
-        self.where = cluster.url
+        self.servers, self.proxies, self.where = cluster.nodes, cluster.proxies, cluster.url
 
 
 class Blocking(Placed, StoreContract):

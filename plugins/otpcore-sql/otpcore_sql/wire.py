@@ -95,6 +95,17 @@ def array(kind: int, items: Sequence[Any]) -> bytes:
     return b"".join(parts)
 
 
+def _text(value: str) -> bytes:
+    """A text, which libpq would take to end at its first NUL: a key would then be another one.
+
+    Raises:
+        StoreUnavailable: there is one.
+    """
+    if "\0" in value:
+        raise StoreUnavailable("PostgreSQL has no texts with NUL.")
+    return value.encode()
+
+
 def is_stale(connection: Any) -> bool:
     """Whether an idle connection is closed, as far as this machine has heard; what else it has heard is taken in."""
     pgconn = connection.pgconn
@@ -221,7 +232,7 @@ class _Turn:
         self._pgconn = connection.pgconn
         self._asked = asked
         self._given = [
-            value.encode() if type(value) is str else b"%d" % value if type(value) is int else value for value in params
+            _text(value) if type(value) is str else b"%d" % value if type(value) is int else value for value in params
         ]
         self._names: set[bytes] | None = _PREPARED.setdefault(connection, set()) if prepare else None
         self._prepares = False
