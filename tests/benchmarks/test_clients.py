@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
@@ -16,7 +17,7 @@ def test_no_work_is_done_before_its_time_begins(clients: int) -> None:
     """A worker that keeps the interpreter to itself lets nobody else look at the clock meanwhile."""
     spans: list[tuple[float, float]] = []
 
-    def work(_hand: range) -> None:
+    def work(_hand: Sequence[int]) -> None:
         began = perf_counter()
         while perf_counter() < began + 0.003:  # less than the interpreter's switch interval
             pass
@@ -30,7 +31,7 @@ def test_no_work_is_done_before_its_time_begins(clients: int) -> None:
 
 
 def test_whatever_a_client_raises_is_told() -> None:
-    def work(_hand: range) -> None:
+    def work(_hand: Sequence[int]) -> None:
         raise ValueError(threading.current_thread().name)
 
     with ThreadPoolExecutor(2) as pool, pytest.raises(ValueError, match="ThreadPool"):
