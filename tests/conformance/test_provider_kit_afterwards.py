@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from otpcore.conformance.provider import WireAnswer, WireRequest
-from otpcore.conformance.provider.requirement import SEND_ID
+from otpcore.conformance.provider.checks import SEND_ID
 from otpcore.errors import ReceiptRefused
 from otpcore.ports import (
     CodeOwner,
@@ -45,8 +45,8 @@ class AsyncMessenger(AsyncDouble):
     capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}), simulated=True)
     largest = LARGEST
     check: Any = None
-
     cancel: Any = None
+    reconcile_check: Any = None
 
     def form(self, request: SendRequest) -> dict[str, str]:
         text = request.message.text if request.message else f"Your code is {request.code}."
@@ -80,6 +80,7 @@ class Messenger(Double):
 
     check: Any = None
     cancel: Any = None
+    reconcile_check: Any = None
     twin: Any
 
     def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
