@@ -126,17 +126,29 @@ class LeavesAReconciliationBehind(AsyncDouble):
         return await asyncio.shield(super().reconcile_check(handle, timeout_s))
 
 
+# --- reporting ---
+
+
+class BoundsEachReadOfAnOutcome(AsyncMessenger):
+    """A timeout for each read in place of a deadline for the call."""
+
+    async def report_outcome(self, handle: str, outcome: Outcome, timeout_s: float) -> bool:
+        self.read_s = timeout_s
+        return await super().report_outcome(handle, outcome, 3600)
+
+    async def read(self, reader: asyncio.StreamReader) -> tuple[bool, int, Any]:
+        return await super().read(await read_whole(reader, vars(self).get("read_s")))
+
+
 # --- showing ---
 
 
 class RemembersTheNumber(AsyncDouble):
-    async def send(self, request: SendRequest) -> Accepted | Failure:
-        self.last = request.recipient
-        return await super().send(request)
+    remembered = ""
 
-    @property
-    def remembered(self) -> str:
-        return vars(self).get("last", "")
+    async def send(self, request: SendRequest) -> Accepted | Failure:
+        self.remembered = request.recipient
+        return await super().send(request)
 
 
 class LogsACancel(RemembersTheNumber):
@@ -223,10 +235,12 @@ RECONCILED_IN_TIME = "a_check_is_reconciled_within_its_deadline"
 NOBODY = "a_check_that_cannot_be_reconciled_approves_nobody"
 LITERAL = "only_the_literal_word_about_this_handle_approves_later"
 LET_GO = "a_cancelled_reconciliation_closes_cleanly"
+REPORTED_IN_TIME = "an_outcome_is_reported_within_its_deadline"
 SHOWN = "no_code_and_no_number_is_shown"
 RECEIPT_SHOWN = "no_receipt_is_shown"
 CANCELLING = "cancel and not reconcil and not process or ended"
 RECONCILING = "later or reconcil or closing"
+REPORTING = "outcome or closing"
 SHOWING = "shown or accepted or ended or later or outcome_is or vendor_says or sign"
 """The checks that are run on each double: those around the one that it breaks."""
 
@@ -243,6 +257,7 @@ BROKEN: list[tuple[type[AsyncDouble], set[str], str]] = [
     (ApprovesLaterInAnyCase, {LITERAL}, RECONCILING),
     (ApprovesByTheWordOnAnother, {LITERAL}, RECONCILING),
     (LeavesAReconciliationBehind, {LET_GO}, RECONCILING),
+    (BoundsEachReadOfAnOutcome, {REPORTED_IN_TIME}, REPORTING),
     (LogsACancel, {SHOWN}, SHOWING),
     (RaisesInACancel, {SHOWN}, SHOWING),
     (LogsAReconciliation, {SHOWN}, SHOWING),
@@ -256,6 +271,7 @@ BROKEN: list[tuple[type[AsyncDouble], set[str], str]] = [
 HANGING: tuple[type[AsyncDouble], ...] = (
     BoundsEachReadOfACancel,
     BoundsEachReadOfAReconciliation,
+    BoundsEachReadOfAnOutcome,
     LeavesAReconciliationBehind,
 )
 

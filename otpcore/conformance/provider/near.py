@@ -74,8 +74,9 @@ def near_answers(approval: WireAnswer, field: str, success: object) -> st.Search
 def of_others(approval: WireAnswer, handle: str) -> list[WireAnswer]:
     """The same word about somebody else's verification; empty where the answer does not name the verification."""
     document: object = json.loads(approval.body)
-    others = [
-        changed(document, lambda _, old, other=other: other if old == handle else old)
-        for other in (handle[:-1], f"{handle}0", handle[::-1] + "0", None, GONE, [handle])
-    ]
+
+    def about(other: object) -> object:
+        return changed(document, lambda _, old: other if old == handle else old)
+
+    others = [about(other) for other in (handle[:-1], f"{handle}0", f"{handle[::-1]}0", None, GONE, [handle])]
     return [replace(approval, body=json.dumps(said).encode()) for said in others if said != document]

@@ -40,16 +40,13 @@ class ShowingChecks(Checks):
         Whatever the provider is asked: each of its methods that asks the vendor.
         """
         quick = [name for name, ending in self.scenarios.items() if ending not in (Ending.SILENT, Ending.ANY)]
-        echo = {"message": f"{self.recipient} {self.code}", "to": self.recipient, "code": self.code}
         with caplog.at_level(logging.NOTSET):
             for operation in self._operations():
                 for scenario in (SERVE, *quick, "stall"):
                     outcome = self._perform(driven, operation, server, scenario, A_MOMENT_S)
                     self._shows_nothing(repr(outcome), f"the answer to {operation}")
-                for status in ECHOES if isinstance(server, MisbehavingServer) else ():
-                    server.play(SERVE)
-                    server.scenario = reply(WireAnswer.of_json(status, echo))
-                    self._shows_nothing(repr(self._perform(driven, operation, server)), f"the answer to {operation}")
+                for outcome in self._echoed(driven, server, operation):
+                    self._shows_nothing(repr(outcome), f"the answer to {operation}")
                 self._shows_nothing(driven.texts(), f"the provider or what it raised, after {operation}")
                 self._shows_nothing(_everything(caplog), f"a log of {operation}")
 
@@ -66,6 +63,15 @@ class ShowingChecks(Checks):
                     self._shows_nothing(repr(told), "what was read of a receipt")
             self._shows_nothing(driven.texts(), "the provider or what it raised")
             self._shows_nothing(_everything(caplog), "a log of a receipt")
+
+    def _echoed(self, driven: Driven, server: Vendor, operation: str) -> Iterator[object]:
+        """What becomes of answers that hold the number and the code, and nothing else that the provider knows."""
+        server.play(SERVE)
+        if isinstance(server, MisbehavingServer):
+            echo = {"message": f"{self.recipient} {self.code}", "to": self.recipient, "code": self.code}
+            for status in ECHOES:
+                server.scenario = reply(WireAnswer.of_json(status, echo))
+                yield self._perform(driven, operation, server)
 
     def _receipts(self) -> Iterator[InboundRequest]:
         for state in (DeliveryState.DELIVERED, DeliveryState.UNDELIVERED):

@@ -35,7 +35,7 @@ MakeSettings = Callable[..., VonageSettings]
 
 
 def values_of(dice: random.Random) -> list[str]:
-    """Brand, reference, address, and the ids of India or another locale; an eighth of the cases has one with a break."""
+    """Brand, reference, address, an id of India and a locale; an eighth of the cases has one with a break."""
 
     def made(pieces: tuple[str, ...], most: int) -> str:
         return "".join(dice.choices(pieces, k=dice.randrange(1, 5)))[:most]
