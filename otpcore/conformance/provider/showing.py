@@ -68,7 +68,7 @@ class ShowingChecks(Checks):
         """What becomes of answers that hold the number and the code, and nothing else that the provider knows."""
         server.play(SERVE)
         if isinstance(server, MisbehavingServer):
-            echo = {"message": f"{self.recipient} {self.code}", "to": self.recipient, "code": self.code}
+            echo = {"message": f"{self.recipient} {self.code}", "to": self.recipient, "value": self.code}
             for status in ECHOES:
                 server.scenario = reply(WireAnswer.of_json(status, echo))
                 yield self._perform(driven, operation, server)

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 import pytest
 
 from otpcore.ports import Accepted, SendEffect, SendRequest
+from otpcore.providers.transport.requests import Wire
 from otpcore_twilio import AsyncTwilioProvider, TwilioProvider, TwilioSettings, aio_transport, transport
 
 PHONE = "+12025550123"
@@ -68,11 +69,12 @@ def read(body: bytes) -> Read:
 def blocking(settings: TwilioSettings, requests: list[SendRequest], patch: pytest.MonkeyPatch) -> list[Any]:
     bodies: list[bytes] = []
 
-    def exchange(_attempt: object, _session: object, request: Any) -> tuple[int, bytes, dict[str, str]]:
+    def exchange(_wire: object, attempt: Any, request: Any) -> tuple[int, bytes, dict[str, str]]:
         bodies.append(request.body.encode() if isinstance(request.body, str) else request.body)
+        attempt.answered(201, None)
         return 201, ANSWER, {}
 
-    patch.setattr(transport, "_exchange", exchange)
+    patch.setattr(Wire, "exchange", exchange)
     provider = TwilioProvider(settings)
     return [(provider.send(request), tuple(bodies), bodies.clear())[:2] for request in requests]
 

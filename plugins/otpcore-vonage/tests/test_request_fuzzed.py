@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from otpcore.ports import Accepted, SendEffect, SendRequest
-from otpcore_vonage import VonageProvider, VonageSettings, transport
+from otpcore.providers.transport.requests import Wire
+from otpcore_vonage import VonageProvider, VonageSettings
 from otpcore_vonage.translate import LOCALES
 
 CASES = 2_000
@@ -88,11 +89,12 @@ def bodies(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """What would go over the wire; Vonage takes it."""
     kept: list[bytes] = []
 
-    def exchange(_attempt: object, _session: object, request: Any) -> tuple[int, bytes, dict[str, str]]:
+    def exchange(_wire: object, attempt: Any, request: Any) -> tuple[int, bytes, dict[str, str]]:
         kept.append(request.body)
+        attempt.answered(202, None)
         return 202, json.dumps({"request_id": REQUEST_ID}).encode(), {"Content-Type": "application/json"}
 
-    monkeypatch.setattr(transport, "_exchange", exchange)
+    monkeypatch.setattr(Wire, "exchange", exchange)
     return kept
 
 
