@@ -70,6 +70,10 @@ class AsyncDouble:
     async def cancel(self, handle: str, timeout_s: float) -> bool:
         return (await self.ask("/cancel", {"handle": handle}, timeout_s))[1] == 200
 
+    async def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        _, status, document = await self.ask("/reconcile", {"handle": handle}, timeout_s)
+        return self.sort_reconciled(handle, status, document)
+
     async def close(self) -> None:
         pass
 
@@ -89,6 +93,11 @@ class AsyncDouble:
             return CheckAnswer(CheckVerdict.UNKNOWN)
         status_word: object = cast("dict[str, object]", document).get("status")
         return CheckAnswer(CheckVerdict.APPROVED if status_word == "approved" else CheckVerdict.UNKNOWN)
+
+    def sort_reconciled(self, handle: str, status: int, document: Any) -> CheckAnswer | None:
+        if status != 200 or document != {"id": handle, "status": "approved"}:
+            return None
+        return CheckAnswer(CheckVerdict.APPROVED)
 
     def handle(self) -> Any:
         return HANDLE
@@ -142,6 +151,9 @@ class Double:
     def cancel(self, handle: str, timeout_s: float) -> bool:
         return asyncio.run(self.twin.cancel(handle, timeout_s))
 
+    def reconcile_check(self, handle: str, timeout_s: float) -> CheckAnswer | None:
+        return asyncio.run(self.twin.reconcile_check(handle, timeout_s))
+
     def close(self) -> None:
         with ThreadPoolExecutor(1) as aside:  # the core closes it where a loop runs
             aside.submit(asyncio.run, self.twin.close()).result()
@@ -173,6 +185,8 @@ class DoubleContract(ProviderContract):
             return WireAnswer.of_json(201, {"id": HANDLE})
         if request.path == "/cancel":
             return WireAnswer.of_json(200, {})
+        if request.path == "/reconcile":
+            return WireAnswer.of_json(200, {"id": HANDLE, "status": "approved"})
         return WireAnswer.of_json(200, {"status": "approved" if request.form["code"] == self.code else "no"})
 
 

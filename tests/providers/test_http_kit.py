@@ -99,6 +99,14 @@ class Verifications:
     def parse_cancel(self, handle: str, response: HttpResponse) -> bool:
         return response.status == 204
 
+    def reconcile_request(self, handle: str) -> HttpRequest:
+        return HttpRequest("GET", url_of(self.origin, "verify", handle))
+
+    def parse_reconcile(self, handle: str, response: HttpResponse) -> CheckAnswer | None:
+        said = response.document
+        approved = response.status == 200 and (said["id"], said["status"]) == (handle, "approved")
+        return CheckAnswer(CheckVerdict.APPROVED) if approved else None
+
 
 class TestMessages(ProviderContract):
     handle = "msg/0001"
@@ -132,4 +140,8 @@ class TestVerifications(ProviderContract):
     def answer(self, request: WireRequest) -> WireAnswer:
         if request.path == "/verify":
             return WireAnswer.of_json(201, {"id": self.handle})
+        if request.method == "DELETE":
+            return WireAnswer(204, b"")
+        if request.method == "GET":
+            return WireAnswer.of_json(200, {"id": self.handle, "status": "approved"})
         return WireAnswer.of_json(200, {"status": "approved" if request.json["code"] == self.code else "no"})

@@ -57,6 +57,8 @@ class TestVerificationsOverTls(ProviderContract):
             return WireAnswer.of_json(201, {"id": self.handle})
         if request.method == "DELETE":
             return WireAnswer(204, b"")
+        if request.method == "GET":
+            return WireAnswer.of_json(200, {"id": self.handle, "status": "approved"})
         return WireAnswer.of_json(200, {"status": "approved" if request.json["code"] == self.code else "no"})
 
 
@@ -212,7 +214,7 @@ def test_a_provider_has_what_its_author_wrote() -> None:
     messages, verifications = blocking(Messages("http://x")), awaited(Verifications("http://x"))
     optional = (Checks, Cancels, ReconcilesCheck, TakesFeedback, ReadsReceipts)
     assert [kind for kind in optional if isinstance(messages, kind)] == [TakesFeedback, ReadsReceipts]
-    assert [kind for kind in optional if isinstance(verifications, kind)] == [Checks, Cancels]
+    assert [kind for kind in optional if isinstance(verifications, kind)] == [Checks, Cancels, ReconcilesCheck]
     assert CodeOwner.PROVIDER in verifications.capabilities.code_owners
 
     class Half(Messages):

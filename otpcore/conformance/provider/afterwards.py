@@ -5,12 +5,15 @@ Rules of this file: as for `otpcore.conformance.provider.contract`.
 
 from __future__ import annotations
 
+from otpcore.conformance.provider.checks import Checks
 from otpcore.conformance.provider.driven import Driven
-from otpcore.conformance.provider.requirement import Checks, Claim, needs
+from otpcore.conformance.provider.requirement import METHODS, Claim, needs
 from otpcore.conformance.provider.vendor import Vendor
 from otpcore.ports import CodeOwner, Outcome
 
 __all__ = ["OutcomeChecks"]
+
+REPORT = METHODS[Claim.FEEDBACK]
 
 
 class OutcomeChecks(Checks):
@@ -23,7 +26,7 @@ class OutcomeChecks(Checks):
         """The answer is a bool and nothing like one; a provider that lets the core make codes has something to say."""
         hears = CodeOwner.CORE in driven.provider.capabilities.code_owners
         for count, outcome in enumerate(Outcome, 1):
-            taken = driven.call("report_outcome", self.handle, outcome, self.patience_s / 2)
+            taken = driven.call(REPORT, self.handle, outcome, self.patience_s / 2)
             assert taken is True or (taken is False and not hears), taken
             assert len(server.requests) == count or not hears, server.requests
             assert len(server.requests) <= count, server.requests
@@ -31,12 +34,11 @@ class OutcomeChecks(Checks):
     @needs(Claim.FEEDBACK)
     def test_an_outcome_without_a_usable_answer_is_not_taken(self, driven: Driven, server: Vendor, fault: str) -> None:
         """Made once on the wire, whatever happens there; nobody knows, so it is False."""
-        server.play(fault)
-        try:
-            taken: object = driven.call("report_outcome", self.handle, Outcome.APPROVED, 0.5)
-        except Exception as error:  # noqa: BLE001  # the contract allows any
-            driven.raised.append(error)
-            taken = False
+        taken = self._perform(driven, REPORT, server, fault)
         assert taken is False, f"{taken!r} without the vendor's own word; a 2xx alone may be a proxy's"
         assert len(server.requests) <= 1, server.requests
-        assert self.recipient.lstrip("+") not in driven.texts(), "the number is shown"
+
+    @needs(Claim.FEEDBACK)
+    def test_an_outcome_is_reported_within_its_deadline(self, driven: Driven, server: Vendor) -> None:
+        """However slowly bytes arrive; and then nobody knows, so it is False."""
+        self._ends_in_time(driven, server, REPORT)

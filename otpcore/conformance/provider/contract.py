@@ -21,8 +21,11 @@ import pytest
 from otpcore.conformance.provider.afterwards import OutcomeChecks
 from otpcore.conformance.provider.answering import AnsweringChecks
 from otpcore.conformance.provider.core import CoreChecks
+from otpcore.conformance.provider.endings import EndingChecks
 from otpcore.conformance.provider.receipts import ReceiptChecks
+from otpcore.conformance.provider.reconciling import ReconcileChecks
 from otpcore.conformance.provider.requirement import METHODS, Claim, Requirement, requirements
+from otpcore.conformance.provider.showing import ShowingChecks
 from otpcore.conformance.provider.vendor import SERVE, Ending
 from otpcore.conformance.provider.wire import WireChecks
 from otpcore.conformance.provider.words import WordsChecks
@@ -31,7 +34,18 @@ from otpcore.conformance.reporting import Reported
 __all__ = ["ProviderContract"]
 
 
-class ProviderContract(WireChecks, AnsweringChecks, WordsChecks, OutcomeChecks, ReceiptChecks, CoreChecks, Reported):
+class ProviderContract(
+    WireChecks,
+    AnsweringChecks,
+    ShowingChecks,
+    WordsChecks,
+    EndingChecks,
+    ReconcileChecks,
+    OutcomeChecks,
+    ReceiptChecks,
+    CoreChecks,
+    Reported,
+):
     """Proves that a provider keeps the contract of `otpcore.ports`, with pytest.
 
     Subclass it in a test module, name the subclass `Test…`, and say how to make the provider and what its vendor
@@ -62,8 +76,7 @@ class ProviderContract(WireChecks, AnsweringChecks, WordsChecks, OutcomeChecks, 
             "colour": [*self.colours],
             "operation": ["send", "check"] if Claim.CHECKS in self.claims() else ["send"],
             "scenario": [SERVE, *quick],
-            "used": ["stall", "cut"],
-            "fault": [name for name in quick if endings[name] in (Ending.UNKNOWN, Ending.SILENT)],
+            "fault": [name for name, ending in endings.items() if ending is Ending.UNKNOWN],
             "slowness": [name for name, ending in endings.items() if ending is Ending.SILENT],
             "refused": [name for name, ending in endings.items() if ending is Ending.NOT_SENT],
             "denied": [name for name, ending in endings.items() if ending is Ending.MISCONFIGURED],

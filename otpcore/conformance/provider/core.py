@@ -13,8 +13,9 @@ from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+from otpcore.conformance.provider.checks import Checks, usual_channel
 from otpcore.conformance.provider.driven import Colour
-from otpcore.conformance.provider.requirement import Checks, Claim, needs, usual_channel
+from otpcore.conformance.provider.requirement import Claim, needs
 from otpcore.conformance.provider.vendor import SERVE, Vendor
 from otpcore.engine import AsyncEngine
 from otpcore.model import SendState

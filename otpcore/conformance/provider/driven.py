@@ -58,21 +58,21 @@ class Driven:
 
     def send(self, request: SendRequest) -> Accepted | Failure:
         """`send`; an exception is INTERNAL and UNKNOWN, as in the core."""
-        try:
-            answer: Accepted | Failure = self.call("send", request)
-        except Exception as error:  # noqa: BLE001  # the contract allows any
-            self.raised.append(error)
-            return Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN)
+        answer: Accepted | Failure = self.ask("send", request, lost=Failure(FailureKind.INTERNAL, SendEffect.UNKNOWN))
         return answer
 
     def check(self, request: CheckRequest) -> CheckAnswer:
         """`check`; an exception is UNKNOWN, as in the core."""
+        answer: CheckAnswer = self.ask("check", request, lost=CheckAnswer(CheckVerdict.UNKNOWN))
+        return answer
+
+    def ask(self, name: str, *arguments: object, lost: object) -> Any:
+        """Call a method of the provider; where it raises, what the core takes that for."""
         try:
-            answer: CheckAnswer = self.call("check", request)
+            return self.call(name, *arguments)
         except Exception as error:  # noqa: BLE001  # the contract allows any
             self.raised.append(error)
-            return CheckAnswer(CheckVerdict.UNKNOWN)
-        return answer
+            return lost
 
     def call(self, name: str, *arguments: object) -> Any:
         """Call a method of the provider and wait for it."""

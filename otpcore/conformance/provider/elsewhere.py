@@ -13,9 +13,10 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from operator import attrgetter
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
-__all__ = ["call_elsewhere", "found_again"]
+__all__ = ["Elsewhere", "found_again"]
 
 
 def found_again(file: str, qualname: str, method: str, origin: str) -> Any:
@@ -30,24 +31,48 @@ def found_again(file: str, qualname: str, method: str, origin: str) -> Any:
     return getattr(contract, method)(origin)
 
 
-def call_elsewhere(
-    opener: Callable[[], Any], make: Callable[[str], tuple[object, ...]], method: str, handle: str, patience_s: float
-) -> Any:
-    """Call a method of a provider that a new process makes.
+class Elsewhere:
+    """Another process, which starts with the first call and serves those that follow; use as a context manager.
 
-    Args:
-        opener: makes the provider; pickled, and so are
-        make: of the stored handle, the arguments, and
-        method: the name.
-        handle: stored as JSON on the way.
-        patience_s: for the process to start and answer.
-
-    Returns:
-        What the method returned; of a check, the verdict.
+    It knows of the process of the tests what it is given with a call, and nothing else.
     """
-    spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=_find_the_same, initargs=(sys.path,)) as pool:
-        return pool.submit(_perform, opener, make, method, json.dumps(handle)).result(patience_s)
+
+    def __init__(self) -> None:
+        self._pool: ProcessPoolExecutor | None = None
+
+    def call(
+        self,
+        opener: Callable[[], Any],
+        make: Callable[[str], tuple[object, ...]],
+        method: str,
+        handle: str,
+        patience_s: float,
+    ) -> Any:
+        """Call a method of a provider that the process makes for this call.
+
+        Args:
+            opener: makes the provider; pickled, and so are
+            make: of the stored handle, the arguments, and
+            method: the name.
+            handle: stored as JSON on the way.
+            patience_s: for the process to start and answer.
+
+        Returns:
+            What the method returned; of a check, the verdict.
+        """
+        if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_find_the_same, initargs=(sys.path,))
+        return self._pool.submit(_perform, opener, make, method, json.dumps(handle)).result(patience_s)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
 
 
 def _find_the_same(path: list[str]) -> None:

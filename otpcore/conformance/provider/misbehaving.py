@@ -212,12 +212,11 @@ class MisbehavingServer:
             return self._left.wait_for(lambda: not self._connections, patience_s)
 
     def release(self) -> None:
-        """End every conversation, so that clients that wait get an end of stream."""
+        """End every conversation, so that clients that wait get an end of stream, and each that is still to come."""
         self._stopping.set()
         with self._lock:
             for connection in self._connections:
-                with contextlib.suppress(OSError):  # the client has left by itself
-                    connection.shutdown(socket.SHUT_RDWR)
+                _end(connection)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -243,12 +242,19 @@ class MisbehavingServer:
         """A client connected."""
         with self._lock:
             self._connections.add(connection)
+            if self._stopping.is_set():
+                _end(connection)
 
     def left(self, connection: socket.socket) -> None:
         """The conversation with a client is over."""
         with self._left:
             self._connections.discard(connection)
             self._left.notify_all()
+
+
+def _end(connection: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # the client has left by itself
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Listener(ThreadingHTTPServer):

@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from otpcore.conformance.provider.checks import Checks
 from otpcore.conformance.provider.driven import Driven
-from otpcore.conformance.provider.requirement import Checks, Claim, needs
+from otpcore.conformance.provider.requirement import Claim, needs
 from otpcore.conformance.provider.vendor import Vendor
 from otpcore.errors import ReceiptRefused
 from otpcore.ports import DeliveryEvent, DeliveryState, InboundRequest

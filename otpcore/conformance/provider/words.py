@@ -13,8 +13,9 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from otpcore.conformance.provider.checks import TEXT, Checks
 from otpcore.conformance.provider.driven import Driven
-from otpcore.conformance.provider.requirement import TEXT, Checks, Claim, needs
+from otpcore.conformance.provider.requirement import Claim, needs
 from otpcore.conformance.provider.vendor import Vendor
 from otpcore.ports import Accepted, Failure, SendEffect, SendRequest
 

@@ -256,6 +256,7 @@ def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def test_what_end_user_messaging_reads_is_what_was_meant() -> None:
+    """P6."""
     provider = AwsProvider(text_settings())
     caught = caught_client(provider, json.dumps({"MessageId": HANDLE}).encode())
     sent: list[bool] = []
@@ -272,6 +273,7 @@ def test_what_end_user_messaging_reads_is_what_was_meant() -> None:
 
 
 def test_what_sns_reads_is_what_was_meant() -> None:
+    """P6."""
     provider = SnsProvider(sns_settings())
     caught = caught_client(provider, sns_answer(WireRequest("POST", "/", {}, b"")).body)
     sent: list[bool] = []

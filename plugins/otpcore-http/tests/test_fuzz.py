@@ -1,4 +1,4 @@
-"""Ten thousand hostile values for each preset: what the vendor reads is what was meant, or nothing is sent."""
+"""P6: ten thousand hostile values for each preset: what the vendor reads is what was meant, or nothing is sent."""
 
 from __future__ import annotations
 

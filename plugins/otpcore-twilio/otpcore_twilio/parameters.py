@@ -101,9 +101,11 @@ def _texts(text: str) -> dict[str, str] | None:
 
 
 def _as_texts(found: Mapping[str, object]) -> dict[str, str] | None:
+    """The same, and None where one is not clean: JSON may hold a control character as an escape."""
     if not all(isinstance(value, str | int | float) and not isinstance(value, bool) for value in found.values()):
         return None
-    return {name: str(value) for name, value in found.items()}
+    texts = {name: str(value) for name, value in found.items()}
+    return texts if all(is_clean(part) for pair in texts.items() for part in pair) else None
 
 
 def _is_map(text: str) -> bool:

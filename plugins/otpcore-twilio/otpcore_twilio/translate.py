@@ -25,7 +25,7 @@ from otpcore.ports import (
 )
 from otpcore.providers.transport import Attempt
 from otpcore_twilio.error_table import ERRORS, Row, row_for
-from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, problem_of
+from otpcore_twilio.parameters import EMAIL, LOCALE, OF_CHECKS, OF_SENDS, is_clean, problem_of
 from otpcore_twilio.settings import TwilioSettings
 
 __all__ = [
@@ -121,6 +121,8 @@ def _send_problem(request: SendRequest, settings: TwilioSettings) -> tuple[Failu
         problem = "a silent network authentication carries no code"
     elif request.locale is not None and not LOCALE.fullmatch(request.locale):
         problem = "the locale is not a language tag"
+    elif settings.rate_limits and not is_clean(request.source or ""):
+        problem = "a control character in the source"
     elif wrong := problem_of(request.extra, OF_SENDS):
         problem = wrong
     elif wrong := _payment_problem(request.extra, settings):

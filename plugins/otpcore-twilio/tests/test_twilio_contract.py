@@ -33,6 +33,8 @@ def settings_for(origin: str) -> TwilioSettings:
 class TestTwilio(ProviderContract):
     handle: ClassVar[str] = "VE" + "a" * 32
     own_words: ClassVar[bool] = True
+    reconciled_field: ClassVar[str] = "conversion_status"
+    reconciled_value: ClassVar[object] = "converted"
 
     def make(self, origin: str) -> TwilioProvider:
         return TwilioProvider(settings_for(origin))
@@ -44,6 +46,11 @@ class TestTwilio(ProviderContract):
         resource = {"sid": self.handle, "service_sid": SERVICE, "to": self.recipient, "channel": "sms"}
         if request.path.endswith("/Verifications"):
             return WireAnswer.of_json(201, resource | {"status": "pending", "valid": False})
+        if "/Attempts" in request.path:
+            attempt = {"sid": "VL" + "0" * 32, "verification_sid": self.handle, "service_sid": SERVICE}
+            return WireAnswer.of_json(
+                200, {"attempts": [attempt | {"conversion_status": "converted"}], "meta": {"key": "attempts"}}
+            )
         if request.path.endswith(self.handle):
             return WireAnswer.of_json(200, resource | {"status": request.form["Status"]})
         right = request.form.get("Code") == self.code

@@ -132,7 +132,8 @@ def _reference(request: SendRequest, settings: VonageSettings) -> str | None:
 
 
 def _step(channel: str, request: SendRequest, settings: VonageSettings) -> dict[str, str]:
-    step = {"channel": VOICES.get(channel, channel), "to": request.recipient.removeprefix("+")}
+    to = request.recipient if channel == "email" else request.recipient.removeprefix("+")
+    step = {"channel": VOICES.get(channel, channel), "to": to}
     if channel == "sms":
         step |= {
             "from_": settings.sms_from,
