@@ -271,6 +271,12 @@ DEFECTS: Final = (
         extra.test_a_move_takes_the_places_that_the_next_provider_needs,
     ),
     Defect(
+        "F28",
+        "a source passes its half of the cap by failing over",
+        reworded((NEXT_LEG, ", now=now, source=send.source):", ", now=now):")),
+        extra.test_a_source_has_its_half_of_a_day_of_lost_answers,
+    ),
+    Defect(
         "F21",
         "a resend goes the way that may have lost the last one",
         reworded((vars(sending)["_legs_of"], "if others and is_troubled(known.record, session)", "if False")),
