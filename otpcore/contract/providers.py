@@ -251,7 +251,8 @@ class Failure:
         kind: why.
         effect: whether a message may be on its way. NOT_SENT only where that is certain.
         detail: a sentence for an operator: no code, no full number.
-        provider_code: the vendor's own error code.
+        provider_code: the vendor's own error code, at most 100 printable ASCII characters. Logs show it; an engine
+            drops one that holds the code or the recipient.
         scope: whose limit, for RATE_LIMITED.
         retry_after: from now, where the vendor said so.
         native: the SDK's own exception or object. Never stored, never shown.
@@ -294,7 +295,8 @@ class CheckAnswer:
         verdict: see `CheckVerdict`.
         handle: the provider's id of the verification that was checked, where it said so.
         detail: a sentence for an operator: no code, no full number.
-        provider_code: the vendor's own error code.
+        provider_code: the vendor's own error code, at most 100 printable ASCII characters. Logs show it; an engine
+            drops one that holds the code or the recipient.
         retry_after: from now, where the vendor said so.
         native: the SDK's own object or exception. Never stored, never shown.
     """
