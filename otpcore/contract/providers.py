@@ -110,9 +110,13 @@ class CheckVerdict(StrEnum):
 class ProviderLimit:
     """A provider's own bound on sends to one recipient.
 
+    An engine refuses a resend ladder that allows more without a success, whoever makes the codes. It also counts the
+    sends of a verification that is the provider's: while its window is full, the next one waits. What no engine
+    counts, the provider refuses itself: RATE_LIMITED, of the recipient.
+
     Attributes:
         sends: how many it accepts, 1 or more.
-        window: counted from the first send of the verification.
+        window: counted from the first send of the verification; for a code of the core, from the first since a success.
     """
 
     sends: int

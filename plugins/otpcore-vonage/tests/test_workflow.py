@@ -56,7 +56,7 @@ def test_vonage_moves_on_by_itself_and_the_same_session_goes_on(desk: Desks, von
 
 
 def test_it_does_not_move_where_it_shall_not(desk: Desks, vonage: FakeVonage) -> None:
-    here = desk(moves=False)
+    here = desk(moves=False, channel_timeout_s=120)
     assert here.provider.capabilities.extra_sends == 0
     here.start(PHONE)
     vonage.advance(180)
