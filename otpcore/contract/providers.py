@@ -110,9 +110,13 @@ class CheckVerdict(StrEnum):
 class ProviderLimit:
     """A provider's own bound on sends to one recipient.
 
+    An engine refuses a resend ladder that allows more without a success, whoever makes the codes. It also counts the
+    sends of a verification that is the provider's: while its window is full, the next one waits. What no engine
+    counts, the provider refuses itself: RATE_LIMITED, of the recipient.
+
     Attributes:
         sends: how many it accepts, 1 or more.
-        window: counted from the first send of the verification.
+        window: counted from the first send of the verification; for a code of the core, from the first since a success.
     """
 
     sends: int
@@ -251,7 +255,8 @@ class Failure:
         kind: why.
         effect: whether a message may be on its way. NOT_SENT only where that is certain.
         detail: a sentence for an operator: no code, no full number.
-        provider_code: the vendor's own error code.
+        provider_code: the vendor's own error code, at most 100 printable ASCII characters. Logs show it; an engine
+            drops one that holds the code or the recipient.
         scope: whose limit, for RATE_LIMITED.
         retry_after: from now, where the vendor said so.
         native: the SDK's own exception or object. Never stored, never shown.
@@ -294,7 +299,8 @@ class CheckAnswer:
         verdict: see `CheckVerdict`.
         handle: the provider's id of the verification that was checked, where it said so.
         detail: a sentence for an operator: no code, no full number.
-        provider_code: the vendor's own error code.
+        provider_code: the vendor's own error code, at most 100 printable ASCII characters. Logs show it; an engine
+            drops one that holds the code or the recipient.
         retry_after: from now, where the vendor said so.
         native: the SDK's own object or exception. Never stored, never shown.
     """

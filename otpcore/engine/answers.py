@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from time import time_ns
 from typing import Any, Final, TypeVar, cast
+from urllib.parse import unquote
 
 from otpcore.contract import (
     Accepted,
@@ -54,14 +55,22 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MILLISECOND: Final = timedelta(milliseconds=1)
 
 Request = TypeVar("Request", SendRequest, CheckRequest)
+Answer = TypeVar("Answer", Failure, CheckAnswer)
 
 LONGEST_HANDLE: Final = 100
 LONGEST_EVENT_ID: Final = 200
 LONGEST_AMOUNT: Final = 32
+LONGEST_ERROR_CODE: Final = 100
+TELLING: Final = 6
+"""So many last digits of a number, or letters of a mailbox, tell whose it is."""
+
 LONGEST_WAIT: Final = timedelta(days=30)
 """What a vendor asks for beyond it is cut to it: an instant that far ahead need not exist."""
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_NO_DIGIT: Final = re.compile(r"[^0-9]")
+_NO_WORD: Final = re.compile(r"[^a-z0-9]")
+_NUMBERLIKE: Final = re.compile(r"@|[0-9]{7}")
 
 
 def wall_clock() -> datetime:
@@ -109,10 +118,10 @@ def commit_answer(answer: object) -> Version | Conflict:
     raise CommitUnknown(f"The store answered a commit with {type(answer).__name__}.")
 
 
-def send_answer(answer: object) -> Accepted | Failure:
-    """The answer of `send`."""
+def send_answer(answer: object, request: SendRequest) -> Accepted | Failure:
+    """The answer of `send` to this request."""
     if isinstance(answer, Failure) and _is_failure(answer):
-        wait = answer.retry_after
+        answer, wait = _untelling(answer, request), answer.retry_after
         if wait is None or timedelta() <= wait <= LONGEST_WAIT:
             return answer
         return replace(answer, retry_after=min(max(wait, timedelta()), LONGEST_WAIT))
@@ -128,6 +137,34 @@ def _is_failure(answer: Any) -> bool:
     if not all(isinstance(given, kind) for given, kind in kinds):
         return False
     return answer.retry_after is None or isinstance(answer.retry_after, timedelta)
+
+
+def _untelling(answer: Answer, request: SendRequest | CheckRequest | None) -> Answer:
+    """The answer without a vendor's error code that may hold what the vendor was told: logs show that code."""
+    said: object = answer.provider_code
+    return answer if said is None or _tells_nothing(said, request) else replace(answer, provider_code=None)
+
+
+def _tells_nothing(said: object, request: SendRequest | CheckRequest | None) -> bool:
+    """Whether neither the code nor the recipient is in a text, however they are spaced, joined or percent-encoded.
+
+    What cannot be judged is taken for telling: without a request everything, without its recipient what may be one.
+    """
+    if request is None or not isinstance(said, str) or len(said) > LONGEST_ERROR_CODE:
+        return False
+    while "%" in said and (decoded := unquote(said)) != said:
+        said = decoded
+    if not said.isascii() or not said.isprintable():
+        return False
+    digits, recipient = _NO_DIGIT.sub("", said), request.recipient
+    if request.code and request.code in digits:
+        return False
+    if recipient is None:
+        return _NUMBERLIKE.search(said) is None
+    if "@" not in recipient:
+        return _NO_DIGIT.sub("", recipient)[-TELLING:] not in digits
+    whole, mailbox = (_NO_WORD.sub("", each.lower()) for each in (recipient, recipient.partition("@")[0]))
+    return (mailbox if len(mailbox) >= TELLING else whole) not in _NO_WORD.sub("", said.lower())
 
 
 def _is_price(cost: Any) -> bool:
@@ -162,11 +199,11 @@ def within(request: Request, left_s: float) -> Request:
     return request if left_s == request.timeout_s else replace(request, timeout_s=left_s)
 
 
-def check_answer(answer: object) -> CheckAnswer:
-    """The answer of `check`."""
+def check_answer(answer: object, request: CheckRequest | None) -> CheckAnswer:
+    """The answer of `check` to this request; None: of `reconcile_check`, which is told neither code nor recipient."""
     verdict: object = getattr(answer, "verdict", None)
     if isinstance(answer, CheckAnswer) and isinstance(verdict, CheckVerdict) and _is_handle(answer.handle):
-        return answer
+        return _untelling(answer, request)
     return CheckAnswer(CheckVerdict.UNKNOWN, detail=f"The provider answered a check with {type(answer).__name__}.")
 
 

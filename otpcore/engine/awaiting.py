@@ -166,7 +166,9 @@ class AsyncDriver:
         try:
             async with self._bounds.enter(name, Lane.SEND, request.timeout_s) as left_s:
                 async with asyncio.timeout(left_s + GRACE_S):
-                    answer = answers.send_answer(await self._providers[name].send(answers.within(request, left_s)))
+                    answer = answers.send_answer(
+                        await self._providers[name].send(answers.within(request, left_s)), request
+                    )
         except NotStarted:
             return answers.send_not_started()  # no word of the provider's: its breaker learns nothing
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
@@ -200,11 +202,11 @@ class AsyncDriver:
         match effect:
             case CheckCode(request=request):
                 checks: AsyncChecks = provider
-                return answers.check_answer(await checks.check(answers.within(request, left_s)))
+                return answers.check_answer(await checks.check(answers.within(request, left_s)), request)
             case ReconcileCheck(handle=handle):
                 reconciles: AsyncReconcilesCheck = provider
                 later = await reconciles.reconcile_check(handle, left_s)
-                return None if later is None else answers.check_answer(later)
+                return None if later is None else answers.check_answer(later, None)
             case CancelCode(handle=handle):
                 cancels: AsyncCancels = provider
                 return await cancels.cancel(handle, left_s) is True

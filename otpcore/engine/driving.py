@@ -162,7 +162,7 @@ class Driver:
         began = self.breakers.clock()
         try:
             with self._bounds.enter(name, Lane.SEND, request.timeout_s) as left_s:
-                answer = answers.send_answer(self._providers[name].send(answers.within(request, left_s)))
+                answer = answers.send_answer(self._providers[name].send(answers.within(request, left_s)), request)
         except NotStarted:
             return answers.send_not_started()  # no word of the provider's: its breaker learns nothing
         except Exception as error:  # noqa: BLE001  # whatever a provider raises is an unknown outcome
@@ -195,11 +195,11 @@ class Driver:
         match effect:
             case CheckCode(request=request):
                 checks: Checks = provider
-                return answers.check_answer(checks.check(answers.within(request, left_s)))
+                return answers.check_answer(checks.check(answers.within(request, left_s)), request)
             case ReconcileCheck(handle=handle):
                 reconciles: ReconcilesCheck = provider
                 later = reconciles.reconcile_check(handle, left_s)
-                return None if later is None else answers.check_answer(later)
+                return None if later is None else answers.check_answer(later, None)
             case CancelCode(handle=handle):
                 cancels: Cancels = provider
                 return cancels.cancel(handle, left_s) is True

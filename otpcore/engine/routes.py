@@ -13,10 +13,10 @@ from otpcore.contract import CodeOwner
 from otpcore.errors import ConfigurationError
 from otpcore.flows import ProviderTerms
 from otpcore.phone import RegionPolicy
-from otpcore.policy import Profile
+from otpcore.policy import PROFILES, Profile
 from otpcore.routing import Routing, Rule, Strategy
 
-__all__ = ["check_routing", "most_sends"]
+__all__ = ["check_routing", "check_windows", "most_sends"]
 
 HEAVIEST: Final = 1000
 MOST_IN_A_RULE: Final = 8
@@ -45,7 +45,6 @@ def check_routing(
             faults.append(
                 f"rule {number} is never reached, because rule {before[0]} is for all of its sends; put it first"
             )
-    faults += _in_windows(providers, profile)
     if faults:
         raise ConfigurationError(f"These routes cannot be used: {'; '.join(faults)}.")
 
@@ -157,22 +156,35 @@ def _covers(first: Rule, later: Rule, providers: Mapping[str, ProviderTerms]) ->
     return regions and purposes and (any_channel or channels <= (first.channels or served))
 
 
-def _in_windows(providers: Mapping[str, ProviderTerms], profile: Profile) -> Iterator[str]:
-    """A ladder that would bring more sends in a provider's window than it accepts.
+def check_windows(providers: Mapping[str, ProviderTerms], profile: Profile) -> None:
+    """Refuse a ladder that would bring more sends in a provider's window than it accepts, whoever makes the codes.
 
-    A profile for demonstrations is let pass: the window is what is demonstrated.
+    A profile for demonstrations is let pass, for the window is what is demonstrated; and one without waits, which is no
+    ladder: what the provider says then is waited for.
+
+    Raises:
+        ConfigurationError: naming every provider, and what to choose.
     """
+    faults: list[str] = []
     for name, terms in providers.items():
         limit = terms.capabilities.limit
-        if limit is None or terms.owner is CodeOwner.CORE or profile.simulated_only:
+        if limit is None or profile.simulated_only or not profile.ladder:
             continue
         sends = most_sends(profile, limit.window)
         if sends > limit.sends:
             minutes = limit.window.total_seconds() / 60
-            yield (
+            fit = [
+                f"OTPCORE_PROFILE={one.name}"
+                for one in PROFILES.values()
+                if not one.simulated_only and most_sends(one, limit.window) <= limit.sends
+            ]
+            longer = f"choose longer waits ({' or '.join(fit)})" if fit else "give a profile of longer waits"
+            faults.append(
                 f"the ladder of profile {profile.name!r} allows {sends} sends in {minutes:g} min, and provider "
-                f"{name!r} accepts {limit.sends}; choose longer waits (default has 3 sends in ten minutes)"
+                f"{name!r} accepts {limit.sends}; {longer}, or a shorter window where the provider's settings have one"
             )
+    if faults:
+        raise ConfigurationError(f"This policy cannot be kept: {'; '.join(faults)}.")
 
 
 def most_sends(profile: Profile, window: timedelta) -> int:

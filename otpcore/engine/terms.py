@@ -13,7 +13,7 @@ from typing import Final
 from otpcore.codes import Keyring, Keys
 from otpcore.contract import CodeOwner, Durability, StoreCapabilities
 from otpcore.engine.bounding import LARGEST
-from otpcore.engine.routes import check_routing
+from otpcore.engine.routes import check_routing, check_windows
 from otpcore.errors import ColourError, ConfigurationError, PepperError
 from otpcore.flows import ProviderTerms, Setup
 from otpcore.messages import Templates
@@ -98,6 +98,7 @@ def make_setup(
     terms = {name: _terms(name, provider, profile, code_owner) for name, provider in providers.items()}
     _refuse_shared(terms)
     templates.check(brand, profile.code_digits)
+    check_windows(terms, profile)
     if routing is not None:
         check_routing(routing, terms, profile, known, keep_number=keep_number)
     return Setup(

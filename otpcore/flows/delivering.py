@@ -255,7 +255,7 @@ def _settle(
                 handle=handle,
                 lifetime=life,
                 provider=name,
-                attempts=(*tried, attempt_of(reserved.session, answer, now)) if tried else (),
+                attempts=_answers(reserved.session, tried, answer, now),
             )
         if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
             at = send.at if send is not None else now
@@ -283,6 +283,14 @@ def _settle(
 
     told = tell(setup, wish.operation, result, key=key, address=address, session=session, facts=facts, now=now)
     return (yield from told)
+
+
+def _answers(
+    session: Session, tried: tuple[Attempt, ...], answer: Accepted | Failure, now: datetime
+) -> tuple[Attempt, ...]:
+    """What the providers answered; nothing where that is one plain yes, which session and send tell by themselves."""
+    last = attempt_of(session, answer, now)
+    return (*tried, last) if tried or last.kind or last.cost else ()
 
 
 def _judged(

@@ -198,7 +198,7 @@ def _next_leg(
         before = setup.providers[attempts[-1].provider].capabilities.extra_sends
         out = send.extra + 1 if attempts[-1].unknown else send.extra - before
         extra = out + terms.capabilities.extra_sends
-        if extra <= send.extra or has_room(record, setup.profile, extra - send.extra, now=now):
+        if extra <= send.extra or has_room(record, setup.profile, extra - send.extra, now=now, source=send.source):
             return leg, extra
     return None
 

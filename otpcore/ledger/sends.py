@@ -16,6 +16,7 @@ from otpcore.ledger.sessions import end, placed, replaced, with_handle, with_ses
 from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Attempt, Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
+from otpcore.stored import milliseconds
 
 __all__ = ["adopt", "asked_at", "follow", "hand_over", "left_open", "receive", "reserve", "settle_send"]
 
@@ -47,7 +48,28 @@ def reserve(
         provider=asked,
         extra=extra,
     )
-    return record.but(ladder=ladder, sends=(*record.sends, mark), sessions=placed(record.sessions, kept))
+    sends = (*_told_apart(record, session), mark)
+    return record.but(ladder=ladder, sends=sends, sessions=placed(record.sessions, kept))
+
+
+def _told_apart(record: RecipientRecord, session: Session) -> tuple[Send, ...]:
+    """The sends; those before have who was asked for them where the session is about to go another way."""
+    before = record.session(session.id)
+    if before is None or (before.provider, before.channel) == (session.provider, session.channel):
+        return record.sends
+    return tuple(
+        [
+            one.but(attempts=(_asked(before, one),))
+            if one.session == session.id and one.state is not SendState.RESERVED and not one.attempts
+            else one
+            for one in record.sends
+        ]
+    )
+
+
+def _asked(session: Session, send: Send) -> Attempt:
+    """What session and send say together of an only attempt."""
+    return Attempt(session.provider, session.channel, milliseconds(send.at), unknown=send.state is SendState.UNKNOWN)
 
 
 def _kept(record: RecipientRecord, session: Session) -> tuple[Session, str]:
@@ -83,7 +105,7 @@ def hand_over(
     """
     kept, asked = _kept(record, session)
     there = send.but(attempts=attempts, extra=extra, provider=asked)
-    return with_session(record.but(sends=replaced(record.sends, there)), kept)
+    return with_session(record.but(sends=replaced(_told_apart(record, session), there)), kept)
 
 
 def follow(
@@ -145,19 +167,22 @@ def settle_send(
         lifetime: of a provider-owned code, counted from the handle's first send; None for a code of the
             core, or where each send has a lifetime of its own.
         provider: who answered; a message of a code of the core is known there. "": the session's.
-        attempts: what each provider answered, where it was more than one.
+        attempts: what the providers answered, oldest first; kept while the session lives.
     """
     state = step(SEND_TRANSITIONS, send.state, event)
     if state is send.state:
         return record
+    session = record.session(send.session)
     refunded = event is SendEvent.DEFINITELY_REFUSED and _is_refundable(record, profile, send)
     settled = send.but(
-        state=state, refunded=refunded, attempts=attempts, provider="" if send.session else send.provider
+        state=state,
+        refunded=refunded,
+        attempts=attempts if session is not None and session.is_live else (),
+        provider="" if send.session else send.provider,
     )
     record = record.but(sends=replaced(record.sends, settled))
     if refunded and send.epoch != NO_STEP:
         record = record.but(ladder=_stepped_down(record, send))
-    session = record.session(send.session)
     if session is None or not session.is_live:
         return record
     if event is SendEvent.ACCEPTED:

@@ -32,6 +32,7 @@ from tests.engine.colours import COLOURS
 from tests.engine.test_clock_set_back import waits
 from tests.engine.test_lifetimes import codes_end_in_time
 from tests.engine.test_nothing_readable import nothing_is_readable_of_either_owner
+from tests.engine.test_odd_answers import nothing_is_echoed_in_either_colour
 from tests.flows import test_codes_bound as bound
 from tests.flows import test_sending as sent
 from tests.flows.script import NO_ANSWER, NOT_SENT
@@ -70,9 +71,9 @@ def secret_is_its_proof(plant: Planter) -> None:
 def code_is_logged(plant: Planter) -> None:
     send_answer = answers.send_answer
 
-    def planted(answer: Any) -> Accepted | Failure:
+    def planted(answer: Any, request: Any) -> Accepted | Failure:
         logging.getLogger("otpcore").debug("sent %s", answer.native.code)
-        return send_answer(answer)
+        return send_answer(answer, request)
 
     plant.swap(send_answer, planted)
 
@@ -276,6 +277,12 @@ DEFECTS: Final = (
     ),
     Defect("I9b", "the client's secret half is stored", secret_is_its_proof, nothing_is_readable_of_either_owner),
     Defect("I9c", "the code is logged", code_is_logged, nothing_is_readable_of_either_owner),
+    Defect(
+        "I9d",
+        "a vendor's error code is shown, whatever it holds",
+        reworded((vars(answers)["_untelling"], "if said is None or", "if True or")),
+        nothing_is_echoed_in_either_colour,
+    ),
     Defect("I10a", "the number is the record's key", plain_text_key, nothing_is_readable_of_either_owner),
     Defect("I10b", "the number is in the audit log", number_is_audited, nothing_is_readable_of_either_owner),
     Defect(

@@ -10,11 +10,13 @@ from typing import Any, Final
 
 from otpcore import ledger, policy
 from otpcore.contract import CodeOwner
+from otpcore.engine import Engine, terms
 from otpcore.errors import CommitUnknown, StoreError, StoreUnavailable
 from otpcore.flows import delivering, moving, redelivering, reserving, sending, setup, transact
 from otpcore.ledger import sends as ledger_sends
 from otpcore.model import RecipientRecord, Send
 from tests.defects.planting import Defect, Planter, reworded
+from tests.flows import test_attempts as attempts
 from tests.flows import test_extra_messages as extra
 from tests.flows import test_failing_over as legs
 from tests.flows import test_left_handles as handles
@@ -23,6 +25,7 @@ from tests.flows.legs import LOST
 from tests.flows.script import CORE
 from tests.properties import test_failing_over as lives
 from tests.properties import test_stops as stops_lives
+from tests.unit import test_routes_refused as windows
 
 __all__ = ["DEFECTS"]
 
@@ -141,6 +144,15 @@ def late_legs() -> None:
 
 def days() -> None:
     extra.test_a_day_holds_as_many_sends_as_their_messages_fit(2, 3)
+
+
+def recorded() -> None:
+    for owner in CodeOwner:
+        attempts.test_one_leg_is_recorded_where_its_answer_says_more_than_yes(owner, attempts.PRICED, attempts.SAID)
+
+
+def judged_without_rules() -> None:
+    windows.test_the_ladder_is_judged_with_rules_or_without(Engine, None)
 
 
 def troubled_resends() -> None:
@@ -267,8 +279,28 @@ DEFECTS: Final = (
     Defect(
         "F20",
         "a move takes no places for what the next provider adds",
-        reworded((NEXT_LEG, "send.extra - before + terms.capabilities.extra_sends", "send.extra")),
+        reworded((NEXT_LEG, "out + terms.capabilities.extra_sends", "out")),
         extra.test_a_move_takes_the_places_that_the_next_provider_needs,
+    ),
+    Defect(
+        "F28",
+        "a source passes its half of the cap by failing over",
+        reworded((NEXT_LEG, ", now=now, source=send.source):", ", now=now):")),
+        extra.test_a_source_has_its_half_of_a_day_of_lost_answers,
+    ),
+    Defect(
+        "F29",
+        "what an only provider answered is not recorded",
+        reworded((vars(delivering)["_answers"], "if tried or last.kind or last.cost else", "if tried else")),
+        recorded,
+    ),
+    Defect(
+        "F30",
+        "a ladder that a provider does not accept is judged with rules alone",
+        reworded(
+            (terms.make_setup, "check_windows(terms, profile)", "routing is None or check_windows(terms, profile)")
+        ),
+        judged_without_rules,
     ),
     Defect(
         "F21",

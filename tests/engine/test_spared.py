@@ -179,7 +179,8 @@ def test_checks_without_an_answer_spare_the_provider(colour: str) -> None:
     ],
 )
 def test_a_failure_that_is_none_is_an_unknown_outcome(answer: Any) -> None:
-    made = answers.send_answer(answer)
+    request = SendRequest("s", phone(0), "sms", "login", None, None, datetime.now(UTC), 8.0)
+    made = answers.send_answer(answer, request)
     assert isinstance(made, Failure)
     assert (made.kind, made.effect) == (FailureKind.INTERNAL, SendEffect.UNKNOWN)
 

@@ -30,8 +30,8 @@ def adding(*extras: int, profile: Profile = FREE, routing: Any = None, owner: An
     return replace(given, providers=providers)
 
 
-def begun(page: Page, given: Setup, seed: int = 1) -> Any:
-    result = page.run(start(given, entropy(seed), NUMBER))
+def begun(page: Page, given: Setup, seed: int = 1, **asked: Any) -> Any:
+    result = page.run(start(given, entropy(seed), NUMBER, **asked))
     if isinstance(result, Sent) and result.session.token:
         page.run(cancel(given, entropy(seed + 100), result.session.token))
     return result
@@ -119,6 +119,28 @@ def test_a_day_of_lost_answers_holds_ten_messages_however_many_providers_are_ask
         begun(page, given, seed)
         page.now += HOUR
     assert len(page.requests(SendCode)) == DEFAULT.daily_cap
+
+
+def test_a_source_has_its_half_of_a_day_of_lost_answers() -> None:
+    """Trap 5: what may have gone out twice counts twice for whoever asked, and somebody else still gets a code."""
+    page, given = Page(), adding(0, 0, 0, routing=on_unknown("a", "b", "c"))
+    for seed in range(1, 8):
+        page.sends = [LOST, LOST, LOST]
+        begun(page, given, seed, source="203.0.113.9")
+        page.now += HOUR
+    assert len(page.requests(SendCode)) == DEFAULT.daily_cap // 2
+    page.sends = []
+    assert isinstance(begun(page, given, 9, source="198.51.100.1"), Sent)
+
+
+@pytest.mark.parametrize(("source", "goes_on"), [("", True), ("203.0.113.9", False)])
+def test_what_the_next_provider_adds_has_to_fit_into_the_sources_half(source: str, goes_on: bool) -> None:
+    page, given = Page(), adding(0, 4)
+    begun(page, given, 1, source=source)
+    page.now += HOUR
+    page.sends = [TRANSIENT]
+    begun(page, given, 2, source=source)
+    assert [each.provider for each in page.requests(SendCode)] == ["a", "a", *["b"] * goes_on]
 
 
 def test_a_lost_answer_to_the_move_counts_them_once() -> None:

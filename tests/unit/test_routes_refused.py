@@ -11,7 +11,7 @@ import pytest
 
 from otpcore.contract import CodeOwner, Money, ProviderCapabilities, ProviderLimit
 from otpcore.engine import AsyncEngine, Engine
-from otpcore.engine.routes import check_routing, most_sends
+from otpcore.engine.routes import check_routing, check_windows, most_sends
 from otpcore.errors import ConfigurationError
 from otpcore.flows import ProviderTerms
 from otpcore.policy import DEFAULT, DEMO, PROFILES, SIGNAL, TWILIO, Profile
@@ -22,11 +22,11 @@ from otpcore.stores.memory import MemoryStore
 MINUTE = timedelta(minutes=1)
 TEN_MINUTES = 10 * MINUTE
 PURPOSES = frozenset({"login"})
+OWNERS = pytest.mark.parametrize("owner", list(CodeOwner))
 
 
-def terms(name: str, owner: CodeOwner = CodeOwner.CORE, *channels: str, sends: int = 5) -> ProviderTerms:
-    limit = ProviderLimit(sends, TEN_MINUTES) if owner is CodeOwner.PROVIDER else None
-    can = ProviderCapabilities(frozenset({owner}), frozenset(channels or ("sms", "call")), limit=limit)
+def terms(name: str, owner: CodeOwner = CodeOwner.CORE, *channels: str) -> ProviderTerms:
+    can = ProviderCapabilities(frozenset({owner}), frozenset(channels or ("sms", "call")))
     return ProviderTerms(name, can, owner)
 
 
@@ -142,18 +142,52 @@ def test_a_ladder_without_waits_brings_the_daily_cap() -> None:
     assert most_sends(replace(DEFAULT, ladder=()), TEN_MINUTES) == DEFAULT.daily_cap
 
 
+def windows(profile: Profile = DEFAULT, owner: CodeOwner = CodeOwner.PROVIDER, sends: int = 5) -> str:
+    """What is said against a ladder beside a provider that accepts so many sends in ten minutes."""
+    limit = ProviderLimit(sends, TEN_MINUTES)
+    can = ProviderCapabilities(frozenset({owner}), frozenset({"sms"}), limit=limit)
+    try:
+        check_windows({"a": terms("a"), "v": ProviderTerms("v", can, owner)}, profile)
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+HASTY = replace(DEFAULT, name="hasty", ladder=(timedelta(minutes=1),))
+
+
+@OWNERS
 @pytest.mark.parametrize("profile", PROFILES.values(), ids=PROFILES)
-def test_every_shipped_profile_goes_with_five_sends_in_ten_minutes(profile: Profile) -> None:
+def test_every_shipped_profile_goes_with_five_sends_in_ten_minutes(profile: Profile, owner: CodeOwner) -> None:
     """Twilio's limit."""
-    assert faults(profile=profile) == ""
+    assert windows(profile, owner) == ""
 
 
-def test_a_ladder_that_brings_more_than_a_provider_accepts_is_refused() -> None:
-    short = replace(DEFAULT, name="hasty", ladder=(timedelta(minutes=1),))
-    told = faults(profile=short)
+@OWNERS
+def test_a_ladder_that_brings_more_than_a_provider_accepts_is_refused(owner: CodeOwner) -> None:
+    told = windows(HASTY, owner)
     assert "profile 'hasty' allows 10 sends in 10 min" in told
     assert "provider 'v' accepts 5" in told
-    assert "allows 3 sends" in faults(v=terms("v", CodeOwner.PROVIDER, sends=2))
+    assert "OTPCORE_PROFILE=default or OTPCORE_PROFILE=twilio or OTPCORE_PROFILE=signal" in told
+    assert windows(SIGNAL, owner, sends=3).count("OTPCORE_PROFILE=") == 1
+    assert "allows 3 sends in 10 min" in windows(owner=owner, sends=2)
+    assert "give a profile of longer waits" in windows(owner=owner, sends=2)
+
+
+@OWNERS
+@pytest.mark.parametrize("profile", [DEMO, replace(DEFAULT, ladder=())], ids=["demo", "no waits"])
+def test_what_has_no_ladder_to_judge_waits_when_it_comes_to_it(profile: Profile, owner: CodeOwner) -> None:
+    """The legacy facade's explicit sends have no waits."""
+    assert windows(profile, owner) == ""
+
+
+@pytest.mark.parametrize("routing", [None, Routing(), Routing((rule("v"),))], ids=["no rules", "empty", "rules"])
+@pytest.mark.parametrize("kind", [Engine, AsyncEngine])
+def test_the_ladder_is_judged_with_rules_or_without(kind: type[Engine | AsyncEngine], routing: Routing | None) -> None:
+    with pytest.raises(ConfigurationError, match="profile 'hasty' allows 10 sends"):
+        kind(MemoryStore(), {"v": FakeProvider()}, profile=HASTY, routing=routing)
+    kind(MemoryStore(), {"v": FakeProvider()}, routing=routing)
+    kind(MemoryStore(), {"v": FakeProvider(owner=CodeOwner.CORE)}, profile=HASTY, routing=routing)  # it declares none
 
 
 @pytest.mark.parametrize("kind", [Engine, AsyncEngine])

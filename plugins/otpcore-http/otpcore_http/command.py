@@ -1,6 +1,7 @@
 """`otpcore http`: what a gateway's file would ask, without asking it, and the presets as files to begin with.
 
-Rules of this file: nothing is sent and no secret is read; what stands for a secret is its name, and for the code, dots.
+Rules of this file: nothing is sent and no secret is read; what stands for a secret is its name, as for
+the ids of DLT, and for the code, dots.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = ["app", "would_ask"]
 EXAMPLE: Final = "+12025550123"
 AT: Final = datetime(2026, 11, 30, 12, tzinfo=UTC)
 TEXT: Final = "•••••• is your code. It ends in 5 minutes."
+DLT: Final = {"entity_id": "{dlt_entity_id}", "template_id": "{dlt_template_id}"}
 CONFIGURATION: Final = 6
 """The code with which the command line leaves where a file cannot be used."""
 
@@ -80,7 +82,7 @@ def would_ask(gateway: Gateway) -> Mapping[str, Any]:
         ConfigurationError: the request cannot be encoded.
     """
     api = _with_names(gateway)
-    message = MessageText(TEXT, 1, "example", "en")
+    message = MessageText(TEXT, 1, "example", "en", dlt=DLT)
     request = SendRequest(
         "0198b5a4-4c3e-7000-8000-000000000001",
         EXAMPLE,

@@ -100,7 +100,9 @@ class Mapped:
 
     def _values(self, request: SendRequest) -> dict[str, str | None]:
         left = max(1, int((request.expires_at - self._clock()).total_seconds()))
-        text = request.message.text if request.message is not None else f"Your code is {request.code}."
+        text, dlt = f"Your code is {request.code}.", dict[str, str]()
+        if request.message is not None:
+            text, dlt = request.message.text, dict(request.message.dlt)
         return {
             "recipient": request.recipient,
             "recipient_digits": request.recipient.removeprefix("+"),
@@ -111,6 +113,8 @@ class Mapped:
             "ttl_minutes": str(max(1, left // 60)),
             "expires_at": request.expires_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "coding": "0" if is_gsm(text) else "2",
+            "dlt_entity_id": dlt.get("entity_id"),
+            "dlt_template_id": dlt.get("template_id"),
             **self._secrets,
         }
 

@@ -10,12 +10,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, cast
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 from otpcore.providers.http import AsyncHttpProvider, HttpProvider, awaited, blocking
-from otpcore_http.gateway import Gateway, read_gateway, read_table
+from otpcore_http.gateway import Gateway, is_loopback, read_gateway, read_table
 from otpcore_http.mapping import Mapped, mapped
 from otpcore_http.presets import preset
 
@@ -61,6 +62,17 @@ class GatewaySettings(BaseModel):
         return mapped(gateway, given, sender=sender, receipt_url=receipt_url)
 
 
+def _at_the_vendor(made: Mapped, *, sandbox: bool = False) -> Mapped:
+    """A public vendor's gateway, which says so where it reaches nobody: a stand-in on this machine, or the sandbox."""
+    parts = urlsplit(made.gateway.url)
+    host = (parts.hostname or "").rstrip(".")
+    here = parts.scheme == "http" and is_loopback(host)
+    made.capabilities = replace(
+        made.capabilities, simulated=here or sandbox or host == urlsplit(SANDBOX).hostname, stands_in=here
+    )
+    return made
+
+
 class HttpSettings(GatewaySettings):
     """Settings of `http`: any gateway, described in a file."""
 
@@ -104,9 +116,7 @@ class AfricasTalkingSettings(GatewaySettings):
             "receipt_token_previous": self.previous_receipt_token,
         }
         made = self._made(preset("africastalking", {"url": url} if url else {}), secrets, self.sender, "")
-        if self.sandbox:
-            made.capabilities = replace(made.capabilities, simulated=True)
-        return made
+        return _at_the_vendor(made, sandbox=self.sandbox)
 
 
 class AndroidGatewaySettings(GatewaySettings):
@@ -176,7 +186,7 @@ class ElksSettings(GatewaySettings):
         }
         changes: dict[str, Any] = {"cost": {"path": "cost", "currency": self.currency, "divisor": 10_000}}
         changes |= {"url": self.url} if self.url else {}
-        return self._made(preset("46elks", changes), secrets, self.sender, self.receipt_url)
+        return _at_the_vendor(self._made(preset("46elks", changes), secrets, self.sender, self.receipt_url))
 
 
 def build(settings: GatewaySettings) -> HttpProvider:

@@ -30,6 +30,8 @@ PLACEHOLDERS: Mapping[str, str] = MappingProxyType(
         "ttl_minutes": "the same in whole minutes, at least 1; alone in a JSON value it is a number",
         "expires_at": "when the code ends, 2026-11-30T12:00:00Z",
         "coding": "0 where the message is of the GSM 03.38 alphabet, 2 where it needs UCS-2 (3GPP TS 23.038)",
+        "dlt_entity_id": "India: the sender's id in DLT; a field of it alone is left out where the message has none",
+        "dlt_template_id": "India: the registered text's id in DLT; likewise",
         "receipt_url": "where the vendor tells what became of this message; only in `receipts.request`",
     }
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +43,7 @@ def test_a_lost_answer_is_made_good_by_the_next_send(desk: Desks, vonage: FakeVo
 
 
 def test_the_send_after_an_adoption_moves_what_was_adopted(desk: Desks, vonage: FakeVonage) -> None:
-    here = desk(channels=("sms", "sms", "call"), channel_timeout_s=200, engine={"profile": TWILIO})
+    here = desk(channels=("sms", "sms", "call"), channel_timeout_s=200, engine={"profile": replace(TWILIO, ladder=())})
     vonage.faults.append(Fault("cut", processed=True))
     token = here.start(PHONE).session.token
     vonage.advance(30)

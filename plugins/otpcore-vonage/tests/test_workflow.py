@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from otpcore import Approved, CodeOwner, Ended, Refused, SendState, Sent, SessionStatus, Wait, Wrong
+from otpcore.policy import DEFAULT
 from otpcore.results import Refusal, WaitReason
 from otpcore_vonage.fake import FakeVonage
 
@@ -56,7 +58,7 @@ def test_vonage_moves_on_by_itself_and_the_same_session_goes_on(desk: Desks, von
 
 
 def test_it_does_not_move_where_it_shall_not(desk: Desks, vonage: FakeVonage) -> None:
-    here = desk(moves=False)
+    here = desk(moves=False, channel_timeout_s=120)
     assert here.provider.capabilities.extra_sends == 0
     here.start(PHONE)
     vonage.advance(180)
@@ -79,11 +81,11 @@ def test_after_its_window_a_new_verification_goes_on_with_the_ladder(desk: Desks
 
 
 def test_the_window_takes_as_many_sends_as_the_workflow_has_steps(desk: Desks, vonage: FakeVonage) -> None:
-    here = desk(channels=("sms", "sms"), channel_timeout_s=300)
+    here = desk(channels=("sms", "sms"), channel_timeout_s=300, engine={"profile": replace(DEFAULT, ladder=())})
     token = here.start(PHONE).session.token
     vonage.advance(120)
     assert isinstance(here.resend(token, PHONE), Sent)
-    vonage.advance(300)  # the ladder is ready, and Vonage's verification is over before the core's clock says so
+    vonage.advance(300)  # no ladder is in the way, and Vonage's verification is over before the core's clock says so
     waiting = here.resend(token, PHONE)
     assert isinstance(waiting, Wait)
     assert waiting.reason is WaitReason.PROVIDER_WINDOW
