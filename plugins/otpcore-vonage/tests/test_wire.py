@@ -107,12 +107,12 @@ def test_nothing_is_logged_of_a_request(
 def test_threads_share_one_client_and_no_header(
     vonage: FakeVonage, provider_of: MakeProvider, a_send: MakeSend
 ) -> None:
-    provider = provider_of(vonage.origin)
+    provider = provider_of(vonage.origin, timeout_s=10)
     recipients = [f"+120255501{n:02}" for n in range(24)]
     outcomes: dict[str, Accepted | Failure] = {}
 
     def send(to: str) -> None:
-        outcomes[to] = provider.send(a_send(to))
+        outcomes[to] = provider.send(a_send(to, timeout_s=10))
 
     threads = [threading.Thread(target=send, args=(to,)) for to in recipients]
     for thread in threads:
