@@ -17,9 +17,11 @@ from tests.places import COLOURS, DURABLE, Place, tinydb
 
 ROOT = Path(__file__).parents[2]
 PAIRS = [(first, second) for first in CodeOwner for second in CodeOwner]
-SMALL = [("tinydb", "threads"), ("sqlite", "tasks")]
-FULL = [(store, colour) for store in DURABLE for colour in COLOURS if (store, colour) not in SMALL]
-CELLS = [*SMALL, *(pytest.param(*each, marks=pytest.mark.nightly) for each in FULL)]
+SMALL = [*((pair, "tinydb", "threads") for pair in PAIRS), *((pair, "sqlite", "tasks") for pair in PAIRS[1:3])]
+FULL = [(pair, store, colour) for pair in PAIRS for store in DURABLE for colour in COLOURS]
+CELLS = [*SMALL, *(pytest.param(*each, marks=pytest.mark.nightly) for each in FULL if each not in SMALL)]
+"""In CI every pair over one store in one colour, and those whose codes are of two owners over another in the other."""
+
 DELIVERED = {"in the second": ["second"], "before the settlement": ["second"]}
 
 
@@ -39,8 +41,7 @@ def told_by(
     return found
 
 
-@pytest.mark.parametrize("pair", PAIRS, ids="-".join)
-@pytest.mark.parametrize(("store", "colour"), CELLS)
+@pytest.mark.parametrize(("pair", "store", "colour"), CELLS)
 def test_a_kill_between_two_providers_gives_no_send_and_hides_none(
     place_of: Callable[[str], Place], tmp_path: Path, pair: tuple[CodeOwner, CodeOwner], store: str, colour: str
 ) -> None:
