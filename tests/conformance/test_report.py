@@ -71,5 +71,5 @@ def test_it_is_not_there_where_no_contract_ran(tmp_path: Path) -> None:
 def test_it_names_what_a_provider_has_and_what_is_not_checked(tmp_path: Path) -> None:
     out = run(tmp_path, "-k", "closing_twice", module=PROVIDER)
     assert "provider contracts" in out
-    assert "TestMine (blocking) has: cancels, checks\n" in out
+    assert "TestMine (blocking) has: cancels, checks, reconciles\n" in out
     assert "receipts is not there (no parse_receipt); not checked: test_a_receipt_is_taken_once, " in out

@@ -66,6 +66,13 @@ def read(body: bytes) -> Read:
     return found | {name: json.loads(found[name]) for name in ("Tags", "TemplateCustomSubstitutions", "RateLimits")}
 
 
+def taken(bodies: list[bytes]) -> tuple[bytes, ...]:
+    """What has come since, which is forgotten."""
+    found = tuple(bodies)
+    bodies.clear()
+    return found
+
+
 def blocking(settings: TwilioSettings, requests: list[SendRequest], patch: pytest.MonkeyPatch) -> list[Any]:
     bodies: list[bytes] = []
 
@@ -76,7 +83,7 @@ def blocking(settings: TwilioSettings, requests: list[SendRequest], patch: pytes
 
     patch.setattr(Wire, "exchange", exchange)
     provider = TwilioProvider(settings)
-    return [(provider.send(request), tuple(bodies), bodies.clear())[:2] for request in requests]
+    return [(provider.send(request), taken(bodies)) for request in requests]
 
 
 def awaited(settings: TwilioSettings, requests: list[SendRequest], patch: pytest.MonkeyPatch) -> list[Any]:
@@ -95,7 +102,7 @@ def awaited(settings: TwilioSettings, requests: list[SendRequest], patch: pytest
 
     async def all_of() -> list[Any]:
         provider = AsyncTwilioProvider(settings)
-        return [(await provider.send(request), tuple(bodies), bodies.clear())[:2] for request in requests]
+        return [(await provider.send(request), taken(bodies)) for request in requests]
 
     patch.setattr(aio_transport.AsyncDeadlineHttpClient, "_open_session", session)
     return asyncio.run(all_of())
