@@ -23,9 +23,9 @@ __all__ = ["DEFECTS"]
 
 REFUSES_ANOTHERS: Final = "if known.purpose != session.purpose or expires_at <= now:"
 
-MISMATCH: Final = """and holder and not (yield from _is_of(setup, token, known, number)):
+MISMATCH: Final = """and holder and not (yield from _is_of(setup, token, known, given)):
             following = yield from following_of(setup, known, holder)"""
-MISMATCH_TOLD: Final = """and not (yield from _is_of(setup, token, known, number)):
+MISMATCH_TOLD: Final = """and not (yield from _is_of(setup, token, known, given)):
             following = Refused(Refusal.RECIPIENT_MISMATCH).next"""
 
 
@@ -193,7 +193,7 @@ DEFECTS: Final = (
     Defect(
         "R12b",
         "an unknown purpose is quoted whole",
-        reworded((setup.Setup.check_purpose, '_DIGITS.sub("…", purpose[:40])', "purpose[:40]")),
+        reworded((setup.Setup.check_purpose, '_SECRETS.sub("…", purpose[:40])', "purpose[:40]")),
         purposes.test_what_an_end_user_sends_as_its_address_breaks_nothing,
     ),
     Defect(

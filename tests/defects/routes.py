@@ -100,7 +100,7 @@ def another_code(plant: Planter) -> None:
 
 def same_key(plant: Planter) -> None:
     plant.reword(
-        delivering.deliver, 'f"{entropy.operation}-{len(tried)}" if tried else entropy.operation', "entropy.operation"
+        delivering.carry, 'f"{entropy.operation}-{len(tried)}" if tried else entropy.operation', "entropy.operation"
     )
 
 

@@ -21,7 +21,7 @@ from tests.unit import test_policy_shares as shares
 
 __all__ = ["DEFECTS"]
 
-HALF_OF_THE_DAY: Final = "limits.append((WaitReason.SOURCE, own, max(1, profile.daily_cap // 2)))"
+HALF_OF_THE_DAY: Final = "limits.append((WaitReason.SOURCE, own, max(1, profile.daily_cap // 2 - messages + 1)))"
 UNSETTLED: Final = "if lost or claims_open(record, session):"
 
 
