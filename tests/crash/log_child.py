@@ -7,6 +7,7 @@ same contract on top, `caching` its CachingMiddleware: the planted defects with 
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
@@ -15,14 +16,16 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from otpcore.contract import Conflict, Version
+from otpcore.engine.workers import awaited_store
 from otpcore.errors import StoreError
+from otpcore.ports import AsyncStore, Store
 from otpcore.stores.hostlock import HostLock
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.openers import OPENERS, AnyStore, StockStore
@@ -186,15 +189,29 @@ def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
     raise AssertionError
 
 
-def acknowledge(kind: str, path: str, first: int, writes: int) -> None:
+def acknowledge(kind: str, colour: str, path: str, first: int, writes: int) -> None:
     """Write records that grow and shrink, and say each after it was acknowledged."""
     store = OPENERS[kind](path)
     if isinstance(store, TinyDBStore):
         store.log.compactor.min_lines = 60  # some compactions among so few writes
-    for number in range(first, first + writes):
-        put(store, f"k{number % 7}", b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900)))
-        print(number, flush=True)
+    records = ((number, b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900))) for number in count(first))
+    if colour == "tasks":
+        asyncio.run(acknowledge_awaited(awaited_store(cast("Store", store)), islice(records, writes)))
+    else:
+        for number, data in islice(records, writes):
+            put(store, f"k{number % 7}", data)
+            print(number, flush=True)
     sys.stdin.read()  # wait to be killed: an orderly close would write what was kept back
+
+
+async def acknowledge_awaited(store: AsyncStore, records: Iterable[tuple[int, bytes]]) -> None:
+    """As the awaiting engine writes to a store that blocks: by its workers."""
+    for number, data in records:
+        key = f"k{number % 7}"
+        found = await store.load(key)
+        answer = await store.commit(key, data, expect=found.version if found else None, gc_at=GC_AT)
+        assert not isinstance(answer, Conflict)
+        print(number, flush=True)
 
 
 def increments(defect: str, path: str, times: int) -> None:
@@ -271,8 +288,8 @@ def main(scenario: str, *args: str) -> None:
             result = kill_at_bytes(kind, path, int(offsets), int(room))
         case "calls", kind, action, path:
             result = kill_at_calls(kind, action, path)
-        case "acknowledge", kind, path, first, writes:
-            acknowledge(kind, path, int(first), int(writes))
+        case "acknowledge", kind, colour, path, first, writes:
+            acknowledge(kind, colour, path, int(first), int(writes))
         case "increments", defect, path, times:
             increments(defect, path, int(times))
         case "threads", kind, path:

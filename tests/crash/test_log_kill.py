@@ -14,6 +14,7 @@ import pytest
 from otpcore.errors import StoreFormatError
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.openers import OPENERS
+from tests.places import COLOURS
 
 CHILD = (sys.executable, "-m", "tests.crash.log_child")
 ROOT = Path(__file__).parents[2]
@@ -86,9 +87,9 @@ def test_16_threads_on_stock_storage_lose_increments(tmp_path: Path) -> None:
 # --- D5: killed while it writes --------------------------------------------------------------------
 
 
-def kill_after(kind: str, path: Path, first: int, writes: int, acknowledged: int) -> int:
+def kill_after(kind: str, path: Path, first: int, writes: int, acknowledged: int, colour: str = "threads") -> int:
     """Kill the writer once it has said so many writes; the number of the last that it said."""
-    with start("acknowledge", kind, path, first, writes) as writer:
+    with start("acknowledge", kind, colour, path, first, writes) as writer:
         assert writer.stdout is not None
         for _ in range(acknowledged):
             writer.stdout.readline()
@@ -109,9 +110,11 @@ def numbers(kind: str, path: Path) -> dict[int, int]:
     ("kind", "kills"), [("ours", 20), ("sqlite", 4), pytest.param("sqlite", 20, marks=pytest.mark.nightly)]
 )
 def test_no_acknowledged_write_is_lost_in_kills_among_500_writes(kind: str, kills: int, tmp_path: Path) -> None:
+    """Of a blocking writer and of an awaiting one, in turn."""
     path, first, lost = tmp_path / "store", 0, 0
     for turn in range(kills):
-        last = kill_after(kind, path, first, WRITES, WRITES // kills * turn + 10)
+        acknowledged = WRITES // kills * turn + 10
+        last = kill_after(kind, path, first, WRITES, acknowledged, COLOURS[turn % 2])
         found = numbers(kind, path)
         for number in range(max(0, last - 6), last + 1):
             lost += found.get(number % 7, -1) < number
