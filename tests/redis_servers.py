@@ -198,7 +198,7 @@ class Proxy:
     def away(self) -> Generator[None]:
         """The server is out of reach: answers are lost, who comes is sent off, and no connection outlives it."""
         behind, loses = self.port_behind, self.loses
-        self.port_behind, self.loses = free_port(), lambda _data: True
+        self.port_behind, self.loses = free_port(), bool_true
         try:
             yield
         finally:
@@ -241,6 +241,10 @@ class Proxy:
             self._open -= {source, target}
             source.close()
             target.close()
+
+
+def bool_true(_data: bytes) -> bool:
+    return True
 
 
 def bool_false(_data: bytes) -> bool:

@@ -109,7 +109,7 @@ class Owning(Instant):
         """A new one."""
         return f"VE{secrets.token_hex(16)}"
 
-    def send(self, _request: SendRequest) -> Accepted:
+    def send(self, request: SendRequest) -> Accepted:  # the base's signature
         """Take it."""
         self.code = "123456"
         return Accepted(self.handle())

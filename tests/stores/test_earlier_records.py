@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import pytest
@@ -83,12 +83,15 @@ def test_the_records_are_of_the_schema_before_this_one() -> None:
 
 def names_in(value: Any) -> Iterator[str]:
     """Of all fields, at any depth."""
-    if isinstance(value, dict):
-        yield from value
-        value = list(value.values())
+    below: list[Any] = []
     if isinstance(value, list):
-        for each in value:
-            yield from names_in(each)
+        below = cast("list[Any]", value)
+    if isinstance(value, dict):
+        named = cast("dict[str, Any]", value)
+        yield from named
+        below = list(named.values())
+    for each in below:
+        yield from names_in(each)
 
 
 @each_story
@@ -219,7 +222,8 @@ def test_a_resend_record_of_the_release_before_counts_on() -> None:
     put_into(store, story)
     arena = ThreadArena(store)
     arena.clock.now = datetime.fromisoformat(story["at"])
-    desk = Desk(store, arena.provider, **{**arena.settings, "purposes": ("login",)})
+    settings: dict[str, Any] = {**arena.settings, "purposes": ("login",)}
+    desk = Desk(store, arena.provider, **settings)
     (record,) = desk.counters()
     assert record.ladder.count == 3
     arena.clock.advance(timedelta(minutes=30))

@@ -53,7 +53,7 @@ class Placed:
     def opener(self) -> Any:
         return partial(blocking, self.where, self.prefix)
 
-    def keys_without_expiry(self, _store: Any) -> list[str]:
+    def keys_without_expiry(self, store: Any) -> list[str]:
         kept: list[str] = []
         for server in self.servers:
             with server.client(decode_responses=True) as client:
@@ -65,7 +65,7 @@ class Reached(Placed):
     """Its servers can be put out of reach."""
 
     @contextmanager
-    def outage(self, _store: Any) -> Generator[None]:
+    def outage(self, store: Any) -> Generator[None]:
         with ExitStack() as away:
             for proxy in self.proxies:
                 away.enter_context(proxy.away())

@@ -76,7 +76,7 @@ class Served(Contract):
                 self.at = replace(at, url=there)
                 yield
 
-    def outage(self, _store: Any) -> AbstractContextManager[None]:
+    def outage(self, store: Any) -> AbstractContextManager[None]:
         return self.proxy.away()
 
 
