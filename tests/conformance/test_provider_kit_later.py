@@ -116,9 +116,9 @@ class ApprovesLaterInAnyCase(AsyncDouble):
 
 class ApprovesByTheWordOnAnother(AsyncDouble):
     def sort_reconciled(self, handle: str, status: int, document: Any) -> CheckAnswer | None:
-        if isinstance(document, dict):
-            document |= {"id": handle}
-        return super().sort_reconciled(handle, status, document)
+        known = {"id": handle, "status": "approved"}
+        found = document.get("status") == "approved" if hasattr(document, "get") else False
+        return super().sort_reconciled(handle, status, known if found else document)
 
 
 class LeavesAReconciliationBehind(AsyncDouble):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -90,7 +90,7 @@ def awaited(settings: TwilioSettings, requests: list[SendRequest], patch: pytest
     bodies: list[bytes] = []
 
     @asynccontextmanager
-    async def exchange(*_: object, data: bytes, **__: object) -> Any:
+    async def exchange(*_: object, data: bytes, **__: object) -> AsyncGenerator[Any]:
         bodies.append(data)
         yield SimpleNamespace(status=201, headers={}, content=SimpleNamespace(iter_any=answered))
 
