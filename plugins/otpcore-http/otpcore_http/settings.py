@@ -16,7 +16,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from otpcore.errors import ConfigurationError
 from otpcore.providers.http import AsyncHttpProvider, HttpProvider, awaited, blocking
-from otpcore_http.gateway import Gateway, is_loopback, read_gateway, read_table
+from otpcore.providers.transport import is_loopback
+from otpcore_http.gateway import Gateway, read_gateway, read_table
 from otpcore_http.mapping import Mapped, mapped
 from otpcore_http.presets import preset
 
