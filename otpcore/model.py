@@ -90,8 +90,7 @@ class Send(Stored, frozen=True, kw_only=True, omit_defaults=True):
         told: digests of the vendor's events that were taken as news of it, at most `TOLD_KEPT` of `otpcore.ledger`.
         extra: messages beside the one asked for, which count with it: those that its provider may send by itself, and
             all that may be out through others, whose answers were lost.
-        attempts: what each provider answered, oldest first; gone with its session. Empty where one said a plain yes:
-            `at`, `state` and the session's provider and channel tell the same.
+        attempts: what each provider answered, oldest first; gone with its session. Empty where one said a plain yes.
     """
 
     id: str = ""
