@@ -111,7 +111,7 @@ def unsound_events_pass(plant: Planter) -> None:
 
 def any_order() -> None:
     for owner in CodeOwner:
-        properties.order_does_not_matter(owner, 50)
+        properties.order_does_not_matter(owner, 200)
 
 
 def a_life_without() -> None:
