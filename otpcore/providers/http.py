@@ -32,7 +32,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from otpcore.ports import (
     Accepted,
@@ -89,6 +89,9 @@ __all__ = [
 
 R = TypeVar("R")
 
+LONGEST_S: Final = 10.0
+"""No engine waits longer for a call."""
+
 
 class RestApi(Protocol):
     """What an author writes, at the least."""
@@ -110,8 +113,11 @@ class RestApi(Protocol):
 class _Provider:
     """What both colours share."""
 
-    def __init__(self, api: RestApi) -> None:
+    def __init__(self, api: RestApi, tls: ssl.SSLContext | None, timeout_s: float) -> None:
         self._calls = Calls(api)
+        self._tls = tls
+        self._timeout_s = timeout_s
+        self._wire: Any = None
 
     @property
     def capabilities(self) -> ProviderCapabilities:
@@ -127,11 +133,6 @@ class _Provider:
 
 class HttpProvider(_Provider):
     """An author's functions, served blocking; `blocking` makes one. Safe for threads and after a fork."""
-
-    def __init__(self, api: RestApi, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(api)
-        self._tls = tls
-        self._wire: Any = None
 
     def send(self, request: SendRequest) -> Accepted | Failure:
         """See `Provider.send`."""
@@ -162,7 +163,7 @@ class HttpProvider(_Provider):
         if self._wire is None:  # two threads may race: one wire is dropped before it connected
             self._wire = Wire(self._tls)
         try:
-            response = self._wire.exchange(encoded, timeout_s)
+            response = self._wire.exchange(encoded, min(timeout_s, self._timeout_s))
         except NoAnswer as error:
             return exchange.without(error)
         return exchange.read(response)
@@ -175,11 +176,6 @@ class HttpProvider(_Provider):
 
 class AsyncHttpProvider(_Provider):
     """An author's functions, served awaiting; `awaited` makes one. One pool for each event loop that uses it."""
-
-    def __init__(self, api: RestApi, tls: ssl.SSLContext | None = None) -> None:
-        super().__init__(api)
-        self._tls = tls
-        self._wire: Any = None
 
     async def send(self, request: SendRequest) -> Accepted | Failure:
         """See `Provider.send`."""
@@ -210,7 +206,7 @@ class AsyncHttpProvider(_Provider):
         if self._wire is None:
             self._wire = AsyncWire(self._tls)
         try:
-            response = await self._wire.exchange(encoded, timeout_s)
+            response = await self._wire.exchange(encoded, min(timeout_s, self._timeout_s))
         except NoAnswer as error:
             return exchange.without(error)
         return exchange.read(response)
@@ -221,22 +217,23 @@ class AsyncHttpProvider(_Provider):
             await self._wire.close()
 
 
-def blocking(api: RestApi, *, tls: ssl.SSLContext | None = None) -> HttpProvider:
+def blocking(api: RestApi, *, tls: ssl.SSLContext | None = None, timeout_s: float = LONGEST_S) -> HttpProvider:
     """A provider over the author's functions.
 
     Args:
         api: the author's object; see the module's docstring.
         tls: for https; None: the system's and certifi's authorities.
+        timeout_s: seconds that one call may take at most, where the engine's own deadline is not shorter.
 
     Raises:
         TypeError: it has half of a pair of functions.
     """
-    return _with_what_it_has(HttpProvider, lacking_methods(api))(api, tls)
+    return _with_what_it_has(HttpProvider, lacking_methods(api))(api, tls, timeout_s)
 
 
-def awaited(api: RestApi, *, tls: ssl.SSLContext | None = None) -> AsyncHttpProvider:
+def awaited(api: RestApi, *, tls: ssl.SSLContext | None = None, timeout_s: float = LONGEST_S) -> AsyncHttpProvider:
     """`blocking`, awaited."""
-    return _with_what_it_has(AsyncHttpProvider, lacking_methods(api))(api, tls)
+    return _with_what_it_has(AsyncHttpProvider, lacking_methods(api))(api, tls, timeout_s)
 
 
 P = TypeVar("P", HttpProvider, AsyncHttpProvider)

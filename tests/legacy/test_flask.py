@@ -120,6 +120,7 @@ def climbs(app: Served, emulator: Emulator, number: str, folder: Path) -> None:
 
 
 SHORT: Final = {
+    "OTPCORE_PROFILE": "demo",  # of which Twilio's window is no judge
     "FIRST_RESEND_DURATION": "400",
     "SECOND_RESEND_DURATION": "500",
     "THIRD_RESEND_DURATION": "600",

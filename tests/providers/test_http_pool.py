@@ -7,6 +7,7 @@ number of connections that were ever made to it.
 from __future__ import annotations
 
 import asyncio
+import socket
 import subprocess
 import sys
 import threading
@@ -41,6 +42,12 @@ class CountingVendor(HttpVendor):
         with self._lock:
             self.made += 1
         super().arrived(connection)
+
+    def hang_up(self) -> None:
+        """End the connections that there are; others may come."""
+        with self._lock:
+            for connection in self._connections:
+                connection.shutdown(socket.SHUT_RDWR)
 
 
 class Elsewhere:
@@ -189,7 +196,7 @@ def vendor() -> Generator[CountingVendor]:
 def test_a_connection_that_its_vendor_ended_is_not_used(vendor: CountingVendor) -> None:
     with closing(blocking(Messages(vendor.origin))) as provider:
         assert isinstance(provider.send(a_send()), Accepted)
-        vendor.release()
+        vendor.hang_up()
         assert vendor.wait_until_idle(60)
         assert isinstance(provider.send(a_send()), Accepted)
     assert vendor.made == 2

@@ -8,6 +8,7 @@ import os
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -142,6 +143,24 @@ def test_silence_is_a_timeout(vendor: HttpVendor, provider: HttpProvider) -> Non
     for scenario in (stall, drip_body):
         vendor.scenario = scenario
         assert outcome(provider, 0.5) == (FailureKind.TIMEOUT, SendEffect.UNKNOWN)
+
+
+def test_a_provider_has_a_deadline_of_its_own(vendor: HttpVendor) -> None:
+    """However long the engine would wait: 30 s here, and nobody releases the vendor before."""
+    vendor.scenario, began = stall, time.monotonic()
+    assert outcome(blocking(Messages(vendor.origin), timeout_s=0.3)) == (FailureKind.TIMEOUT, SendEffect.UNKNOWN)
+
+    async def awaiting() -> Accepted | Failure:
+        provider = awaited(Messages(vendor.origin), timeout_s=0.3)
+        try:
+            return await provider.send(a_send())
+        finally:
+            await provider.close()
+
+    found = asyncio.run(awaiting())
+    assert isinstance(found, Failure)
+    assert (found.kind, found.effect) == (FailureKind.TIMEOUT, SendEffect.UNKNOWN)
+    assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize(

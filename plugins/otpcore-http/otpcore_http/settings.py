@@ -50,6 +50,8 @@ class GatewaySettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
+    timeout_s: float = Field(default=8.0, gt=0, le=10, description="seconds that one call may take")
+
     def api(self) -> Mapped:
         """The functions of the provider.
 
@@ -196,9 +198,9 @@ def build(settings: GatewaySettings) -> HttpProvider:
     Raises:
         ConfigurationError: a setting is missing or cannot be.
     """
-    return blocking(settings.api())
+    return blocking(settings.api(), timeout_s=settings.timeout_s)
 
 
 def build_async(settings: GatewaySettings) -> AsyncHttpProvider:
     """`build`, awaited."""
-    return awaited(settings.api())
+    return awaited(settings.api(), timeout_s=settings.timeout_s)

@@ -43,7 +43,7 @@ GOOD: dict[str, list[str]] = {
     "RateLimits": ['{"end_user": "192.0.2.1"}', '{"a": 1, "b": "2"}'],
     "RiskCheck": ["enable", "disable"],
     "SendDigits": ["1234", "w*#W9"],
-    "Tags": ['{"k": "v"}', json.dumps({f"{n}": "v" * 128 for n in range(10)}), '{"é": "\\n"}'],
+    "Tags": ['{"k": "v"}', json.dumps({f"{n}": "v" * 128 for n in range(10)}), '{"é": "\\u00e9"}'],
     "TemplateCustomSubstitutions": ['{"name": "Ann"}', "{}"],
     "TemplateSid": [HJ, "HJ" + "aF" * 16],
     "Templates": [json.dumps([{"sid": HJ, "substitutions": {"a": "b"}}]), json.dumps([{"sid": HJ}] * 10)],
