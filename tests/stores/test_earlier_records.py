@@ -7,10 +7,10 @@ them. The live sessions among them go on over every store in `test_every_store`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 import pytest
@@ -75,23 +75,15 @@ def test_the_records_are_of_the_schema_before_this_one() -> None:
     assert BEFORE["schema"] == SCHEMA - 1
     records = [json.loads(each["record"]) for story in STORIES.values() for each in story["records"]]
     assert {one["v"] for one in records} == {SCHEMA - 1}
-    held = set(names_in([each["reads"] for story in STORIES.values() for each in story["records"]]))
+    held = names_in([each["reads"] for story in STORIES.values() for each in story["records"]])
     held |= set[str]().union(*records)  # `past` and `ended` are read into the others
     known = {name for kind in KEPT for name in kind.__struct_fields__}
     assert known - held == NEW, "a field that none of them has"
 
 
-def names_in(value: Any) -> Iterator[str]:
+def names_in(value: Any) -> set[str]:
     """Of all fields, at any depth."""
-    below: list[Any] = []
-    if isinstance(value, list):
-        below = cast("list[Any]", value)
-    if isinstance(value, dict):
-        named = cast("dict[str, Any]", value)
-        yield from named
-        below = list(named.values())
-    for each in below:
-        yield from names_in(each)
+    return set(re.findall(r'"(\w+)": ', json.dumps(value)))
 
 
 @each_story
