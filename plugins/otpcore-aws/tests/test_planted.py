@@ -97,7 +97,7 @@ def broken(kind: type[AwsProvider], **attributes: object) -> type:
     ("kind", "check", "selected"),
     [
         (AsItComes, "a_call_is_made_once_on_the_wire", "once_on_the_wire and (cut or 500) or json"),
-        (Heard, "no_code_and_no_number_is_shown", "shown or json"),
+        (Heard, "no_code_and_no_number_is_shown", "number_is_shown or json"),
         (WithItsOwnSession, "a_call_returns_within_its_deadline", "deadline and drip or json"),
     ],
 )
