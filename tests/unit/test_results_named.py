@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,15 +19,14 @@ FOLDERS = ("tests/unit", "tests/flows", "tests/properties", "tests/engine")
 LIST = r"(\d+(?:(?:, | and |, and |; | to )\d+)*)"
 
 
-def docstrings() -> Iterator[str]:
-    for folder in FOLDERS:
-        for path in sorted(set((ROOT / folder).glob("*.py")) - {Path(__file__)}):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.FunctionDef) and (text := ast.get_docstring(node)):
-                    yield text
+@cache
+def docstrings() -> tuple[str, ...]:
+    paths = [path for folder in FOLDERS for path in (ROOT / folder).glob("*.py") if path != Path(__file__)]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text("utf-8")))]
+    return tuple(ast.get_docstring(node) or "" for node in nodes if isinstance(node, ast.FunctionDef))
 
 
-def named(word: str, texts: Iterator[str]) -> set[int]:
+def named(word: str, texts: Iterable[str]) -> set[int]:
     found: set[int] = set()
     for text in texts:
         for match in re.finditer(rf"(?i)\b{word}s? {LIST}", text):
@@ -50,4 +50,4 @@ def test_what_is_proved_elsewhere_is_there() -> None:
 
 
 def test_a_list_of_numbers_is_read_whole() -> None:
-    assert named("invariant", iter(["Invariants 2, 3 and 14: x", "invariant 5; invariant 7."])) == {2, 3, 5, 7, 14}
+    assert named("invariant", ["Invariants 2, 3 and 14: x", "invariant 5; invariant 7."]) == {2, 3, 5, 7, 14}
