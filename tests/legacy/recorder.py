@@ -48,6 +48,8 @@ class Recorder:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of five, those who come together are kept waiting for longer than a call may take
+
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.recorder = recorder
