@@ -24,6 +24,7 @@ from tests.conformance.provider_doubles import red_checks
 pytest_plugins = ["pytester"]
 
 URL = "https://api.heron.example/messages?page=1"
+BODY = b"to=1"
 over_requests: Any = requests_module
 over_urllib3: Any = urllib3_module
 
@@ -121,7 +122,7 @@ def test_the_sdk_left_alone_breaks_the_contract(
 
 
 def asked(origin: str, method: str = "POST") -> PreparedRequest:
-    return Request(method, f"{origin}/messages", data=b"to=1").prepare()
+    return Request(method, f"{origin}/messages", data=BODY).prepare()
 
 
 @pytest.fixture
@@ -138,13 +139,15 @@ def wire() -> Iterator[Wire]:
 
 
 def said(text: bytes) -> tuple[socket.socket, threading.Thread]:
-    """A server that takes one request, says this, and closes."""
+    """A server that takes one request of `asked`, whole, says this, and closes."""
     listening = socket.create_server(("127.0.0.1", 0))
 
     def serve() -> None:
         connection, _ = listening.accept()
-        with connection:
-            connection.recv(65_536)
+        with connection, connection.makefile("rb") as arriving:
+            while arriving.readline().strip():  # what is left unread when it closes would reset the connection
+                pass
+            arriving.read(len(BODY))
             connection.sendall(text)
 
     thread = threading.Thread(target=serve)
