@@ -12,6 +12,8 @@ TIMES := $(addprefix tests/,engine/test_lifetimes.py engine/test_clock_set_back.
 SOURCES := otpcore tests $(if $(wildcard examples/*.py),examples)
 PLUGINS := $(wildcard plugins/*) examples/otpcore-example
 
+export PYTHONDONTWRITEBYTECODE :=# the tests start some thousand interpreters: none compiles what another has compiled
+
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test nightly bench cassettes lint format types docs clean
 
