@@ -315,15 +315,15 @@ class Plugins:
     def _one(self, what: str, name: str, known: Mapping[str, _Kind]) -> _Kind:
         if name in known:
             return known[name]
-        idle = [
-            f"{info.owner if info.distribution else info.name}: {info.why}"
-            for info in self.listing()
-            if info.state is not PluginState.ACTIVE
-        ]
-        hint = f" Not in use: {' '.join(idle)}" if idle else ""
-        raise UnknownPlugin(
-            f"No active plugin brings a {what} {name!r}; there are: {', '.join(sorted(known)) or 'none'}.{hint}"
-        )
+        idle = [info for info in self.listing() if info.state is not PluginState.ACTIVE]
+        for info in idle:
+            if info.name == name:
+                raise UnknownPlugin(f"The plugin {info.owner} is not in use. {info.why}")
+        unasked = sorted(info.name for info in idle if info.state is PluginState.INSTALLED)
+        said = [f"No active plugin brings a {what} {name!r}; there are: {', '.join(sorted(known)) or 'none'}."]
+        said += [f"{one.owner if one.distribution else one.name}: {one.why}" for one in idle if one.name not in unasked]
+        said += [f"Installed and not allowed: {', '.join(unasked)}."] if unasked else []
+        raise UnknownPlugin(" ".join(said))
 
 
 def _call(impl: pluggy.HookImpl, argument: SendIntent | Event) -> object:

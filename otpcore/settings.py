@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar, cast
+from typing import Annotated, Any, Final, TypeVar
 
+from dotenv.parser import parse_stream
 from pydantic import (
     AfterValidator,
     AliasChoices,
@@ -37,6 +38,7 @@ from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES, Profile, profile_named
 from otpcore.route_file import named_types, read_routes
 from otpcore.routing import Routing
+from otpcore.setting_errors import refusal_of
 from otpcore.template_file import load_templates
 
 __all__ = [
@@ -49,8 +51,6 @@ __all__ = [
 ]
 
 PREFIX: Final = "OTPCORE_"
-SHOWN_AGAIN: Final = 4
-"""Given texts of this length or more are cut out of a validator's words."""
 
 _Model = TypeVar("_Model", bound=BaseModel)
 _Settings = TypeVar("_Settings", bound=BaseSettings)
@@ -301,50 +301,32 @@ def _read(
     if env_file is not None and not env_file.is_file():
         raise ConfigurationError(f"There is no file of settings at {env_file}.")
     try:
+        if env_file is not None:
+            _refuse_broken_lines(env_file)
         return _validated(lambda: kind(_env_file=env_file, **overrides), variables)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(f"The settings in {env_file} cannot be read ({type(error).__name__}).") from None
+
+
+def _refuse_broken_lines(env_file: Path) -> None:
+    """One that is passed over could be the one that says OTPCORE_PRODUCTION."""
+    with env_file.open(encoding="utf-8") as lines:
+        found = [each.original for each in parse_stream(lines) if each.error]
+    broken = [str(each.line + len(each.string) - len(each.string.lstrip("\n"))) for each in found]
+    if broken:
+        raise ConfigurationError(
+            f"The settings in {env_file} cannot be read: line {', '.join(broken)} is no NAME=value."
+        )
 
 
 def _validated(make: Callable[[], _Model], variables: _Variables) -> _Model:
     try:
         return make()
     except ValidationError as error:
-        refusal = _refusal(error, variables)
+        refusal = refusal_of(error, variables)
     raise refusal  # out here: pydantic's error holds what was given, and must not hang on to ours
 
 
 def _refuse_unknown(overrides: Mapping[str, Any], variables: _Variables) -> None:
     if unknown := sorted(overrides.keys() - variables.keys()):
         raise ConfigurationError(f"No such setting: {', '.join(unknown)}; there are {', '.join(sorted(variables))}.")
-
-
-def _refusal(error: ValidationError, variables: _Variables) -> ConfigurationError:
-    """Each broken rule under the variable that broke it, without what was given."""
-    by_any_name = {name: (field, names) for field, names in variables.items() for name in (field, *names)}
-    rules: list[str] = []
-    peppers: list[bool] = []
-    for each in error.errors(include_url=False, include_context=False):
-        place = str(each["loc"][0]) if each["loc"] else ""
-        field, names = by_any_name.get(place, (place, ()))
-        shown = f"{names[0]} (or {', '.join(names[1:])})" if names[1:] else "".join(names)
-        rule = each["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ")
-        for text in sorted(set(_texts(each["input"])), key=len, reverse=True):
-            rule = rule.replace(text, "…") if len(text) >= SHOWN_AGAIN else rule
-        rules.append(f"{shown}: {rule}".removeprefix(": ").rstrip("."))
-        peppers.append(field in {"pepper", "previous_peppers"})
-    message = f"These settings cannot be accepted. {'; '.join(rules)}."
-    return PepperError(message) if all(peppers) else ConfigurationError(message)
-
-
-def _texts(given: object) -> Iterator[str]:
-    """Every text in an input, secrets included."""
-    if isinstance(given, SecretStr):
-        yield given.get_secret_value()
-    elif isinstance(given, str):
-        yield given
-    elif isinstance(given, Mapping):
-        yield from _texts(tuple(cast("Mapping[object, object]", given).values()))
-    elif isinstance(given, (tuple, list)):
-        for part in cast("Iterable[object]", given):
-            yield from _texts(part)

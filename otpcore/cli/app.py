@@ -175,7 +175,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return Exit.INTERRUPTED
     except USAGE as error:
-        complain(f"{error.format_message()} See otpcore --help.")
+        command = error.ctx.command_path if error.ctx else "otpcore"
+        complain(f"{error.format_message().rstrip('.')}. See {command} --help.")
         return Exit.USAGE
     except Exception as error:  # noqa: BLE001  # the last one: a traceback is for those who ask for it
         if shell.debug:

@@ -48,7 +48,7 @@ def ask_token(file: Path | None) -> str:
 
 
 def ask_code() -> str:
-    """The code, as it was typed.
+    """The code, as it was typed or pasted, without blanks.
 
     Raises:
         UsageError: standard input has ended.
@@ -56,7 +56,7 @@ def ask_code() -> str:
     if sys.stdin.isatty():
         sys.stderr.write("Code: ")
         sys.stderr.flush()
-    return _line("code")
+    return "".join(_line("code").split())
 
 
 @contextmanager

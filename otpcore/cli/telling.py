@@ -130,8 +130,8 @@ def _headline(result: AnyResult, now: datetime) -> str:
             return "There is no such session."
         case Approved():
             return "Approved: the code is right."
-        case Wrong():
-            return "The code is wrong."
+        case Wrong(next=following):
+            return "The code is wrong." if following.checks_left else "The code is wrong, and it was the last try."
         case Undecided():
             return "The provider's answer cannot be relied on: the try is spent and nothing is approved."
         case Status(session=session):

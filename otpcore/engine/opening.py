@@ -18,10 +18,10 @@ from otpcore.engine.accepting import check_production, check_store
 from otpcore.engine.aio import AsyncEngine
 from otpcore.engine.sync import Engine
 from otpcore.engine.terms import is_awaiting
-from otpcore.errors import ConfigurationError
+from otpcore.errors import ConfigurationError, PepperError
 from otpcore.hookspecs import ProviderType, StoreType
 from otpcore.plugins import Plugins
-from otpcore.ports import AsyncProvider, AsyncStore, Provider, Store
+from otpcore.ports import AsyncProvider, AsyncStore, Provider, Scans, Store
 from otpcore.settings import Settings, load_plugin_settings, load_settings, pepper_for
 
 __all__ = ["Given", "Instance", "Parts", "assemble", "open_async_engine", "open_engine", "prepare"]
@@ -105,7 +105,20 @@ class Parts:
         }
 
     def pepper(self, store: Store | AsyncStore) -> bytes | None:
-        """The pepper for this store; on one machine it is made at the first use."""
+        """The pepper for this store; on one machine it is made at the first use.
+
+        Raises:
+            PepperError: see `pepper_for`; or the file has gone and the store has records, whose limits would all
+                start again.
+        """
+        made_here = self.settings.pepper is None and not store.capabilities.shared
+        if made_here and not self.pepper_file.exists() and isinstance(store, Scans) and not is_awaiting(store, "scan"):
+            used = any("/r/" in key for key, _ in store.scan("", 100))  # an import of the legacy facade needs no pepper
+            if used and not self.pepper_file.exists():  # again: another process may have made it, and then a record
+                raise PepperError(
+                    f"The pepper at {self.pepper_file} is gone, and the store's records cannot be found without it: "
+                    "put it back. To begin anew, and every limit with it, take the store's file away as well."
+                )
         return pepper_for(self.settings, store.capabilities, beside=self.store_path)
 
 

@@ -29,11 +29,20 @@ def test_a_session_from_start_to_used(otpcore: Cli, tmp_path: Path) -> None:
     wrong = otpcore("check", "--token-file", str(file), stdin=f"{other_than(started.sent_code)}\n")
     assert (wrong.code, wrong.out.splitlines()[:2]) == (Exit.NO, ["The code is wrong.", "  checks     4 left"])
 
-    right = otpcore("check", stdin=f"{file.read_text()}{started.sent_code}\n")
+    pasted = f" {started.sent_code[:3]} {started.sent_code[3:]} "
+    right = otpcore("check", stdin=f"{file.read_text()}{pasted}\n")
     assert (right.code, right.out.splitlines()[0]) == (Exit.OK, "Approved: the code is right.")
 
     used = otpcore("check", "--token-file", str(file), stdin=f"{started.sent_code}\n")
     assert (used.code, used.out.splitlines()[0]) == (Exit.OVER, "The session has ended: approved.")
+
+
+def test_the_last_try_is_told_as_such(otpcore: Cli, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    sent = otpcore("start", NUMBER, "--token-file", str(file))
+    tries = [otpcore("check", "--token-file", str(file), stdin=f"{other_than(sent.sent_code)}\n") for _ in range(5)]
+    lines = [tried.out.splitlines()[0] for tried in tries]
+    assert lines == ["The code is wrong."] * 4 + ["The code is wrong, and it was the last try."]
 
 
 def test_programs_get_utc_and_the_token(otpcore: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +109,7 @@ def test_the_fifth_wrong_code_ends_the_session(otpcore: Cli, monkeypatch: pytest
         (["start", "+19005550123"], "", Exit.REFUSED, "premium_rate"),
         (["start", NUMBER, "--channel", "pigeon"], "", Exit.USAGE, "channel_unsupported"),
         (["check"], "otps_none\n123456\n", Exit.OVER, "no such session"),
-        (["check"], "otps_none\n123456 \n", Exit.USAGE, "invalid_code"),
+        (["check"], "otps_none\n12345&6\n", Exit.USAGE, "invalid_code"),
         (["check", "--recipient", NUMBER], "1234567\n", Exit.USAGE, "invalid_code"),
         (["status"], "otps_none\n", Exit.OVER, "no such session"),
     ],

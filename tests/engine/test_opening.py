@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from otpcore.providers.fake import FakeProvider
 from otpcore.results import Approved, Refusal, Refused, Sent, Wait
 from otpcore.settings import load_settings
 from otpcore.stores.memory import MemoryStore
-from otpcore.stores.tinydb import TinyDBSettings
+from otpcore.stores.tinydb import TinyDBSettings, TinyDBStore
 
 NUMBER = "+12025550123"
 PEPPER = "QfTZ0pX9v3yK1mWc7dRb5nLs8hGj2aEu4tIo6wVxYzA"
@@ -110,6 +111,31 @@ def test_the_default_is_one_file_and_a_pepper_beside_it(tmp_path: Path) -> None:
     assert stat.S_IMODE(pepper.stat().st_mode) == 0o600
     with open_engine(provider="fake", store_settings={"path": path}) as engine:  # the same pepper, the same budget
         assert isinstance(engine.start(NUMBER), Wait)
+
+
+def test_a_pepper_that_is_gone_is_missed_before_limits_start_again(tmp_path: Path) -> None:
+    path = tmp_path / "codes.otpdb"
+
+    def begin() -> object:
+        with open_engine(provider="fake", store_settings={"path": path}) as engine:
+            return engine.start(NUMBER)
+
+    assert isinstance(begin(), Sent)
+    pepper = tmp_path / "pepper"
+    kept = pepper.rename(tmp_path / "backup")
+    with pytest.raises(PepperError, match="put it back"):
+        begin()
+    assert not pepper.exists()
+    kept.rename(pepper)
+    assert isinstance(begin(), Wait)
+
+
+def test_a_pepper_is_made_where_no_record_needs_one(tmp_path: Path) -> None:
+    path = tmp_path / "codes.otpdb"
+    with closing(TinyDBStore(path)) as store:
+        store.commit("otp/default/c/imported", b"{}", expect=None, gc_at=datetime.now(UTC) + timedelta(days=1))
+    with open_engine(provider="fake", store_settings={"path": path}) as engine:
+        assert isinstance(engine.start(NUMBER), Sent)
 
 
 def test_a_whole_session_works(bench: Bench) -> None:

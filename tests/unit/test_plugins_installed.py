@@ -62,8 +62,11 @@ def test_installed_is_not_active_and_not_imported(install: Install) -> None:
     assert info.state is PluginState.INSTALLED
     assert "OTPCORE_PLUGINS" in info.why
     assert "otp_pigeon" not in sys.modules
-    with pytest.raises(UnknownPlugin, match=r"pigeon.*otp-pigeon 1\.0.*Nobody allowed it"):
+    with pytest.raises(UnknownPlugin, match=r"plugin pigeon \(otp-pigeon 1\.0\) is not in use\. Nobody allowed it"):
         registry.provider("pigeon")
+    with pytest.raises(UnknownPlugin, match=r"there are: console, fake.*Installed and not allowed: .*pigeon") as caught:
+        registry.provider("stork")
+    assert "Nobody" not in str(caught.value)
 
 
 def test_the_control_imports_the_module_that_discovery_leaves_alone(install: Install) -> None:

@@ -127,7 +127,7 @@ def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) ->
         ("PURPOSES", " , ", "at least 1"),
         ("ALLOW_REGIONS", "GB,UK", "No such region: UK"),
         ("DENY_REGIONS", "cm", "No such region: cm"),
-        ("PRODUCTION", "perhaps", "valid boolean"),
+        ("PRODUCTION", "perhaps", "must be true or false"),
         ("CODE_OWNER", "me", "'core' or 'provider'"),
     ],
 )
@@ -283,6 +283,12 @@ def test_the_environment_wins_over_the_file_whichever_name_it_uses(
     assert (settings.loft, settings.token) == ("file", SecretStr("environment"))
 
 
+def test_a_line_of_the_env_file_that_says_nothing_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "p.env").write_text("OTPCORE_PROVIDER=fake\n# a remark\n\n=1 OTPCORE_PRODUCTION\n")
+    with pytest.raises(ConfigurationError, match=r"line 4 is no NAME=value"):
+        load_settings(env_file=tmp_path / "p.env")
+
+
 def test_a_variable_with_the_bare_name_of_a_field_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("TOKEN", "LOFT", "HEIGHT_M"):
         monkeypatch.setenv(name, "5")
@@ -292,8 +298,8 @@ def test_a_variable_with_the_bare_name_of_a_field_is_not_read(monkeypatch: pytes
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ({}, "OTPCORE_CARRIER_PIGEON_LOFT: Field required"),
-        ({"LOFT": "x", "HEIGHT_M": "0"}, "OTPCORE_CARRIER_PIGEON_HEIGHT_M: Input should be greater"),
+        ({}, "OTPCORE_CARRIER_PIGEON_LOFT: is missing"),
+        ({"LOFT": "x", "HEIGHT_M": "0"}, "OTPCORE_CARRIER_PIGEON_HEIGHT_M: must be greater"),
         ({"LOFT": "x", "TOKEN": SECRET}, "OTPCORE_CARRIER_PIGEON_TOKEN (or PIGEON_TOKEN): … is not alphanumeric"),
         ({"LOFT": "burning", "TOKEN": SECRET}, "will not do"),
     ],
