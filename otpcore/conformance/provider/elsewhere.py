@@ -8,13 +8,15 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-import multiprocessing
+import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from operator import attrgetter
 from types import TracebackType
 from typing import Any, Self
+
+from otpcore.conformance.processes import as_there, context
 
 __all__ = ["Elsewhere", "found_again"]
 
@@ -61,8 +63,8 @@ class Elsewhere:
             What the method returned; of a check, the verdict.
         """
         if self._pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(1, mp_context=spawn, initializer=_find_the_same, initargs=(sys.path,))
+            given = (sys.path, dict(os.environ))
+            self._pool = ProcessPoolExecutor(1, mp_context=context(), initializer=_find_the_same, initargs=given)
         return self._pool.submit(_perform, opener, make, method, json.dumps(handle)).result(patience_s)
 
     def __enter__(self) -> Self:
@@ -75,8 +77,9 @@ class Elsewhere:
             self._pool.shutdown()
 
 
-def _find_the_same(path: list[str]) -> None:
+def _find_the_same(path: list[str], environment: Mapping[str, str]) -> None:
     sys.path[:] = path
+    as_there(environment)
 
 
 def _perform(opener: Callable[[], Any], make: Callable[[str], tuple[object, ...]], method: str, stored: str) -> object:

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
-import multiprocessing
+import os
 import sys
-from collections.abc import Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,7 @@ from multiprocessing.connection import Connection
 from threading import Barrier
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
+from otpcore.conformance.processes import as_there, context
 from otpcore.ports import AsyncStore, Conflict, Store, Version, Versioned
 
 __all__ = [
@@ -221,9 +222,9 @@ def in_processes(opener: Opener, flow: Callable[[AnyStore, int], Flow[T]], *, pa
     Returns:
         The results, in order of the numbers.
     """
-    spawn = multiprocessing.get_context("spawn")  # a fork would hand on the parent's locks and descriptors
-    latch = spawn.Barrier(parties)
-    with ProcessPoolExecutor(parties, mp_context=spawn, initializer=_take_latch, initargs=(latch,)) as pool:
+    made = context()
+    given = (made.Barrier(parties), dict(os.environ))
+    with ProcessPoolExecutor(parties, mp_context=made, initializer=_begin, initargs=given) as pool:
         asked = [pool.submit(_work, opener, flow, number, awaited=awaited) for number in range(parties)]
         return [one.result() for one in asked]
 
@@ -241,9 +242,9 @@ def from_killed_process(
     Returns:
         What it said before it died.
     """
-    spawn = multiprocessing.get_context("spawn")
-    receiver, sender = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_say_and_die, args=(opener, flow, sender, awaited))
+    made = context()
+    receiver, sender = made.Pipe(duplex=False)
+    process = made.Process(target=_say_and_die, args=(opener, flow, sender, awaited, dict(os.environ)))
     process.start()
     sender.close()
     said: list[T] = []
@@ -259,13 +260,16 @@ def _say_and_die(
     flow: Callable[[Callable[[T], None], AnyStore], Flow[None]],
     sender: Connection,
     awaited: bool,  # a process takes its arguments by place
+    environment: Mapping[str, str],
 ) -> None:
+    as_there(environment)
     run(opener, partial(flow, sender.send), awaited=awaited)
 
 
-def _take_latch(latch: Latched) -> None:
+def _begin(latch: Latched, environment: Mapping[str, str]) -> None:
     global _latch  # noqa: PLW0603 # a barrier reaches a pool's process only through its initializer
     _latch = latch
+    as_there(environment)
 
 
 def _work(opener: Opener, flow: Callable[[AnyStore, int], Flow[T]], number: int, *, awaited: bool) -> T:
