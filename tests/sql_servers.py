@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ClassVar
 
+from tests.legacy.services import PLAIN
 from tests.redis_servers import free_port, needed
 
 __all__ = ["SECRET", "MariaDB", "PgBouncer", "PostgreSQL", "Server", "place_of"]
@@ -172,7 +173,7 @@ class MariaDB(Server):
 
     @property
     def url(self) -> str:
-        return f"mariadb://root@127.0.0.1:{self.port}/mysql"
+        return f"mariadb://root@127.0.0.1:{self.port}/mysql?{PLAIN}"
 
     def _prepare(self) -> None:
         self._own(self._folder / "mariadb")

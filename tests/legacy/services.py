@@ -19,10 +19,13 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
 
-__all__ = ["KINDS", "OldDatabase", "available", "opened"]
+__all__ = ["ADDRESSES", "KINDS", "PLAIN", "OldDatabase", "available", "opened"]
+
+PLAIN: Final = "ssl_disabled=1"
+"""For PyMySQL: else it reads all certificates of the system for each connection, to use none of them."""
 
 ADDRESSES: Final = {
-    "mariadb": os.environ.get("OTPCORE_TEST_MARIADB", "mysql+pymysql://root@127.0.0.1:3306/test"),
+    "mariadb": os.environ.get("OTPCORE_TEST_MARIADB", f"mysql+pymysql://root@127.0.0.1:3306/test?{PLAIN}"),
     "postgresql": os.environ.get("OTPCORE_TEST_POSTGRES", "postgresql+psycopg://postgres@127.0.0.1:5432/postgres"),
 }
 REQUIRED: Final = os.environ.get("OTPCORE_REQUIRE_SERVICES") == "1"
