@@ -12,12 +12,15 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
+from otpcore.conformance.processes import PRELOADED
 from otpcore.conformance.store import StoreContract
 from otpcore.ports import Durability, StoreCapabilities
 from otpcore_redis import RedisSettings
 from otpcore_redis.settings import build, build_async
 from tests.redis_groups import Cluster, Watched
 from tests.redis_servers import Proxy, Server
+
+PRELOADED.extend(["otpcore_redis.aio", "otpcore_redis.cluster", "otpcore_redis.store", "tests.redis_groups"])
 
 CLAIMS = StoreCapabilities(durability=Durability.PROCESS, multi_process=True, shared=True, batch=True)
 
