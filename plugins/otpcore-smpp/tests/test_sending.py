@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +9,6 @@ from dataclasses import replace
 import pytest
 
 from otpcore.ports import Accepted, Failure, FailureKind, FailureScope, SendEffect
-from otpcore_smpp.session import Session
 from otpcore_smpp.statuses import STATUSES
 from tests.smpp_lines import Line, request_of
 from tests.smsc import Peer, Smsc, Submitted, accept, cut, cut_mid_answer, nack, refuse, silence
@@ -262,52 +260,6 @@ def test_a_message_without_an_answer_has_the_link_asked_at_once(line_with: MakeL
     line.send(request_of(timeout_s=0.4))
     assert smsc.wait_for(lambda: 0x15 in smsc.commands)
     assert smsc.wait_for(lambda: len(smsc.binds) == 2)
-
-
-def a_full_window_is_never_exceeded(line: Line, smsc: Smsc) -> None:
-    """The property, for a window of 2: what finds no place is refused, and never written."""
-    smsc.scenario = silence
-    first = [line.begin(request_of(timeout_s=9.0)) for _ in range(2)]
-    assert smsc.wait_for(lambda: len(smsc.submits) == 2)
-    for call in [line.begin(request_of(timeout_s=2.0)) for _ in range(4)]:
-        answer = call.result(20)
-        assert (answer.kind, answer.effect) == (FailureKind.RATE_LIMITED, SendEffect.NOT_SENT)
-    assert {call.result(20).effect for call in first} == {SendEffect.UNKNOWN}
-    assert len(smsc.submits) == 2
-    smsc.scenario = accept
-    assert isinstance(line.send(), Accepted), "the places of the window are free again"
-
-
-def test_no_more_than_the_window_is_without_an_answer(line_with: MakeLine, smsc: Smsc) -> None:
-    a_full_window_is_never_exceeded(line_with(window=2), smsc)
-
-
-def test_a_window_without_a_bound_would_be_seen(
-    line_with: MakeLine, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Session, "submit", vars(Session)["_exchange"])
-    with pytest.raises(AssertionError):
-        a_full_window_is_never_exceeded(line_with(window=2), smsc)
-
-
-def test_a_window_whose_places_are_never_given_back_would_be_seen(
-    line_with: MakeLine, smsc: Smsc, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def keep(_self: asyncio.Semaphore) -> None: ...
-
-    monkeypatch.setattr(asyncio.Semaphore, "release", keep)
-    with pytest.raises(AssertionError, match="free again"):
-        a_full_window_is_never_exceeded(line_with(window=2), smsc)
-
-
-def test_no_more_than_the_smsc_takes_a_second_are_written(line_with: MakeLine, smsc: Smsc) -> None:
-    """At one a second only the first is written within half a second; the others are refused, not kept."""
-    line = line_with(per_second=1)
-    answers = [call.result(20) for call in [line.begin(request_of(timeout_s=0.5)) for _ in range(4)]]
-    refused = [answer for answer in answers if isinstance(answer, Failure)]
-    assert len(refused) == 3
-    assert {(one.kind, one.effect) for one in refused} == {(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT)}
-    assert len(smsc.submits) == 1
 
 
 @pytest.mark.parametrize(
