@@ -11,8 +11,9 @@ import inspect
 import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any, cast
 
 import pytest
@@ -30,6 +31,9 @@ Fault = dict[str, Any]
 
 LONG = ("x" * 70 + "\n") * 150_000
 """More than the buffers of two machines hold: who has sent the end of it knows that the rest was read."""
+
+SHORT = [step for step in STEPS if step != "body"]
+"""Those of a message that takes no time."""
 
 
 def text_for(step: str) -> str:
@@ -58,26 +62,38 @@ def test_a_server_that_hangs_up(driven: Make, ask: Ask, step: str) -> None:
     assert (answer.kind, answer.effect) == expected
 
 
-@pytest.mark.parametrize("step", STEPS)
-def test_a_server_that_falls_silent(driven: Make, ask: Ask, step: str) -> None:
+def sent_at_once(
+    driven: Make, faults: Sequence[Fault], request: SendRequest
+) -> list[tuple[Accepted | Failure, ScriptedServer]]:
+    """What one send to a server of each fault is answered with: at once, for each lasts until its deadline."""
+    with ExitStack() as stack:
+        servers = [stack.enter_context(ScriptedServer(**fault)) for fault in faults]
+        senders = [driven(server.port) for server in servers]
+        calls = [sender.begin("send", request) for sender in senders]
+        return [(sender.wait(call), server) for sender, call, server in zip(senders, calls, servers, strict=True)]
+
+
+@pytest.mark.parametrize("steps", [SHORT, ["body"]], ids=["between lines", "body"])
+def test_a_server_that_falls_silent(driven: Make, ask: Ask, steps: list[str]) -> None:
     """Whether it heard the dot decides: on a busy machine a deadline may pass before."""
-    with ScriptedServer(stall=step) as server:
-        answer = driven(server.port).send(ask(text_for(step), timeout_s=2.0))
-    told_rightly(answer, server)
-    assert isinstance(answer, Failure)
-    unknown, known = (FailureKind.TIMEOUT, SendEffect.UNKNOWN), (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
-    assert (answer.kind, answer.effect) == (unknown if server.taken else known)
-    assert step == "dot" or not server.taken
+    request = ask(text_for(steps[0]), timeout_s=3.0)
+    told = sent_at_once(driven, [{"stall": step} for step in steps], request)
+    for step, (answer, server) in zip(steps, told, strict=True):
+        told_rightly(answer, server)
+        assert isinstance(answer, Failure), step
+        unknown, known = (FailureKind.TIMEOUT, SendEffect.UNKNOWN), (FailureKind.TRANSIENT, SendEffect.NOT_SENT)
+        assert (answer.kind, answer.effect) == (unknown if server.taken else known), step
+        assert step == "dot" or not server.taken
 
 
-@pytest.mark.parametrize("step", [step for step in STEPS if step != "body"])
-def test_a_server_whose_answer_never_ends(driven: Make, ask: Ask, step: str) -> None:
+def test_a_server_whose_answer_never_ends(driven: Make, ask: Ask) -> None:
     """Each byte comes in time, and all of them together do not: one deadline is for the whole call."""
-    with ScriptedServer(drip=step) as server:
-        answer = driven(server.port).send(ask("Your code is 918273\n", timeout_s=2.0))
-    told_rightly(answer, server)
-    assert isinstance(answer, Failure)
-    assert answer.effect is (SendEffect.UNKNOWN if server.taken else SendEffect.NOT_SENT)
+    request = ask("Your code is 918273\n", timeout_s=3.0)
+    told = sent_at_once(driven, [{"drip": step} for step in SHORT], request)
+    for step, (answer, server) in zip(SHORT, told, strict=True):
+        told_rightly(answer, server)
+        assert isinstance(answer, Failure), step
+        assert answer.effect is (SendEffect.UNKNOWN if server.taken else SendEffect.NOT_SENT), step
 
 
 @pytest.mark.parametrize("said", [b"what?", b"999 no", b"354 more", b"2", b"", b"\xff\xfe", b"250-" + b"x" * 100_000])
@@ -128,14 +144,17 @@ class Repeating(SmtpProvider):
         return answer if isinstance(answer, Accepted) else super().send(request)
 
 
-@pytest.mark.parametrize("defect", [Denying, Repeating])
 @pytest.mark.parametrize("fault", [{"cut": "dot"}, {"stall": "dot"}], ids=["cut", "stall"])
-def test_a_planted_defect_is_seen(ask: Ask, defect: type[SmtpProvider], fault: Fault) -> None:
-    with ScriptedServer(**fault) as server:
-        provider = defect(_settings(server.port))
-        answer = provider.send(ask("Your code is 918273\n", timeout_s=4.0))
-    with pytest.raises(AssertionError):
-        told_rightly(answer, server)
+def test_a_planted_defect_is_seen(ask: Ask, fault: Fault) -> None:
+    """Each of the two; at once, for they wait."""
+    request = ask("Your code is 918273\n", timeout_s=4.0)
+    with ScriptedServer(**fault) as first, ScriptedServer(**fault) as second, ThreadPoolExecutor(2) as threads:
+        providers = [Denying(_settings(first.port)), Repeating(_settings(second.port))]
+        calls = [threads.submit(provider.send, request) for provider in providers]
+        answers = [call.result() for call in calls]
+    for answer, server in zip(answers, (first, second), strict=True):
+        with pytest.raises(AssertionError):
+            told_rightly(answer, server)
 
 
 def test_text_and_dot_in_one_write_would_be_seen(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
