@@ -34,7 +34,14 @@ def python(*arguments: str, folder: Path, on_path: Path, **variables: str) -> su
 
 
 def kit(folder: Path, on_path: Path) -> subprocess.CompletedProcess[str]:
-    return python("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests", folder=folder, on_path=on_path)
+    """In a new folder Hypothesis would read the sources of otpcore again, for seconds."""
+    known = str(ROOT / ".hypothesis")
+    return python(
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"),
+        folder=folder,
+        on_path=on_path,
+        HYPOTHESIS_STORAGE_DIRECTORY=known,
+    )
 
 
 @pytest.mark.parametrize("kind", ["provider", "store"])

@@ -15,11 +15,14 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.docs.pages import PAGES, Block, blocks, read, shown
+from tests.docs.pages import PAGES, ROOT, Block, blocks, read, shown
 
 LOOPBACK = ("--disable-socket", "--allow-unix-socket", "--allow-hosts=127.0.0.1,::1,localhost")
 PATIENCE_S = 300
 """For a page that hangs; no page needs a minute."""
+
+KNOWN = {"HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis")}
+"""Where Hypothesis keeps what it found in the sources of otpcore: in a new folder it reads them again, for seconds."""
 
 ELSEWHERE = frozenset({"README.md", "docs/getting-started.md"})
 """They ask for the code that a person would type; `tests/examples` runs them."""
@@ -48,7 +51,7 @@ def folder() -> Iterator[Path]:
 
 def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     """Run Python in the folder, with nothing of this process's environment that otpcore would read."""
-    environment = {"PATH": os.defpath, "HOME": str(folder), "PYTHONHASHSEED": "0"}
+    environment = {"PATH": os.defpath, "HOME": str(folder), "PYTHONHASHSEED": "0", **KNOWN}
     arguments = [sys.executable, "-W", "error", *command]
     return subprocess.run(
         arguments, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
