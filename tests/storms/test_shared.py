@@ -10,21 +10,18 @@ refusals and 16 copies of one.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
+from tests import warm
 from tests.places import DURABLE, Place
 from tests.storms.bodies_time import endless_keys
 from tests.storms.shared_child import BODIES, DEFECTS
 
-ROOT = Path(__file__).parents[2]
 PlaceOf = Callable[[str], Place]
 SIZES = ["small", pytest.param("full", marks=pytest.mark.nightly)]
 
@@ -43,8 +40,7 @@ CAUGHT = [
 
 def over_processes(place: Place, size: str, defect: str = "none", *names: str) -> dict[str, str]:
     """What each body said, in a process that forks."""
-    command = [sys.executable, "-m", "tests.storms.shared_child", defect, place.text, size, *names]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = warm.run("tests.storms.shared_child", defect, place.text, size, *names)
     assert ended.returncode == 0, ended.stderr
     said: dict[str, str] = json.loads(ended.stdout)
     return said
