@@ -30,11 +30,12 @@ def stopped(
         kind: of the failure.
         now: on the record's clock.
         until: when it is over.
-        since: when the send that met it was reserved; what was written down after that is this very answer.
+        since: when the send that met it was reserved; what was written down after that, and lasts as long, is this very
+            answer.
     """
     said, before = Stop(provider, kind, milliseconds(now), milliseconds(until)), stop_of(record, now=now)
     if before is not None:
-        same = (before.provider, before.kind) == (provider, kind)
+        same = (before.provider, before.kind, _lasts(before)) == (provider, kind, _lasts(said))
         if before.until_ms > said.until_ms or (same and before.at_ms >= milliseconds(since)):
             return record
     return record.but(stop=said)
@@ -46,3 +47,7 @@ def lifted(record: RecipientRecord, *, provider: str, since: datetime) -> Recipi
     if stop is None or stop.provider != provider or milliseconds(since) < stop.at_ms:
         return record
     return record.but(stop=None)
+
+
+def _lasts(stop: Stop) -> int:
+    return stop.until_ms - stop.at_ms

@@ -1,18 +1,20 @@
 """Row 8b: eight processes on one embedded store, each with recipients of its own; and a compaction under them.
 
-Run as a module it is one of the processes: it works until its time is over and prints what it did as JSON.
+`main` is one round: it forks the processes, which work until their time is over, and prints what they did as JSON.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+import multiprocessing
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from time import monotonic, perf_counter
-from typing import Final
+from typing import Any, Final
 
 from pydantic import SecretStr
 
@@ -22,14 +24,16 @@ from otpcore.ports import Store
 from otpcore.stores.tinydb import TinyDBStore
 from otpcore_sql.settings import SQLSettings
 from otpcore_sql.settings import build as build_sql
-from tests.benchmarks.cycle import PEPPER, ROOT, CountingStore, Instant, cycles, folder, live_record, number
+from tests import warm
+from tests.benchmarks.cycle import PEPPER, CountingStore, Instant, cycles, folder, live_record, number
 from tests.benchmarks.embedded import Filled
 from tests.benchmarks.measuring import Figure, Sizes, spread
 
-__all__ = ["ROWS", "measure"]
+__all__ = ["ROWS", "main", "measure"]
 
 ROWS: Final = ("8b",)
 PROCESSES: Final = 8
+PATIENCE_S: Final = 60
 
 STORES: Final[dict[str, Callable[[Path], Store]]] = {
     "TinyDB": TinyDBStore,
@@ -69,7 +73,7 @@ def measure(sizes: Sizes, say: Callable[[str], None]) -> Iterator[Figure]:
         log = Filled(place, many, live_record()).store.log
         for one in range(sizes.pairs):
             say(f"eight processes and a compaction, {one + 1} of {sizes.pairs}")
-            told = _together("TinyDB", Path(log.path), sizes.seconds, log.compact)
+            told = _together("TinyDB", Path(log.path), sizes.seconds, compacts=True)
             compacted.append(max(wait for _, wait in told) * 1e3)
         log.close()
     what = f"eight processes on TinyDB with {many:,} records, compacted meanwhile: longest call"
@@ -97,46 +101,45 @@ def _fairness(sizes: Sizes, say: Callable[[str], None], name: str) -> list[Figur
     ]
 
 
-def _together(
-    name: str, path: Path, seconds: float, meanwhile: Callable[[], object] = lambda: None
-) -> list[tuple[int, float]]:
+def _together(name: str, path: Path, seconds: float, *, compacts: bool = False) -> list[tuple[int, float]]:
     """What each process did: its cycles, and its longest call of the store in seconds."""
-    command = [sys.executable, "-m", "tests.benchmarks.processes", name, str(path), str(seconds)]
-    workers = [
-        subprocess.Popen([*command, str(one)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for one in range(PROCESSES)
-    ]
-    for worker in workers:
-        assert worker.stdout is not None
-        worker.stdout.readline()  # it is ready
-    for worker in workers:
-        assert worker.stdin is not None
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    meanwhile()
-    told: list[tuple[int, float]] = []
-    for worker in workers:
-        out, _ = worker.communicate(timeout=60 + seconds)
-        count, longest = json.loads(out)
-        told.append((count, longest))
-    return told
+    round_ = warm.run(__name__, name, path, seconds, "compact" if compacts else "")
+    assert round_.returncode == 0, round_.stderr
+    return [(count, longest) for count, longest in json.loads(round_.stdout)]
 
 
-def work(name: str, path: str, seconds: str, which: str) -> None:
+def main(name: str, path: str, seconds: str, meanwhile: str) -> None:
+    """One round; what is to be done meanwhile is nothing, or `compact`."""
+    context = multiprocessing.get_context("fork")
+    latch = context.Barrier(PROCESSES + 1)
+    pipes: list[Any] = []
+    workers: list[ForkProcess] = []
+    for which in range(PROCESSES):
+        ours, theirs = context.Pipe(duplex=False)
+        worker = context.Process(target=work, args=(name, path, float(seconds), which, latch, theirs))
+        worker.start()
+        theirs.close()
+        pipes.append(ours)
+        workers.append(worker)
+    log = TinyDBStore(path).log if meanwhile == "compact" else None
+    latch.wait(PATIENCE_S)
+    if log is not None:
+        log.compact()
+    print(json.dumps([pipe.recv() for pipe in pipes]))
+    for worker in workers:
+        worker.join()
+
+
+def work(name: str, path: str, seconds: float, which: int, latch: Barrier, told: Connection) -> None:
     """One process."""
     provider, store = Instant(), TimedStore(STORES[name](Path(path)))
     engine = Engine(store, provider, pepper=PEPPER)
-    mine = int(which) * 10**7
+    mine = which * 10**7
     cycles(engine, provider, [number(mine + 10**6)])
-    print("ready", flush=True)
-    sys.stdin.readline()
-    store.longest_s, done, end = 0.0, 0, monotonic() + float(seconds)
+    latch.wait(PATIENCE_S)
+    store.longest_s, done, end = 0.0, 0, monotonic() + seconds
     while monotonic() < end:
         cycles(engine, provider, [number(mine + done)])
         done += 1
     engine.close()
-    print(json.dumps([done, store.longest_s]))
-
-
-if __name__ == "__main__":
-    work(*sys.argv[1:])
+    told.send((done, store.longest_s))

@@ -58,7 +58,7 @@ SWEEP_S: Final = 0.01
 """About as long as a sweep of a server takes."""
 
 LIVING: Final = 3
-"""Runs that live, by whose length the others are timed."""
+"""Runs that live, by the last of which the first that may die is timed."""
 
 ATTEMPTS: Final = 6
 """At the most so many for each random kill: a moment may fall behind the end of the work."""
@@ -200,7 +200,8 @@ def random_kills(colour: str, mutant: str, place: Place, log: str, kills: int, s
     """A process that starts many phones is killed at a moment drawn by lot, until so many have died of it.
 
     With the embedded store that is before one of its system calls: between two nothing changes that outlives the
-    process, so this is any moment. With the others a timer of the kernel kills within the time that the work took.
+    process, so this is any moment. With the others a timer of the kernel kills within the time that the work took when
+    it last came to its end: the machine may have become slower or faster since.
     """
     drawn, at, killed = random.Random(seed), MovedClock()(), 0
     pace = min(1.0, 200 / (ATTEMPTS * kills))  # all within 24 hours: records forget the sends of the day before
@@ -221,10 +222,11 @@ def random_kills(colour: str, mutant: str, place: Place, log: str, kills: int, s
             attempt(place, log, colour, now, numbers, "", mutant)
 
         began = time.perf_counter()
-        killed += not in_fork(work)
+        lived = in_fork(work)
+        killed += not lived
         drawn.random()  # a fork draws from a copy
-        if turn < LIVING:
-            took = min(took, time.perf_counter() - began)
+        if lived:
+            took = time.perf_counter() - began
     return {**judged(place, log), "killed": killed}
 
 

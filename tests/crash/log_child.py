@@ -7,7 +7,6 @@ same contract on top, `caching` its CachingMiddleware: the planted defects with 
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -16,17 +15,14 @@ import signal
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from otpcore.contract import Conflict, Version
-from otpcore.engine.workers import awaited_store
 from otpcore.errors import StoreError
-from otpcore.ports import AsyncStore, Store
-from otpcore.stores.hostlock import HostLock
 from otpcore.stores.tinydb import TinyDBStore
 from tests.crash.openers import OPENERS, AnyStore, StockStore
 
@@ -189,57 +185,6 @@ def kill_at_calls(kind: str, action: str, path: str) -> dict[str, int]:
     raise AssertionError
 
 
-def acknowledge(kind: str, colour: str, path: str, first: int, writes: int) -> None:
-    """Write records that grow and shrink, and say each after it was acknowledged."""
-    store = OPENERS[kind](path)
-    if isinstance(store, TinyDBStore):
-        store.log.compactor.min_lines = 60  # some compactions among so few writes
-    records = ((number, b'{"n":%d,"pad":"%s"}' % (number, b"p" * (number * 37 % 900))) for number in count(first))
-    if colour == "tasks":
-        asyncio.run(acknowledge_awaited(awaited_store(cast("Store", store)), islice(records, writes)))
-    else:
-        for number, data in islice(records, writes):
-            put(store, f"k{number % 7}", data)
-            print(number, flush=True)
-    sys.stdin.read()  # wait to be killed: an orderly close would write what was kept back
-
-
-async def acknowledge_awaited(store: AsyncStore, records: Iterable[tuple[int, bytes]]) -> None:
-    """As the awaiting engine writes to a store that blocks: by its workers."""
-    for number, data in records:
-        key = f"k{number % 7}"
-        found = await store.load(key)
-        answer = await store.commit(key, data, expect=found.version if found else None, gc_at=GC_AT)
-        assert not isinstance(answer, Conflict)
-        print(number, flush=True)
-
-
-def increments(defect: str, path: str, times: int) -> None:
-    """Add one to a number `times` times, by compare and swap, when told to start."""
-    if defect == "no-lock":
-        write = os.write
-
-        def give_way(fd: int, data: Any) -> int:
-            for _ in range(200):
-                os.sched_yield()
-            return write(fd, data)
-
-        os.write = give_way
-        HostLock.acquire = lambda self: None  # type: ignore[method-assign]  # the defect
-    store = TinyDBStore(path)
-    store.log.compactor.min_lines = 50 if defect == "compacting" else 10**9
-    print("ready", flush=True)
-    sys.stdin.readline()
-    for _ in range(times):
-        while True:
-            found = store.load(KEY)
-            number = json.loads(found.data)["n"] + 1 if found else 1
-            expect = found.version if found else None
-            if not isinstance(store.commit(KEY, b'{"n":%d}' % number, expect=expect, gc_at=GC_AT), Conflict):
-                break
-    store.close()
-
-
 def threads(kind: str, path: str) -> dict[str, int]:
     """16 threads add one 25 times to one number."""
     store = OPENERS[kind](path)
@@ -280,7 +225,7 @@ def threads(kind: str, path: str) -> dict[str, int]:
 
 def main(scenario: str, *args: str) -> None:
     """Run one scenario."""
-    result: object = None
+    result: dict[str, int]
     match scenario, *args:
         case "bytes", kind, path, offsets:
             result = kill_at_bytes(kind, path, int(offsets), None)
@@ -288,16 +233,11 @@ def main(scenario: str, *args: str) -> None:
             result = kill_at_bytes(kind, path, int(offsets), int(room))
         case "calls", kind, action, path:
             result = kill_at_calls(kind, action, path)
-        case "acknowledge", kind, colour, path, first, writes:
-            acknowledge(kind, colour, path, int(first), int(writes))
-        case "increments", defect, path, times:
-            increments(defect, path, int(times))
         case "threads", kind, path:
             result = threads(kind, path)
         case _:
             raise SystemExit(f"no scenario {scenario} {args}")
-    if result is not None:
-        print(json.dumps(result))
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":

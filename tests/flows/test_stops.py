@@ -198,6 +198,17 @@ def test_the_longer_of_two_stops_is_kept() -> None:
     assert page.record().stop == before
 
 
+def test_the_longer_one_is_kept_where_both_came_in_one_millisecond() -> None:
+    """What was written after the send was reserved is its own answer only if it lasts as long."""
+    given = several()
+    page = stopped(OFTEN, given)
+    page.sends = [SOME_LIMIT]
+    begun(page, given, 2)
+    stop = page.record().stop
+    assert stop is not None
+    assert stop.until_ms - stop.at_ms == 10 * MINUTE // timedelta(milliseconds=1)
+
+
 @pytest.mark.parametrize("applied", [True, False])
 def test_a_lost_answer_to_the_commit_writes_it_once(applied: bool) -> None:
     given = several()

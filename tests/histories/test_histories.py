@@ -9,11 +9,8 @@ is driven as the engines do it, who put calls together.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,12 +21,12 @@ from otpcore.engine.combining import combined
 from otpcore.engine.terms import is_awaiting
 from otpcore.engine.workers import awaited_store
 from otpcore.ports import StoreCapabilities
+from tests import warm
 from tests.histories.recording import CALLERS, Plan, Seen, crowd, is_true, plan_of, swept_in_all
 from tests.places import COLOURS, DURABLE, KINDS, Place
 from tests.storms.arena import yielding
 from tests.storms.naive import without_guard
 
-ROOT = Path(__file__).parents[2]
 SIZES = [pytest.param(5, 10, id="small"), pytest.param(100, 50, id="full", marks=pytest.mark.nightly)]
 """Histories, and operations of each of the 64 callers."""
 
@@ -117,10 +114,7 @@ def test_what_four_processes_see_of_a_key_is_linearizable(
     place_of: PlaceOf, store: str, histories: int, operations: int
 ) -> None:
     """D2: a CI run has two histories of threads and two of tasks, who reach a store that blocks by workers."""
-    child = [sys.executable, "-m", "tests.histories.process_child", place_of(store).text]
-    ended = subprocess.run(
-        [*child, str(histories), str(operations)], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    ended = warm.run("tests.histories.process_child", place_of(store).text, histories, operations)
     assert ended.returncode == 0, ended.stderr
     found: list[dict[str, Any]] = json.loads(ended.stdout)
     assert len(found) == len(COLOURS) * histories

@@ -91,6 +91,7 @@ class Arena(ABC):
         tenant: str = "default",
         seed: int = 7,
     ) -> None:
+        self.before_storm: Callable[[], object] = lambda: None
         self.clock = MovedClock()
         self.entropy: Callable[[int], bytes] = os.urandom
         self.store = store
@@ -183,6 +184,7 @@ class ThreadArena(Arena):
     def at_once(self, calls: Sequence[Call]) -> list[Any]:
         outcomes: list[Any] = [None] * len(calls)
         latch = threading.Barrier(len(calls))
+        self.before_storm()
 
         def party(place: int, call: Call) -> None:
             latch.wait(LATCH_TIMEOUT_S)
@@ -224,6 +226,7 @@ class TaskArena(Arena):
     def at_once(self, calls: Sequence[Call]) -> list[Any]:
         async def storm() -> list[Any]:
             latch = asyncio.Event()
+            self.before_storm()
 
             async def party(call: Call) -> Any:
                 await latch.wait()
@@ -241,21 +244,24 @@ class TaskArena(Arena):
         self._runner.close()
 
 
-def arena_for(place: Place, colour: str, *, naive: bool = False, **given: Any) -> Arena:
+def arena_for(place: Place, colour: str, *, naive: bool = False, meets: bool = False, **given: Any) -> Arena:
     """An arena over a place.
 
     Args:
         place: where its records are.
         colour: of `tests.places.COLOURS`.
         naive: over the control instead, which has no guard.
+        meets: of the control: two of those who begin a storm have loaded before any commits.
         given: as for `Arena`.
     """
     store = place.opened(colour)
-    if naive:
-        store = without_guard(store)
+    control = store = without_guard(store) if naive else store
     if naive or place.store == "memory":
         store = yielding(store) if colour == "tasks" else YieldingStore(store)
-    return TaskArena(store, **given) if colour == "tasks" else ThreadArena(store, **given)
+    arena = TaskArena(store, **given) if colour == "tasks" else ThreadArena(store, **given)
+    if meets:
+        arena.before_storm = control.meeting.ask
+    return arena
 
 
 def yielding(store: Any) -> Any:

@@ -7,14 +7,13 @@ requirements; a CI run has 4.
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import warm
 from tests.places import COLOURS, DURABLE, Place
 
 ROUNDS = [4, pytest.param(1000, marks=pytest.mark.nightly)]
@@ -23,7 +22,6 @@ PARTIES = 64
 KEY_PARTIES = 16
 TRIES = 5
 
-ROOT = Path(__file__).parents[2]
 PlaceOf = Callable[[str], Place]
 CONTROLS = [(store, COLOURS[number % 2]) for number, store in enumerate(DURABLE)]
 """In turn in one colour and in the other."""
@@ -35,8 +33,7 @@ Told = dict[str, Any]
 def storms(place: Place, colour: str, log: Path, rounds: int, *, naive: bool = False) -> dict[str, Told]:
     """What each storm told."""
     given = ["naive" if naive else "ours", colour, place.text, str(log), str(rounds)]
-    command = [sys.executable, "-m", "tests.storms.process_child", *given]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = warm.run("tests.storms.process_child", *given)
     assert ended.returncode == 0, ended.stderr
     result: dict[str, Told] = json.loads(ended.stdout)
     assert set(result) == set(BODIES)
