@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final
 
 from otpcore.contract import CodeOwner
@@ -14,7 +15,7 @@ from otpcore.errors import ConfigurationError
 from otpcore.flows import ProviderTerms
 from otpcore.phone import RegionPolicy
 from otpcore.policy import PROFILES, Profile
-from otpcore.routing import Routing, Rule, Strategy
+from otpcore.routing import ANYWHERE, Routing, Rule, Strategy
 
 __all__ = ["check_routing", "check_windows", "most_sends"]
 
@@ -136,8 +137,21 @@ def _in_prices(routing: Routing, providers: Mapping[str, ProviderTerms]) -> Iter
     currencies = sorted({price.currency for listed in routing.prices.values() for price in listed.values()})
     if len(currencies) > 1:
         yield f"the prices are in {' and '.join(currencies)}, which cannot be compared; give all in one currency"
-    if any(price.amount < 0 for listed in routing.prices.values() for price in listed.values()):
-        yield "a price is below 0"
+    for name, listed in routing.prices.items():
+        try:
+            RegionPolicy(deny_regions=frozenset(listed.keys() - {ANYWHERE}))
+        except ConfigurationError as error:
+            all_others = f'or "{ANYWHERE}" for every region without a price of its own'
+            yield f"the prices of {name!r} are for regions that are none: {str(error).rstrip('.')}, {all_others}"
+        for region, price in listed.items():
+            yield from _in_price(f"the price of {name!r} in {region}", price.amount)
+
+
+def _in_price(about: str, amount: object) -> Iterator[str]:
+    if not isinstance(amount, Decimal):  # callers without a type checker
+        yield f'{about} is {amount!r}, which is no Decimal; write Decimal("0.04")'
+    elif not amount.is_finite() or amount < 0:
+        yield f"{about} is {amount}; write an amount of 0 or more, such as 0.04"
 
 
 def _covers(first: Rule, later: Rule, providers: Mapping[str, ProviderTerms]) -> bool:

@@ -85,10 +85,34 @@ def test_prices_are_of_providers_that_are_there_and_can_be_compared() -> None:
     euro, dollar = Money(Decimal(1), "EUR"), Money(Decimal(1), "USD")
     assert "the prices name provider 'x'" in faults(prices={"x": {"*": euro}})
     assert "EUR and USD, which cannot be compared" in faults(prices={"a": {"*": euro, "CM": dollar}})
-    assert "a price is below 0" in faults(prices={"a": {"*": Money(Decimal(-1), "EUR")}})
     cheapest = rule("a", "b", strategy=Strategy.CHEAPEST, regions=frozenset({"CM", "US"}))
     assert "there is no price of 'b' in US" in faults(cheapest, prices=CHEAP)
     assert faults(replace(cheapest, regions=frozenset({"CM"})), prices=CHEAP) == ""
+
+
+@pytest.mark.parametrize("region", ["UK", "cm", "", "Cameroon"])
+def test_a_price_is_for_a_region_that_there_is(region: str) -> None:
+    told = faults(prices={"a": {"*": Money(Decimal(2), "EUR"), region: Money(Decimal(1), "EUR")}})
+    assert f"the prices of 'a' are for regions that are none: No such region: {region}. " in told
+    assert "Write ISO 3166-1 alpha-2 in capitals (GB, CM), or " in told
+    assert told.endswith(', or "*" for every region without a price of its own.')
+
+
+@pytest.mark.parametrize("region", ["CM", "001", "*"])
+def test_regions_that_there_are_may_have_a_price(region: str) -> None:
+    assert faults(prices={"a": {region: Money(Decimal(0), "EUR")}}) == ""
+
+
+@pytest.mark.parametrize("amount", ["-1", "NaN", "sNaN", "Infinity", "-Infinity"])
+def test_a_price_is_a_number_of_0_or_more(amount: str) -> None:
+    told = faults(prices={"a": {"CM": Money(Decimal(amount), "EUR")}})
+    assert f"the price of 'a' in CM is {amount}; write an amount of 0 or more, such as 0.04" in told
+
+
+@pytest.mark.parametrize("amount", [0.04, "0.04", None])
+def test_a_price_is_a_decimal(amount: Any) -> None:
+    told = faults(prices={"a": {"CM": Money(amount, "EUR")}})
+    assert f"the price of 'a' in CM is {amount!r}, which is no Decimal; write Decimal(\"0.04\")" in told
 
 
 def test_all_faults_are_told_at_once() -> None:
