@@ -1,35 +1,61 @@
 """`route explain`: which provider a number's code would go through, why, and what would follow each failure.
 
-Rules of this file: presentation. It builds the providers, which opens nothing, and asks the flows' own functions; no
-store is opened, nothing is sent, and of the number only the last two digits are shown.
+Rules of this file: presentation. It builds the providers, which opens nothing, and asks what `start` asks: the flows'
+own functions, and through them guards and routes of plugins. No store is opened, nothing is sent, and of the recipient
+only the last two characters are shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
+from msgspec import structs
 from rich.table import Table
 
 from otpcore.cli.exits import Exit
 from otpcore.cli.shell import AsJson, Shell, shell_of
+from otpcore.cli.verifying import Number, Region
+from otpcore.codes import ENTROPY_BYTES, Entropy
 from otpcore.contract import Failure, FailureKind, FailureScope, Money, SendEffect, mask
 from otpcore.engine.breaking import Scope, rule_of
-from otpcore.errors import InvalidNumber, UsageError
-from otpcore.flows import Setup
+from otpcore.flows import Flow, Setup
 from otpcore.flows.moving import leg_after
-from otpcore.phone import PhoneNumber, canonicalise, decide_destination
-from otpcore.routing import FAILOVER, Consequence, Leg, Plan, Strategy, plan
+from otpcore.flows.planning import held_by_guards, intent_of, no_way, plan_of, routed
+from otpcore.flows.transact import locate
+from otpcore.phone import PhoneNumber
+from otpcore.recipients import Recipient, canonical, wrong_kind
+from otpcore.results import Wait
+from otpcore.routing import FAILOVER, Consequence, Leg, Plan, Strategy
 
 if TYPE_CHECKING:
+    from otpcore.engine.driving import Driver
     from otpcore.engine.opening import Parts
 
 __all__ = ["explain"]
 
-Number = Annotated[str, typer.Argument(help="E.164 (+…), or national together with --region.", show_default=False)]
+UNDRAWN: Final = Entropy.split(bytes(ENTROPY_BYTES))
+"""With it, weighted legs come as they are listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Of a start for somebody of whom nothing is recorded.
+
+    Attributes:
+        plan: of the rules; its legs as plugins leave them.
+        is_changed: a plugin has given the legs another order, or left some out.
+        denied: why nothing would be sent; None: it would.
+    """
+
+    plan: Plan
+    is_changed: bool = False
+    denied: str | None = None
+
 
 Row = tuple[FailureKind, FailureScope, SendEffect, Consequence, Leg | None]
 """A failure of the first leg, what the table says of it, and the leg that would follow."""
@@ -40,7 +66,7 @@ def explain(
     number: Number,
     purpose: Annotated[str, typer.Option(help="What is being confirmed, one of OTPCORE_PURPOSES.")] = "login",
     channel: Annotated[str, typer.Option(help="The one that is asked for.")] = "sms",
-    region: Annotated[str | None, typer.Option(help="Of a national number, two letters (CM).", metavar="XX")] = None,
+    region: Region = None,
     *,
     as_json: AsJson = False,
 ) -> int:
@@ -48,28 +74,22 @@ def explain(
     from otpcore.engine.opening import prepare  # noqa: PLC0415  # settings cost a quarter of a second
 
     shell = shell_of(context)
-    try:
-        to = canonicalise(number, region=None if region is None else region.upper())
-    except InvalidNumber as error:
-        raise UsageError(str(error)) from None
+    to = canonical(number, region)
     parts = prepare(None, None, shell.env_file, None, None, {})
     with ExitStack() as closing:
-        setup = _setup(parts, closing)
+        setup, driver = _opened(parts, closing)
         setup.check_purpose(purpose)
-        planned = plan(setup.routing, setup.served, region=to.region, channel=channel, purpose=purpose, draw=0)
-        denied = decide_destination(to, policy=setup.destinations)
-        if denied is None and not planned.legs:
-            denied = f"No provider here serves channel {channel[:20]!r}."
-        rows = list(_rows(setup, planned, shell.now)) if planned.legs and denied is None else []
+        ways = driver.drive(_ways(setup, to, purpose, channel))
+        rows = list(_rows(setup, ways.plan, shell.now)) if ways.denied is None else []
     if as_json:
-        shell.give(_machine(setup, to, planned, rows, denied))
+        shell.give(_machine(setup, to, ways, rows))
     else:
-        _say(shell, setup, to, planned, rows, denied)
-    return Exit.OK if denied is None else Exit.REFUSED
+        _say(shell, setup, to, ways, rows)
+    return Exit.OK if ways.denied is None else Exit.REFUSED
 
 
-def _setup(parts: Parts, closing: ExitStack) -> Setup:
-    """What an engine over these providers would be given; of its pepper nothing is made."""
+def _opened(parts: Parts, closing: ExitStack) -> tuple[Setup, Driver]:
+    """What an engine over these providers and plugins would work with; of its pepper nothing is made."""
     from otpcore.engine import Engine  # noqa: PLC0415  # with the settings
     from otpcore.engine.accepting import check_production  # noqa: PLC0415  # likewise
     from otpcore.stores.memory import MemoryStore  # noqa: PLC0415  # likewise
@@ -78,8 +98,26 @@ def _setup(parts: Parts, closing: ExitStack) -> Setup:
     for provider in providers.values():
         closing.callback(provider.close)
     check_production(parts.settings, {name: one.capabilities for name, one in providers.items()})
-    engine = Engine(MemoryStore(), providers, pepper=bytes(range(32)), **parts.terms)
-    return engine._setup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # the one that it would work with
+    engine = Engine(MemoryStore(), providers, pepper=bytes(range(32)), plugins=parts.plugins, **parts.terms)
+    return engine._setup, engine._driver  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]  # those of `start`
+
+
+def _ways(setup: Setup, to: Recipient, purpose: str, channel: str) -> Flow[Ways]:
+    """As `start` comes to them."""
+    planned = plan_of(setup, UNDRAWN, to, purpose, channel)
+    if (unfit := wrong_kind(to, channel)) is not None:
+        return Ways(planned, denied=unfit)
+    if (hopeless := no_way(setup, to, channel, planned.legs)) is not None:
+        return Ways(planned, denied=hopeless.detail)
+    known = yield from locate(setup, to)
+    intent = intent_of(setup, to, purpose, channel, known.key, "")
+    held = yield from held_by_guards(intent)
+    if isinstance(held, Wait):
+        return Ways(planned, denied=f"A guard of a plugin holds it until {held.until:%Y-%m-%d %H:%M:%S %Z}.")
+    if held is not None:
+        return Ways(planned, denied=f"A guard of a plugin denies it: {held.detail or 'it gives no reason'}")
+    legs = yield from routed(intent, planned.legs)
+    return Ways(structs.replace(planned, legs=legs), is_changed=legs != planned.legs)
 
 
 def _rows(setup: Setup, planned: Plan, now: datetime) -> Iterator[Row]:
@@ -90,18 +128,20 @@ def _rows(setup: Setup, planned: Plan, now: datetime) -> Iterator[Row]:
         yield kind, scope, effect, consequence, leg_after(setup, planned, planned.legs[0], failure, now)
 
 
-def _say(shell: Shell, setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> None:
-    shell.say(f"A number ending in {mask(to.e164)}: region {to.region}, {to.line_type}.")
-    if denied is not None:
-        shell.say(f"Nothing would be sent. {denied}")
+def _say(shell: Shell, setup: Setup, to: Recipient, ways: Ways, rows: list[Row]) -> None:
+    if isinstance(to, PhoneNumber):
+        shell.say(f"A number ending in {mask(to.address)}: region {to.region}, {to.line_type}.")
+    else:
+        shell.say(f"An e-mail address ending in {mask(to.address)}.")
+    if ways.denied is not None:
+        shell.say(f"Nothing would be sent. {ways.denied}")
         return
-    shell.say(_why(planned), "")
+    planned = ways.plan
+    shell.say(_why(ways), "")
     table = Table.grid(padding=(0, 2))
     for number, leg in enumerate(planned.legs, 1):
         terms = setup.providers[leg.provider]
-        table.add_row(
-            f"{number}.", leg.provider, leg.channel, f"code by {terms.owner}", _about(setup, to, planned, leg)
-        )
+        table.add_row(f"{number}.", leg.provider, leg.channel, f"code by {terms.owner}", _about(setup, to, ways, leg))
     shell.say(table, "", f"At most {min(planned.max_legs, len(planned.legs))} of them are tried for one send.", "")
     shell.say(f"If {planned.legs[0].provider} does not accept:", "")
     follows = Table.grid(padding=(0, 2))
@@ -120,22 +160,26 @@ def _say(shell: Shell, setup: Setup, to: PhoneNumber, planned: Plan, rows: list[
     shell.say(f"If its answer is lost, so that a message may be on its way: {goes_on}.")
 
 
-def _why(planned: Plan) -> str:
-    if not planned.rule:
-        return "No rule is for it: the providers that serve the channel, in configured order."
+def _why(ways: Ways) -> str:
+    planned = ways.plan
     how = {
         Strategy.ORDERED: "as they are listed",
         Strategy.WEIGHTED: "drawn for each send by their weights",
         Strategy.CHEAPEST: "the cheapest first",
     }
-    return f"Rule {planned.rule}, {planned.strategy}: {how[planned.strategy]}."
+    why = (
+        f"Rule {planned.rule}, {planned.strategy}: {how[planned.strategy]}."
+        if planned.rule
+        else "No rule is for it: the providers that serve the channel, in configured order."
+    )
+    return f"{why} Then a plugin has given another order, or left some out." if ways.is_changed else why
 
 
-def _about(setup: Setup, to: PhoneNumber, planned: Plan, leg: Leg) -> str:
+def _about(setup: Setup, to: Recipient, ways: Ways, leg: Leg) -> str:
     price = setup.routing.price(leg.provider, to.region)
     told = [f"{price.amount} {price.currency}"] if price is not None else []
-    if planned.strategy is Strategy.WEIGHTED:
-        told.append(f"first in {_share(planned, leg):.0%}")
+    if ways.plan.strategy is Strategy.WEIGHTED and not ways.is_changed:
+        told.append(f"first in {_share(ways.plan, leg):.0%}")
     return ", ".join(told)
 
 
@@ -169,15 +213,16 @@ def _spared(kind: FailureKind, scope: FailureScope) -> dict[str, Any] | None:
     return None if rule is None else {"seconds": rule.opens_s, "of": rule.scope.name.lower(), "at_once": rule.at_once}
 
 
-def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], denied: str | None) -> dict[str, Any]:
-    within = planned.failover_on_undelivered
+def _machine(setup: Setup, to: Recipient, ways: Ways, rows: list[Row]) -> dict[str, Any]:
+    planned, within = ways.plan, ways.plan.failover_on_undelivered
     return {
-        "number": mask(to.e164),
+        "number": mask(to.address),
         "region": to.region,
-        "line_type": to.line_type.value,
-        "denied": denied,
+        "line_type": str(to.line_type),
+        "denied": ways.denied,
         "rule": planned.rule or None,
         "strategy": planned.strategy.value,
+        "changed_by_plugin": ways.is_changed,
         "max_legs": planned.max_legs,
         "failover_on_unknown": planned.failover_on_unknown,
         "failover_on_undelivered_s": None if within is None else within.total_seconds(),
@@ -197,7 +242,7 @@ def _machine(setup: Setup, to: PhoneNumber, planned: Plan, rows: list[Row], deni
     }
 
 
-def _leg(setup: Setup, to: PhoneNumber, planned: Plan, leg: Leg) -> dict[str, Any]:
+def _leg(setup: Setup, to: Recipient, planned: Plan, leg: Leg) -> dict[str, Any]:
     price: Money | None = setup.routing.price(leg.provider, to.region)
     return {
         "provider": leg.provider,

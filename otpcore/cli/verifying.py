@@ -24,7 +24,7 @@ from otpcore.results import ByRecipient, Refused, Sent
 if TYPE_CHECKING:
     from otpcore.engine import Engine
 
-__all__ = ["cancel", "check", "forget", "resend", "start", "status", "unlock"]
+__all__ = ["Number", "Region", "cancel", "check", "forget", "resend", "start", "status", "unlock"]
 
 
 def _capitals(region: str | None) -> str | None:
