@@ -19,6 +19,7 @@ from tests.engine import test_bounds_by_loop as loop_tests
 from tests.engine import test_breaking as breaker_tests
 from tests.engine import test_hanging as hanging_tests
 from tests.engine import test_spared as spared_tests
+from tests.engine import test_workers as worker_tests
 from tests.engine.hanging import checks_amid_hung_sends
 
 __all__ = ["DEFECTS"]
@@ -124,6 +125,11 @@ def late_answers_are_unknown() -> None:
     breaker_tests.test_an_answer_long_after_its_deadline_is_an_unknown_one(breaker_tests.World())
 
 
+def hung_coroutines_are_waited_for_a_second() -> None:
+    for lane in ("send", "check"):
+        worker_tests.test_a_coroutine_that_never_ends_is_waited_for_a_second_longer(lane)
+
+
 LANE: Final = "else Lane.CHECK"
 FULL: Final = "return answers.send_not_started()"
 
@@ -158,6 +164,12 @@ DEFECTS = (
         "two event loops that take turns remake each other's places",
         reworded((vars(aio_bounding.AsyncBounds)["enter"], "self._free.get(loop)", "None")),
         loop_tests.loops_that_take_turns,
+    ),
+    Defect(
+        "S13g",
+        "who awaits a provider that never ends waits half a minute",
+        lambda plant: plant.put("otpcore.engine.awaiting.GRACE_S", 30.0),
+        hung_coroutines_are_waited_for_a_second,
     ),
     Defect(
         "B1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import selectors
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -249,25 +250,44 @@ def test_a_cancelled_caller_leaves_a_reserved_send_that_its_lease_settles(latch:
     asyncio.run(story())
 
 
-def test_a_coroutine_that_never_ends_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """S13: the deadline is the engine's too."""
-    from otpcore.engine import awaiting
+class Leaping(asyncio.SelectorEventLoop):
+    """Its time stands still while it has something to do, and then leaps to what is due next: nobody waits."""
 
-    monkeypatch.setattr(awaiting, "GRACE_S", 0.01)
+    def __init__(self) -> None:
+        now = self._now = [0.0]
 
-    async def story() -> None:
+        class Selector(selectors.DefaultSelector):
+            def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+                now[0] += max(timeout or 0.0, 0.0)
+                return super().select(0)
+
+        super().__init__(Selector())
+
+    def time(self) -> float:
+        return self._now[0]
+
+
+@pytest.mark.parametrize("lane", ["send", "check"])
+def test_a_coroutine_that_never_ends_is_waited_for_a_second_longer(lane: str) -> None:
+    """S13: the deadline is the engine's too; docs/concepts/availability.md names the second."""
+
+    async def hang(_request: object) -> None:
+        await asyncio.Event().wait()
+
+    async def story(loop: asyncio.AbstractEventLoop) -> float:
         vendor = AsyncFakeProvider()
-
-        async def hang(_request: SendRequest) -> None:
-            await asyncio.Event().wait()
-
-        vendor.before_send = hang
-        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=0.01)
+        setattr(vendor, lane, hang)
+        engine = AsyncEngine(MemoryStore(), vendor, pepper=PEPPER, timeout_s=0.25)
         sent = await engine.start(NUMBER)
         assert isinstance(sent, Sent)
-        assert sent.state is SendState.UNKNOWN
+        if lane == "send":
+            assert sent.state is SendState.UNKNOWN
+        else:  # whose send took no time
+            assert isinstance(await engine.check(sent.session.token or "", "123456"), Undecided)
+        return loop.time()
 
-    asyncio.run(story())
+    with asyncio.Runner(loop_factory=Leaping) as runner:
+        assert runner.run(story(runner.get_loop())) == pytest.approx(1.25)
 
 
 def child(answers: Any, pool: Workers) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,10 +10,19 @@ import pytest
 
 from otpcore import ByRecipient, Ended, Refusal, Refused, SendState, Sent, Undecided, Wait, WaitReason
 from otpcore.codes import make_code
-from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, CodeOwner, Failure, FailureKind, SendEffect
+from otpcore.contract import (
+    Accepted,
+    CheckAnswer,
+    CheckVerdict,
+    CodeOwner,
+    Failure,
+    FailureKind,
+    ProviderCapabilities,
+    SendEffect,
+)
 from otpcore.effects import CheckCode, ChooseRoute, Commit, Effect, SendCode, Tell
 from otpcore.errors import CommitUnknown, StoreUnavailable
-from otpcore.flows import Flow, Setup, cancel, check, resend, start
+from otpcore.flows import Flow, ProviderTerms, Setup, cancel, check, resend, start
 from otpcore.model import RecipientRecord, SessionStatus
 from tests.flows.legs import CALL, LANDLINE, LOST, OFTEN, SMS, TRANSIENT, failure, on_unknown, several, ways
 from tests.flows.script import CORE, MINUTE, NOW, NUMBER, PROVIDER, Page, entropy, losing
@@ -210,6 +220,21 @@ def test_a_landline_is_called_instead() -> None:
     assert isinstance(result, Sent)
     assert asked_of(page) == [("a", SMS), ("a", CALL)]
     assert result.session.channel == CALL
+
+
+@pytest.mark.parametrize(
+    ("to", "channel", "asked"),
+    [(NUMBER, SMS, [("a", SMS), ("b", CALL)]), ("jo@example.com", "email", [("b", "email")])],
+)
+def test_a_rule_for_numbers_and_addresses_gives_each_the_ways_that_reach_it(
+    to: str, channel: str, asked: list[tuple[str, str]]
+) -> None:
+    given = several(routing=ways(("a", SMS), ("b", "email"), ("b", CALL)))
+    can = ProviderCapabilities(frozenset({CORE}), frozenset({SMS, CALL, "email"}))
+    given = replace(given, providers={name: ProviderTerms(name, can, CORE) for name in given.providers})
+    page = Page(sends=[LANDLINE, LANDLINE])
+    assert isinstance(page.run(start(given, entropy(1), to, channel=channel)), Refused)
+    assert asked_of(page) == asked
 
 
 @pytest.mark.parametrize("owner", [CORE, PROVIDER])

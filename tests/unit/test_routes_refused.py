@@ -21,7 +21,7 @@ from otpcore.stores.memory import MemoryStore
 
 MINUTE = timedelta(minutes=1)
 TEN_MINUTES = 10 * MINUTE
-PURPOSES = frozenset({"login"})
+PURPOSES = frozenset({"login", "payment"})
 OWNERS = pytest.mark.parametrize("owner", list(CodeOwner))
 
 
@@ -63,7 +63,7 @@ CHEAP = {"a": {"*": Money(Decimal(1), "EUR")}, "b": {"CM": Money(Decimal(1), "EU
         ([rule("a", failover_on_undelivered=MINUTE)], "undelivered, and none of its providers reads receipts"),
         ([rule("a", max_legs=0)], "rule 1 has max_legs below 1"),
         ([rule("a", "a")], "rule 1 names the same provider and channel twice"),
-        ([rule("a", purposes=frozenset({"gift"}))], "rule 1 is for purpose 'gift'; there are login"),
+        ([rule("a", purposes=frozenset({"gift"}))], "rule 1 is for purpose 'gift'; there are login, payment"),
         ([rule("a", regions=frozenset({"XX"}))], "rule 1 is for regions that are none"),
         ([rule(Leg("a", "fax"))], "rule 1 sends through 'a' on fax, which it does not serve; it serves call, sms"),
         ([rule("a", channels=frozenset({"fax"}))], "rule 1 is for channel 'fax', which none of its providers serves"),
@@ -74,6 +74,7 @@ CHEAP = {"a": {"*": Money(Decimal(1), "EUR")}, "b": {"CM": Money(Decimal(1), "EU
             [rule("a", regions=frozenset({"CM", "US"})), rule("b", regions=frozenset({"US"}))],
             "rule 2 is never reached",
         ),
+        ([rule("a", purposes=PURPOSES), rule("b", purposes=frozenset({"login"}))], "rule 2 is never reached"),
         ([rule("a", "b", strategy=Strategy.CHEAPEST)], "rule 1 takes the cheapest, and there is no price of 'a', 'b'"),
     ],
 )
@@ -129,6 +130,8 @@ def test_all_faults_are_told_at_once() -> None:
         [rule("v", "a")],
         [rule("a", regions=frozenset({"CM"})), rule("b")],
         [rule("a", channels=frozenset({"call"})), rule("b")],
+        [rule("a", purposes=frozenset({"payment"})), rule("b")],
+        [rule("a", purposes=frozenset({"payment"})), rule("b", purposes=PURPOSES)],
         [rule("s"), rule("a", channels=frozenset({"call"}))],
         [rule(Leg("s"), Leg("a", "call"), channels=frozenset({"sms"}))],
     ],
