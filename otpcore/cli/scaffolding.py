@@ -1,7 +1,8 @@
 """`plugin new`: a distribution for a third party's provider or store, that passes its kit from the first run.
 
 Rules of this file: whole files or none; nothing that exists is touched. The texts are in `scaffold/`; what it writes
-for the provider `example` is `examples/otpcore-example`, held by a test.
+for the provider `example` is `examples/otpcore-example`, held by a test. Each class there has a
+suffix, so that none hides what the texts import, whatever the name.
 """
 
 from __future__ import annotations

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from otpcore.cli.exits import Exit
-from otpcore.cli.scaffolding import FILES, written
+from otpcore.cli.scaffolding import FILES, check_name, written
 from tests.cli.running import Cli
 
 ROOT = Path(__file__).parents[2]
@@ -33,11 +36,11 @@ def python(*arguments: str, folder: Path, on_path: Path, **variables: str) -> su
     )
 
 
-def kit(folder: Path, on_path: Path) -> subprocess.CompletedProcess[str]:
+def kit(folder: Path, *options: str, on_path: Path) -> subprocess.CompletedProcess[str]:
     """In a new folder Hypothesis would read the sources of otpcore again, for seconds."""
     known = str(ROOT / ".hypothesis")
     return python(
-        *("-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"),
+        *("-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "tests"),
         folder=folder,
         on_path=on_path,
         HYPOTHESIS_STORAGE_DIRECTORY=known,
@@ -46,14 +49,61 @@ def kit(folder: Path, on_path: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("kind", ["provider", "store"])
 def test_what_is_written_passes_its_kit_on_the_first_run(kind: str, otpcore: Cli, tmp_path: Path) -> None:
-    made = otpcore("plugin", "new", "carrier-pigeon", f"--{kind}", "--into", str(tmp_path))
+    """Whatever its name: this one is that of a class which the tests import."""
+    made = otpcore("plugin", "new", f"{kind}-contract", f"--{kind}", "--into", str(tmp_path))
     assert made.code is Exit.OK, made.err
-    folder = tmp_path / "otpcore-carrier-pigeon"
+    folder = tmp_path / f"otpcore-{kind}-contract"
     ran = kit(folder, on_path=folder)
     assert ran.returncode == 0, ran.stdout[-3000:]
     assert " passed" in ran.stdout
     assert "failed" not in ran.stdout
     assert "skipped" not in ran.stdout
+
+
+def bound(source: str) -> Counter[str]:
+    """The names that a module gives, and how often it does."""
+    names: Counter[str] = Counter()
+    for each in ast.parse(source).body:
+        match each:
+            case ast.Import(names=found) | ast.ImportFrom(names=found):
+                names.update(one.asname or one.name for one in found)
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
+                names[name] += 1
+            case ast.Assign(targets=targets):
+                names.update(one.id for one in targets if isinstance(one, ast.Name))
+            case _:
+                pass
+    return names
+
+
+@pytest.mark.parametrize("kind", ["provider", "store"])
+def test_no_name_takes_that_of_something_which_the_texts_use(kind: str) -> None:
+    sources = [text for place, text in written("pigeon", kind).items() if place.endswith(".py")]
+    words = set[str]().union(*map(bound, sources))
+    assert {"Provider", "ProviderContract", "Failure"} <= words if kind == "provider" else {"Store"} <= words
+    for word in sorted(words):
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", word).lower().replace("_", "-")
+        for place, text in written(name, kind).items():
+            if place.endswith(".py"):
+                assert [each for each, times in bound(text).items() if times > 1] == [], (name, place)
+
+
+@pytest.mark.parametrize("kind", ["provider", "store"])
+def test_plugins_of_any_name_are_imported_and_their_kits_found(kind: str, tmp_path: Path) -> None:
+    names = ["accepted", "provider", "wire-answer", "none", "true", "exception", "settings", "api", kind]
+    (tmp_path / "tests").mkdir()
+    for name in names:
+        check_name(name, kind)
+        for place, text in written(name, kind).items():
+            if place.endswith(".py"):
+                path = tmp_path / place.replace("test_contract", f"test_{name.replace('-', '_')}")
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, "utf-8")
+    ran = kit(tmp_path, "--collect-only", on_path=tmp_path)
+    assert ran.returncode == 0, ran.stdout[-3000:]
+    found = Counter(re.findall(r"^tests/test_(\w+)\.py::", ran.stdout, re.MULTILINE))
+    assert found.keys() == {name.replace("-", "_") for name in names}
+    assert len(set(found.values())) == 1
 
 
 def test_the_example_is_what_the_command_writes() -> None:

@@ -24,7 +24,7 @@ class ExampleSettings(BaseModel):
     origin: str = Field(default="https://api.example.example", description="where the API is")
 
 
-class Example:
+class ExampleApi:
     """The vendor's API: `POST /messages` takes a text, and answers with the id of the message."""
 
     capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
@@ -55,6 +55,6 @@ class Example:
 @hookimpl
 def otpcore_providers() -> Iterable[ProviderType]:
     """The provider type `example`, in both colours."""
-    api, settings = Example, ExampleSettings
+    api, settings = ExampleApi, ExampleSettings
     about = "example", "sends codes with Example", settings
     return (ProviderType(*about, lambda given: blocking(api(given)), lambda given: awaited(api(given))),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from otpcore_example import Example, ExampleSettings
+from otpcore_example import ExampleApi, ExampleSettings
 
 from otpcore.conformance.provider import ProviderContract, WireAnswer, WireRequest
 from otpcore.ports import AsyncProvider, Provider
@@ -12,8 +12,8 @@ from otpcore.providers.http import awaited, blocking
 class TestExample(ProviderContract):
     handle = "msg_0001"
 
-    def api(self, origin: str) -> Example:
-        return Example(ExampleSettings.model_validate({"origin": origin, "key": "k" * 32}))
+    def api(self, origin: str) -> ExampleApi:
+        return ExampleApi(ExampleSettings.model_validate({"origin": origin, "key": "k" * 32}))
 
     def make(self, origin: str) -> Provider:
         return blocking(self.api(origin))
