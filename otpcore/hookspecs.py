@@ -105,8 +105,10 @@ def otpcore_stores() -> Iterable[StoreType]:  # type: ignore[empty-body]  # a sp
 def otpcore_guard_send(intent: SendIntent) -> Verdict | None:
     """Judge a send before it is reserved.
 
-    Called once for every start and resend whose number is served, of every active plugin, before the policy
-    decides; the strictest verdict wins, and an implementation that raises counts as DENY.
+    Called once, of every active plugin, before the policy decides: for every start, and resend of a live session, whose
+    recipient is served, and for the new code that is to follow an undelivered message (`failover_on_undelivered`),
+    which a HOLD prevents as a DENY does. Not for a call that repeats another's idempotency key: it sends nothing. The
+    strictest verdict wins, and an implementation that raises counts as DENY.
 
     Args:
         intent: the send that is about to be reserved.
@@ -120,13 +122,15 @@ def otpcore_guard_send(intent: SendIntent) -> Verdict | None:
 def otpcore_route(intent: SendIntent, candidates: Sequence[str]) -> Sequence[str] | None:
     """Order the providers for a send. The first answer counts.
 
-    Called once for every start that no guard holds, and for a resend that may go several ways: a code of the provider's
-    stays where it is. The order holds for all that follows, should the first provider not accept.
+    Called once for every start that no guard holds, for a resend that may go several ways, and for the new code that is
+    to follow an undelivered message. A resend of a provider's own code stays where it is, whatever is answered. The
+    order holds for all that follows, should the first provider not accept.
 
     Args:
         intent: the send that is about to be reserved.
         candidates: names of the providers that the route has for it, in its order; not empty. Of a resend first the
-            session's own, or last where its newest message may not have arrived.
+            session's own, or last where its newest message may not have arrived; after an undelivered message those
+            that were not asked for it.
 
     Returns:
         Some or all of the candidates, best first, or None for no opinion; what is left out is not tried.
