@@ -19,7 +19,10 @@ __all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome", "Recei
 
 
 class Outcome(StrEnum):
-    """What became of a code that the core made. Codes that ran out or were guessed at have none."""
+    """What became of a code that the core made. Codes that ran out or were guessed at have none.
+
+    CANCELED also where another provider's code took its place.
+    """
 
     APPROVED = "approved"
     CANCELED = "canceled"
