@@ -187,8 +187,10 @@ def _detail(result: AnyResult) -> dict[str, str]:
             return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
             return {"status": approved.status.value}
-        case Received(applied=applied, ignored=ignored, replayed=replayed, failed_over=followed):
-            counts = {"applied": str(applied), "ignored": str(ignored), "replayed": str(replayed)}
-            return {**counts, "failed_over": str(followed)} if followed else counts
+        case Received():
+            counts = {"applied": result.applied, "ignored": result.ignored, "replayed": result.replayed}
+            seldom = {"failed_over": result.failed_over, "early": result.early}
+            counts |= {name: count for name, count in seldom.items() if count}
+            return {name: str(count) for name, count in counts.items()}
         case _:
             return {}

@@ -23,6 +23,7 @@ from tests.engine import test_ends_heard as ends
 from tests.engine import test_receipts as colours
 from tests.engine import test_workers as worker_tests
 from tests.engine.colours import COLOURS
+from tests.flows import test_early as early
 from tests.flows import test_left_behind as left
 from tests.flows import test_receipts_harmless as harmless
 from tests.flows import test_receiving as receiving_tests
@@ -37,6 +38,7 @@ IS_LAST: Final = "not siblings(record, found) else None"
 NONE_LEFT: Final = reworded(
     (reporting.left_behind, "left = carrier(before, was) if was is not None else None", "left = None")
 )
+NONE_EARLY: Final = reworded((vars(receiving)["_apply"], "Heard(Fate.EARLY)", "Heard(Fate.IGNORED)"))
 NOT_REFUSED: Final = "one.state is not SendState.REFUSED"
 
 
@@ -198,6 +200,14 @@ DEFECTS: Final = (
         receiving_tests.test_a_refused_send_has_no_message_to_tell_of,
     ),
     Defect("S15k", "whatever a provider reads is believed", unsound_events_pass, unsound_events),
+    Defect("S15l", "what is told before its send is settled is lost", NONE_EARLY, early.not_lost),
+    Defect("S15m", "the same, in both colours", NONE_EARLY, in_each_colour(ends.early)),
+    Defect(
+        "S15n",
+        "an end of a verification is taken for one of the send on its way, and swallowed",
+        reworded((vars(receiving)["_apply"], "send.state is SendState.RESERVED if", "False if")),
+        early.not_swallowed,
+    ),
     Defect("O1", "feedback before the commit", reported_first, reporting_tests.reported_after_the_commit),
     Defect(
         "O2",

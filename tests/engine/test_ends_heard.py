@@ -1,4 +1,4 @@
-"""Providers that were left behind hear that their code is over, in every colour."""
+"""Providers that were left behind, and receipts that were faster than the settlement, in every colour."""
 
 from __future__ import annotations
 
@@ -103,3 +103,41 @@ def test_a_vendor_that_fails_to_hear_of_it_takes_no_answer_away(colour: str) -> 
     scene.a.exchange.report_outcome = report_outcome
     told = scene.a.receipt(scene.a.outbox[0], DeliveryState.UNDELIVERED)
     assert scene.call("receipt", "a", told) == Received(1, 0, 0, 1)
+
+
+def early(colour: str) -> None:
+    """The vendor tells of the end while its answer is on its way; told again, it is taken, and followed."""
+    scene = Scene(colour, {"routing": FOLLOWS, "keep_number": True})
+    seen: list[Any] = []
+    told: list[Any] = []
+
+    def hasty(call: Any) -> Any:
+        def send(request: Any) -> Any:
+            answer = call(request)
+            told.append(scene.a.receipt(scene.a.outbox[0], DeliveryState.UNDELIVERED))
+            seen.append(scene.call("receipt", "a", told[0]))
+            return answer
+
+        return send
+
+    async def hasty_too(request: Any) -> Any:
+        answer = await awaited(request)
+        told.append(scene.a.receipt(scene.a.outbox[0], DeliveryState.UNDELIVERED))
+        seen.append(await scene.engine.receipt("a", told[0]))
+        return answer
+
+    awaited = scene.a.send
+    if colour == "awaiting":
+        scene.a.send = hasty_too
+    else:
+        scene.a.send = hasty(scene.a.send)
+    scene.call("start", NUMBER)
+    assert seen == [Received(0, 0, early=1)]
+    assert scene.b.calls["send"] == 0
+    assert scene.call("receipt", "a", told[0]) == Received(1, 0, 0, 1)
+    assert scene.states() == [SendState.UNDELIVERED, SendState.ACCEPTED]
+
+
+@colours
+def test_an_end_that_overtakes_the_answer_is_taken_when_it_is_told_again(colour: str) -> None:
+    early(colour)
