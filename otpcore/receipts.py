@@ -19,7 +19,10 @@ __all__ = ["DeliveryEvent", "DeliveryState", "InboundRequest", "Outcome", "Recei
 
 
 class Outcome(StrEnum):
-    """What became of a code that the core made. Codes that ran out or were guessed at have none."""
+    """What became of a code that the core made. Codes that ran out or were guessed at have none.
+
+    CANCELED also where another provider's code took its place.
+    """
 
     APPROVED = "approved"
     CANCELED = "canceled"
@@ -95,7 +98,7 @@ class DeliveryEvent:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A vendor's receipt was read; answer it with a 2xx.
+    """A vendor's receipt was read; answer it with a 2xx, or with 503 and `Retry-After` while something is early.
 
     Attributes:
         applied: how many of its events changed what is known of a send.
@@ -103,9 +106,13 @@ class Received:
         replayed: how many were refused, because an event of the same id was taken before. The vendor repeats what it
             believes unheard, so a 2xx is the answer here too: it ends the repetition, and a stranger learns nothing.
         failed_over: how many of those applied were followed by a new code through another provider.
+        early: how many came while a send to the recipient through this provider is not settled, and nothing else is
+            known of their message. They may be of that one, whose handle is not known yet: nothing was done, and the
+            whole receipt is to come again, a few seconds later.
     """
 
     applied: int
     ignored: int
     replayed: int = 0
     failed_over: int = 0
+    early: int = 0

@@ -163,7 +163,7 @@ class Attempt(msgspec.Struct, frozen=True, array_like=True, gc=False):
             said not to have arrived: how, see `otpcore.receipts.DeliveryState`.
         unknown: a message may be on its way although it did not accept.
         cost: as the vendor said, such as "0.0075 EUR"; "" where it did not.
-        handle: of a message that was said not to have arrived, for what is still told of it.
+        handle: of a message whose session has gone on to another provider, for what is still told of it, and to whom.
     """
 
     provider: str

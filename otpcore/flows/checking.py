@@ -24,7 +24,7 @@ from otpcore.flows.finding import find_session, following_of, parse_token, tell
 from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, next_of
 from otpcore.flows.transact import Snapshot, load, locate, places, transact
-from otpcore.ledger import approve, checks_left, claim, end
+from otpcore.ledger import Carrier, approve, carrier, checks_left, claim, end
 from otpcore.machine import SessionEvent
 from otpcore.model import CheckState, Code, RecipientRecord, Session, SessionStatus
 from otpcore.policy import decide_check
@@ -93,13 +93,15 @@ def check(
         return (yield from tell(setup, "check", NotFound()))
     address = given.address if given is not None else None
     from_ = setup.source(source)
-    alive: Session | None = None  # as it was before it ended, with its handle
+    alive: Session | None = None  # as it was before it ended
+    by: Carrier | None = None
 
     def decide(record: RecipientRecord, now: datetime, key: str) -> tuple[RecipientRecord, CheckResult | Claimed]:
-        nonlocal alive
+        nonlocal alive, by
         if setup.reports:
             before = _session(record, token, purpose)
-            alive = before if before is not None and before.is_live else alive
+            if before is not None and before.is_live:
+                alive, by = before, carrier(record, before)
         return _try(setup, entropy, token, purpose, code, from_, address, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
@@ -111,7 +113,7 @@ def check(
         )
         result = yield from answered
         if alive is not None and isinstance(result, Approved) and result.session.id == alive.id:
-            yield from report(setup, alive, Outcome.APPROVED, key=seen.key, now=seen.now)
+            yield from report(setup, alive, by, Outcome.APPROVED, key=seen.key, now=seen.now)
         return result
     return (yield from ask(setup, entropy, outcome, token, code, seen, extra))
 

@@ -6,7 +6,6 @@ Rules of this file: see `otpcore.flows`.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -15,27 +14,26 @@ from otpcore.contract import Accepted, CodeOwner, Failure, SendEffect, SendReque
 from otpcore.effects import SendCode, Tell
 from otpcore.errors import StoreError
 from otpcore.events import Event
-from otpcore.flows.finding import find_session, tell
+from otpcore.flows.finding import find_session, live_handle, tell
 from otpcore.flows.moving import attempt_of, first_leg, go_on, priced
 from otpcore.flows.repeating import remember, repeated
+from otpcore.flows.reporting import left_behind, report
 from otpcore.flows.reserving import Reserved, renewed, token_and_code
-from otpcore.flows.setup import Flow, ProviderTerms, Setup, ends_at, event, gate, next_of, view, window
+from otpcore.flows.setup import Flow, Setup, ends_at, event, gate, next_of, view
 from otpcore.flows.transact import Snapshot, transact
 from otpcore.flows.wish import Wish
 from otpcore.flows.wording import worded
-from otpcore.ledger import asked_at, checks_left, left_open, lifted, reserve, settle_send, stopped
+from otpcore.ledger import Carrier, asked_at, checks_left, left_open, lifted, reserve, settle_send, stopped
 from otpcore.machine import SendEvent
 from otpcore.messages import language_tag
 from otpcore.model import Attempt, RecipientRecord, SendState, Session, SessionStatus, Stop
 from otpcore.policy import Locked, NotYet, decide_send
+from otpcore.receipts import Outcome
 from otpcore.results import Ended, NextActions, NotFound, Refusal, Refused, SendResult, Sent, Wait, WaitReason
 from otpcore.routing import Leg, consequence_of, stopped_until
 from otpcore.stored import instant
 
 __all__ = ["carry", "deliver"]
-
-GONE_OUT: Final = frozenset({SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED, SendState.UNKNOWN})
-"""Sends of which a message may exist."""
 
 
 def deliver(setup: Setup, entropy: Entropy, wish: Wish, known: Snapshot) -> Flow[SendResult]:
@@ -80,7 +78,7 @@ def carry(
                 channel=outcome.session.channel,
                 purpose=wish.purpose,
                 code=outcome.code,
-                handle=_live_handle(setup, terms, seen, outcome.session),
+                handle=live_handle(setup, terms, seen, outcome.session),
                 expires_at=outcome.session.expires_at,
                 timeout_s=setup.timeout_s,
                 locale=language_tag(wish.locale),
@@ -196,28 +194,6 @@ def _over(setup: Setup, record: RecipientRecord, session: Session, now: datetime
     return Ended(status, next_of(setup, record, session, now=now), session.id)
 
 
-def _live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
-    """The provider's live verification of this recipient and purpose, whichever session opened it.
-
-    For a code of the core it is that of the newest message, whatever its purpose: it stands in the way of this one.
-    """
-    if session.owner is CodeOwner.CORE:
-        if len(seen.record.sends) == 1:  # this one
-            return None
-        left = {one.id: one.handle for one in seen.record.sessions if one.is_live and one.provider == terms.name}
-        sent = [left.get(one.session) for one in seen.record.sends if one.state in GONE_OUT]
-        return next((handle for handle in reversed(sent) if handle), None)
-    if session.handle or seen.now is None:
-        return session.handle or None
-    since = seen.now - window(setup, terms)
-    live = [
-        one.id
-        for one in seen.record.handles
-        if one.provider == terms.name and one.purpose == session.purpose and one.opened_by > since and not one.ended
-    ]
-    return live[-1] or None if live else None
-
-
 def _settle(
     setup: Setup,
     entropy: Entropy,
@@ -241,8 +217,10 @@ def _settle(
     name, nonce = terms.name, reserved.session.id
     opened = handle if reserved.session.owner is CodeOwner.PROVIDER else None
     began = seen.now
+    left: Carrier | None = None
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, bool]:
+        nonlocal left
         send = record.send(entropy.operation)
         settled, life = record, terms.lifetime
         if send is not None:
@@ -257,6 +235,8 @@ def _settle(
                 provider=name,
                 attempts=_answers(reserved.session, tried, answer, now),
             )
+        if setup.reports and happened is SendEvent.ACCEPTED and (send is None or settled is not record):
+            left = left_behind(reserved.session, Carrier(name, handle or ""), record, settled)
         if opened and _is_over(settled, nonce) and (settled is not record or not settled.handle(name, opened)):
             at = send.at if send is not None else now
             settled = left_open(settled, provider=name, handle=opened, purpose=wish.purpose, at=at, lifetime=life)
@@ -268,7 +248,7 @@ def _settle(
     try:
         refunded, seen = yield from transact(setup, decide, entropy, known=seen)
     except StoreError:
-        written = False  # the reservation stands and its lease settles it; what was sent was sent
+        written, left = False, None  # the reservation stands and its lease settles it; what was sent was sent
     now = seen.now if seen.now is not None else reserved.session.expires_at
     session = seen.record.session(nonce) or reserved.session.but(status=SessionStatus.CANCELED)  # or forgotten
     counts = lost if lost is not None and isinstance(answer, Failure) else answer
@@ -282,7 +262,9 @@ def _settle(
         return *sent, event(setup, "refund", at=now, key=key, address=address, session=session, send=entropy.operation)
 
     told = tell(setup, wish.operation, result, key=key, address=address, session=session, facts=facts, now=now)
-    return (yield from told)
+    result = yield from told
+    yield from report(setup, session, left, Outcome.CANCELED, key=key, now=now)
+    return result
 
 
 def _answers(

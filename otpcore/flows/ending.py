@@ -17,7 +17,7 @@ from otpcore.flows.finding import find_session, parse_token, tell
 from otpcore.flows.reporting import report
 from otpcore.flows.setup import Flow, Setup, event, next_of, view
 from otpcore.flows.transact import Snapshot, load, locate, transact
-from otpcore.ledger import end, handle_ended, siblings
+from otpcore.ledger import Carrier, carrier, end, handle_ended, siblings
 from otpcore.ledger import forget as forgotten
 from otpcore.ledger import unlock as unlocked
 from otpcore.machine import SessionEvent
@@ -41,8 +41,8 @@ from otpcore.results import (
 
 __all__ = ["cancel", "forget", "status", "unlock"]
 
-Erasing = tuple[Forgotten, tuple[Session, ...]]
-"""The answer, and one session for each verification that was live."""
+Erasing = tuple[Forgotten, tuple[Session, ...], dict[Carrier | None, Session]]
+"""The answer, one session for each verification that was live, and one for each carrier of a code of the core."""
 
 
 def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[CancelResult]:
@@ -52,12 +52,14 @@ def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[C
         return (yield from tell(setup, "cancel", addressed))
     token, purpose, known = addressed
     last: Session | None = None  # as it was while it lived, when it was the last one on its verification
+    by: Carrier | None = None
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, CancelResult]:
-        nonlocal last
+        nonlocal last, by
         found = find_session(record, token, purpose)
         if found is None or found.ended_by != entropy.operation:  # else an earlier commit was applied after all
             last = found if found is not None and found.is_live and not siblings(record, found) else None
+            by = carrier(record, last) if last is not None else None
         if found is None:
             return record, NotFound()
         record = end(record, found, SessionEvent.CANCEL, by=entropy.operation, now=now)
@@ -70,7 +72,7 @@ def cancel(setup: Setup, entropy: Entropy, session: str | ByRecipient) -> Flow[C
     found = find_session(seen.record, token, purpose)
     result = yield from tell(setup, "cancel", result, key=seen.key, session=found, now=seen.now)
     if last is not None:
-        yield from report(setup, last, Outcome.CANCELED, key=seen.key, now=seen.now)
+        yield from report(setup, last, by, Outcome.CANCELED, key=seen.key, now=seen.now)
     return result
 
 
@@ -120,13 +122,14 @@ def forget(
 
     def decide(record: RecipientRecord, now: datetime, _key: str) -> tuple[RecipientRecord, Erasing]:
         if not record.sessions and not record.keys:
-            return record, (Forgotten(0, next_of(setup, record, None, now=now)), ())
+            return record, (Forgotten(0, next_of(setup, record, None, now=now)), (), {})
         live = {(one.provider, one.handle): one for one in record.sessions if one.is_live and one.handle}
+        carried = {carrier(record, one): one for one in record.sessions if one.is_live}
         count = len(record.sessions)
         record = forgotten(record)
-        return record, (Forgotten(count, next_of(setup, record, None, now=now)), tuple(live.values()))
+        return record, (Forgotten(count, next_of(setup, record, None, now=now)), tuple(live.values()), carried)
 
-    (result, live), seen = yield from transact(setup, decide, entropy, known=known)
+    (result, live, carried), seen = yield from transact(setup, decide, entropy, known=known)
     for session in live:
         seen = yield from _cancel_at_provider(setup, entropy, session, seen)
     now = seen.now
@@ -135,8 +138,8 @@ def forget(
         return (event(setup, "erase", at=now, key=seen.key, sessions=str(result.sessions)),) if now else ()
 
     result = yield from tell(setup, "forget", result, key=seen.key, facts=facts, now=now)
-    for session in live:
-        yield from report(setup, session, Outcome.CANCELED, key=seen.key, now=now)
+    for by, session in carried.items():
+        yield from report(setup, session, by, Outcome.CANCELED, key=seen.key, now=now)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Which session is meant, and how an answer is told on: shared by every flow.
+"""Which session is meant, and which verification of it, and how an answer is told on: shared by every flow.
 
 Rules of this file: see `otpcore.flows`.
 """
@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from otpcore.codes import PROOF, Token, matches, proof_of
+from otpcore.contract import CodeOwner
 from otpcore.effects import ReadClock, Tell
 from otpcore.errors import InvalidRecipient
 from otpcore.events import Event
-from otpcore.flows.setup import Flow, Setup, event, next_of
+from otpcore.flows.setup import Flow, ProviderTerms, Setup, event, next_of, window
 from otpcore.flows.transact import Snapshot, places
-from otpcore.ledger import catch_up
-from otpcore.model import RecipientRecord, Session
+from otpcore.ledger import carrier, catch_up
+from otpcore.model import RecipientRecord, SendState, Session
 from otpcore.recipients import Recipient, canonical
 from otpcore.results import (
     Approved,
@@ -36,10 +37,14 @@ from otpcore.results import (
     Wait,
 )
 
-__all__ = ["failed", "find_session", "following_of", "parse_token", "tell"]
+__all__ = ["failed", "find_session", "following_of", "live_handle", "parse_token", "tell"]
 
 AnyResult = SendResult | CheckResult | CancelResult | StatusResult | ForgetResult | UnlockResult | ReceiptResult
 Result = TypeVar("Result", bound=AnyResult)
+
+
+GONE_OUT: Final = frozenset({SendState.ACCEPTED, SendState.DELIVERED, SendState.UNDELIVERED, SendState.UNKNOWN})
+"""Sends of which a message may exist."""
 
 
 def parse_token(setup: Setup, text: object) -> Token | None:
@@ -59,6 +64,36 @@ def find_session(record: RecipientRecord, token: Token | None, purpose: str = ""
         return session if matches(proof_of(token.secret), known) else None
     addressed = [one for one in record.sessions if one.proof is None and one.purpose == purpose]
     return next((one for one in addressed if one.is_live), addressed[-1] if addressed else None)
+
+
+def live_handle(setup: Setup, terms: ProviderTerms, seen: Snapshot, session: Session) -> str | None:
+    """The provider's live verification of this recipient and purpose, whichever session opened it.
+
+    For a code of the core it is that of the newest message, whatever its purpose: it stands in the way of this one.
+    """
+    if session.owner is CodeOwner.CORE:
+        if len(seen.record.sends) == 1:  # this one
+            return None
+        left = {one.id: _handle_at(terms.name, seen.record, one) for one in seen.record.sessions if one.is_live}
+        sent = [left.get(one.session) for one in seen.record.sends if one.state in GONE_OUT]
+        return next((handle for handle in reversed(sent) if handle), None)
+    if session.handle or seen.now is None:
+        return session.handle or None
+    since = seen.now - window(setup, terms)
+    live = [
+        one.id
+        for one in seen.record.handles
+        if one.provider == terms.name and one.purpose == session.purpose and one.opened_by > since and not one.ended
+    ]
+    return live[-1] or None if live else None
+
+
+def _handle_at(provider: str, record: RecipientRecord, session: Session) -> str | None:
+    """What a provider has of a live session, also of one that has gone on to another."""
+    if session.provider == provider and session.handle:
+        return session.handle
+    by = carrier(record, session)
+    return by.handle if by is not None and by.provider == provider else None
 
 
 def following_of(setup: Setup, seen: Snapshot, session: Session) -> Flow[NextActions]:
@@ -152,8 +187,10 @@ def _detail(result: AnyResult) -> dict[str, str]:
             return {"state": state.value, "replayed": "yes"} if replayed else {"state": state.value}
         case Approved(session=approved):
             return {"status": approved.status.value}
-        case Received(applied=applied, ignored=ignored, replayed=replayed, failed_over=followed):
-            counts = {"applied": str(applied), "ignored": str(ignored), "replayed": str(replayed)}
-            return {**counts, "failed_over": str(followed)} if followed else counts
+        case Received():
+            counts = {"applied": result.applied, "ignored": result.ignored, "replayed": result.replayed}
+            seldom = {"failed_over": result.failed_over, "early": result.early}
+            counts |= {name: count for name, count in seldom.items() if count}
+            return {name: str(count) for name, count in counts.items()}
         case _:
             return {}

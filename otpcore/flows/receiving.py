@@ -56,6 +56,7 @@ class Fate(Enum):
     """What became of one event."""
 
     APPLIED = auto()
+    EARLY = auto()  # perhaps of a message whose send is not settled
     FOLLOWED = auto()  # applied, and another provider was asked
     IGNORED = auto()
     REPLAYED = auto()
@@ -81,7 +82,9 @@ def receipt(setup: Setup, entropy: Entropy, provider: str | None, request: Inbou
         enough = fates[Fate.FOLLOWED] >= MOST_FOLLOWED
         fates[(yield from _apply(setup, entropy, name, each, part, enough=enough))] += 1
     followed = fates[Fate.FOLLOWED]
-    result = Received(fates[Fate.APPLIED] + followed, fates[Fate.IGNORED], fates[Fate.REPLAYED], followed)
+    result = Received(
+        fates[Fate.APPLIED] + followed, fates[Fate.IGNORED], fates[Fate.REPLAYED], followed, fates[Fate.EARLY]
+    )
     return (yield from tell(setup, "receipt", result))
 
 
@@ -124,6 +127,8 @@ def _apply(
         if any(digest in send.told for send in record.sends):
             return record, Heard(Fate.REPLAYED)
         session, send = _meant(record, provider, told)
+        if send.state is SendState.RESERVED if send is not None else _is_early(record, provider, told):
+            return record, Heard(Fate.EARLY)
         if session is None or send is None:
             return record, Heard(Fate.IGNORED)
         heard = receive(record, send, happened, digest)
@@ -133,7 +138,7 @@ def _apply(
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     fate, session, send = outcome
-    if fate is Fate.REPLAYED:
+    if fate in {Fate.REPLAYED, Fate.EARLY}:  # what is early is told of when it comes again
         return fate
 
     def facts() -> tuple[Event, ...]:
@@ -191,7 +196,7 @@ def _meant(record: RecipientRecord, provider: str, told: DeliveryEvent) -> tuple
         for session in live
         if (session.provider, session.handle) == (provider, told.handle)
         for send in _carried(record, session)
-        if told.at is None or send.at - CLOCKS_APART <= told.at
+        if _can_be_of(send, told)
     ]
     found += [
         (session, send)
@@ -201,6 +206,23 @@ def _meant(record: RecipientRecord, provider: str, told: DeliveryEvent) -> tuple
         and any((one.provider, one.handle) == (provider, told.handle) for one in send.attempts)
     ]
     return max(found, key=lambda one: one[1].at, default=(None, None))
+
+
+def _is_early(record: RecipientRecord, provider: str, told: DeliveryEvent) -> bool:
+    """Whether the provider is being asked to send; the event may be of that message, whose handle is not known yet."""
+    asked = {one.id: one.provider for one in record.sessions if one.is_live}
+    return any(
+        send.state is SendState.RESERVED
+        and send.session in asked
+        and provider == (send.provider or asked[send.session])
+        and _can_be_of(send, told)
+        for send in record.sends
+    )
+
+
+def _can_be_of(send: Send, told: DeliveryEvent) -> bool:
+    """Whether it was reserved by then."""
+    return told.at is None or send.at - CLOCKS_APART <= told.at
 
 
 def _carried(record: RecipientRecord, session: Session) -> Iterator[Send]:

@@ -27,7 +27,9 @@ from otpcore.ledger.clock import CaughtUp, catch_up, gc_at, tidy
 from otpcore.ledger.counting import count_send, waits_until
 from otpcore.ledger.sends import adopt, asked_at, follow, hand_over, left_open, receive, reserve, settle_send
 from otpcore.ledger.sessions import (
+    Carrier,
     approve,
+    carrier,
     checks_left,
     claims_open,
     end,
@@ -41,10 +43,12 @@ from otpcore.ledger.sessions import (
 from otpcore.ledger.stops import lifted, stop_of, stopped
 
 __all__ = [
+    "Carrier",
     "CaughtUp",
     "adopt",
     "approve",
     "asked_at",
+    "carrier",
     "catch_up",
     "checks_left",
     "claim",

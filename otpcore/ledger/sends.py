@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from otpcore.contract import CodeOwner
 from otpcore.ledger.clock import REFUND_WINDOW
-from otpcore.ledger.sessions import end, placed, replaced, with_handle, with_session
+from otpcore.ledger.sessions import end, handle_kept, placed, replaced, with_handle, with_session
 from otpcore.machine import SEND_TRANSITIONS, SendEvent, SessionEvent, step
 from otpcore.model import Attempt, Code, Handle, Ladder, RecipientRecord, Send, SendState, Session
 from otpcore.policy import Profile, climb
@@ -191,7 +191,7 @@ def settle_send(
         return _accepted(record, profile, session, settled, handle=handle, lifetime=lifetime, now=now)
     own = [one.id for one in record.sends if one.session == session.id]
     if event is SendEvent.ANSWER_LOST and send.provider and own[-1] == send.id:  # the newest message may be there
-        return with_session(record, asked_at(session, send))
+        return with_session(handle_kept(record, session), asked_at(session, send))
     if event is SendEvent.DEFINITELY_REFUSED:
         codes = tuple(code for code in session.codes if code.send != send.id)
         session = session.but(codes=codes, expires_at=_end_of(codes) if codes else session.expires_at)

@@ -7,21 +7,38 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from otpcore.contract import CodeOwner
 from otpcore.machine import SESSION_TRANSITIONS, SessionEvent, step
-from otpcore.model import Check, CheckState, Handle, Ladder, RecipientRecord, Send, SendState, Session, SessionStatus
+from otpcore.model import (
+    Attempt,
+    Check,
+    CheckState,
+    Handle,
+    Ladder,
+    RecipientRecord,
+    Send,
+    SendState,
+    Session,
+    SessionStatus,
+)
 from otpcore.policy import NotYet, Profile, decide_send
 from otpcore.results import NextActions
+from otpcore.stored import milliseconds
 
 __all__ = [
+    "Carrier",
     "approve",
+    "carrier",
     "checks_left",
     "claims_open",
     "end",
     "forget",
     "handle_ended",
+    "handle_kept",
     "next_actions",
     "placed",
     "replaced",
@@ -153,6 +170,36 @@ def handle_ended(record: RecipientRecord, session: Session) -> RecipientRecord:
     mine = (session.provider, session.handle)
     handles = tuple(one.but(ended=True) if (one.provider, one.id) == mine else one for one in record.handles)
     return record.but(handles=handles)
+
+
+class Carrier(NamedTuple):
+    """A provider's name, and its own id of the message or verification that carries a code of the core."""
+
+    provider: str
+    handle: str
+
+
+def carrier(record: RecipientRecord, session: Session) -> Carrier | None:
+    """Who carries the code of the core that a live session's person has, as far as that is known."""
+    if session.owner is not CodeOwner.CORE:
+        return None
+    if session.handle:
+        return Carrier(session.provider, session.handle)
+    matching = {code.send for code in session.codes}
+    left = [one for send in record.sends if send.id in matching for one in send.attempts if one.handle]
+    return Carrier(left[-1].provider, left[-1].handle) if left else None
+
+
+def handle_kept(record: RecipientRecord, session: Session) -> RecipientRecord:
+    """The session is about to name another provider: its handle stays at the send whose message has it."""
+    carried = {code.send for code in session.codes if code.live}
+    sends = tuple([_with_handle_of(session, send) if send.id in carried else send for send in record.sends])
+    return record.but(sends=sends)
+
+
+def _with_handle_of(session: Session, send: Send) -> Send:
+    *before, last = send.attempts or (Attempt(session.provider, session.channel, milliseconds(send.at)),)
+    return send.but(attempts=(*before, replace(last, handle=session.handle or "")))
 
 
 def forget(record: RecipientRecord) -> RecipientRecord:

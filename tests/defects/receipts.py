@@ -6,22 +6,25 @@ all its parameters.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, Final
 
 from otpcore import flows, ledger
 from otpcore.contract import CodeOwner
 from otpcore.effects import Commit, ReportOutcome
 from otpcore.engine import answers, awaiting, driving, workers
-from otpcore.flows import checking, ending, receiving, reporting
-from otpcore.ledger import sends
+from otpcore.flows import checking, delivering, ending, receiving, reporting
+from otpcore.ledger import sends, sessions
 from otpcore.machine import SEND_TRANSITIONS, SendEvent
 from otpcore.model import RecipientRecord, Send, SendState
 from otpcore.receipts import DeliveryState, Outcome
 from tests.defects.planting import Defect, Planter, reworded
+from tests.engine import test_ends_heard as ends
 from tests.engine import test_receipts as colours
 from tests.engine import test_workers as worker_tests
 from tests.engine.colours import COLOURS
+from tests.flows import test_early as early
+from tests.flows import test_left_behind as left
 from tests.flows import test_receipts_harmless as harmless
 from tests.flows import test_receiving as receiving_tests
 from tests.flows import test_reporting as reporting_tests
@@ -32,6 +35,10 @@ __all__ = ["DEFECTS"]
 
 WINS: Final = " and isinstance(result, Approved) and result.session.id == alive.id"
 IS_LAST: Final = "not siblings(record, found) else None"
+NONE_LEFT: Final = reworded(
+    (reporting.left_behind, "left = carrier(before, was) if was is not None else None", "left = None")
+)
+NONE_EARLY: Final = reworded((vars(receiving)["_apply"], "Heard(Fate.EARLY)", "Heard(Fate.IGNORED)"))
 NOT_REFUSED: Final = "one.state is not SendState.REFUSED"
 
 
@@ -130,6 +137,14 @@ def unsound_events() -> None:
             colours.events_or_a_refusal(colour, answer)
 
 
+def in_each_colour(body: Callable[[str], None]) -> Callable[[], None]:
+    def bodies() -> None:
+        for colour in ends.COLOURS:
+            body(colour)
+
+    return bodies
+
+
 DEFECTS: Final = (
     Defect("S15a", "a receipt that verifies", verifies, harmless.nothing_is_approved),
     Defect("S15b", "a receipt that refunds", refunds, harmless.nothing_is_refunded),
@@ -185,6 +200,14 @@ DEFECTS: Final = (
         receiving_tests.test_a_refused_send_has_no_message_to_tell_of,
     ),
     Defect("S15k", "whatever a provider reads is believed", unsound_events_pass, unsound_events),
+    Defect("S15l", "what is told before its send is settled is lost", NONE_EARLY, early.not_lost),
+    Defect("S15m", "the same, in both colours", NONE_EARLY, in_each_colour(ends.early)),
+    Defect(
+        "S15n",
+        "an end of a verification is taken for one of the send on its way, and swallowed",
+        reworded((vars(receiving)["_apply"], "send.state is SendState.RESERVED if", "False if")),
+        early.not_swallowed,
+    ),
     Defect("O1", "feedback before the commit", reported_first, reporting_tests.reported_after_the_commit),
     Defect(
         "O2",
@@ -201,7 +224,7 @@ DEFECTS: Final = (
     Defect(
         "O4",
         "feedback on a code of the provider's own",
-        reworded((reporting.report, "or session.owner is not CodeOwner.CORE ", "")),
+        reworded((sessions.carrier, "if session.owner is not CodeOwner.CORE:", "if False:")),
         reporting_tests.test_a_code_of_the_providers_own_is_never_reported,
     ),
     Defect(
@@ -219,5 +242,20 @@ DEFECTS: Final = (
         "a report that queues behind sends",
         reworded((vars(workers.AwaitedProvider)["report_outcome"], "self._reports", "self._sends")),
         worker_tests.sends_that_hang_hold_up_no_report,
+    ),
+    Defect("O7", "a provider that a resend leaves hears of no end", NONE_LEFT, left.moved_resend),
+    Defect("O8", "the same, in both colours", NONE_LEFT, in_each_colour(ends.left)),
+    Defect("O9", "nor does one whose message did not arrive", NONE_LEFT, in_each_colour(ends.followed)),
+    Defect(
+        "O10",
+        "who may still carry the person's code is forgotten after a lost answer",
+        reworded((sends.settle_send, "handle_kept(record, session)", "record")),
+        left.lost_meanwhile,
+    ),
+    Defect(
+        "O11",
+        "a code is said to be over that the store knows to live",
+        reworded((vars(delivering)["_settle"], "written, left = False, None", "written = False")),
+        left.unwritten,
     ),
 )

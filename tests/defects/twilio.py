@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from otpcore import Approved, CodeOwner, Engine, SendState, Sent
 from otpcore.errors import ReceiptRefused
-from otpcore.flows import delivering
+from otpcore.flows import finding
 from otpcore.ports import CheckRequest, CheckVerdict, InboundRequest, Outcome
 from otpcore.stores.memory import MemoryStore
 from otpcore_twilio import TwilioProvider, TwilioSettings, parameters, signature, translate
@@ -33,7 +33,7 @@ HOST: Final = "https://otp.example.com"
 SID, OTHER = "VE" + "a" * 32, "VE" + "b" * 32
 PAYMENT: Final = {"Amount": "€39.99", "Payee": "Acme"}
 BY_HOST: Final = '"https://" + request.headers.get("Host", self._prefix[8:]) +'
-HANDLE: Final = delivering._live_handle  # pyright: ignore[reportPrivateUsage]  # a defect is planted in it
+HANDLE: Final = finding.live_handle
 JUDGE: Final = signature.Signatures(HOST, TOKEN, "")
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from otpcore import Received
 from otpcore.ports import InboundRequest
 from otpcore_smpp.pdu import PduError
-from otpcore_smpp.receipts import ENDS, Seal, events_of
+from otpcore_smpp.receipts import Seal, events_of
 from otpcore_smpp.settings import SmppSettings
 from otpcore_smpp.statuses import OK, TRY_LATER
 
@@ -23,8 +23,8 @@ __all__ = ["Hand", "Receipts"]
 log = logging.getLogger("otpcore_smpp")
 
 AGAIN_S: Final = (0.2, 1.0, 5.0)
-"""Waits after which a receipt is handed over again that was about nothing known: it can be faster than the response to
-its submit_sm, or than the commit that writes that response down."""
+"""Waits after which a receipt that was early is handed over again: it can be faster than the response to its submit_sm,
+or than the commit that writes that response down."""
 
 EARLY: Final = 1000
 """Receipts that wait so at one time; more are let go."""
@@ -67,7 +67,7 @@ class Receipts:
             return TRY_LATER
         if not isinstance(result, Received):
             return TRY_LATER
-        if result.ignored and any(event.state in ENDS for event in events) and len(self._early) < EARLY:
+        if result.early and len(self._early) < EARLY:
             task = asyncio.get_running_loop().create_task(self._again(hand, request))
             self._early.add(task)
             task.add_done_callback(self._early.discard)
@@ -82,7 +82,7 @@ class Receipts:
             except Exception as error:  # noqa: BLE001  # the next time may be better
                 log.warning("SMPP link: a receipt was not taken (%s)", type(error).__name__)
                 continue
-            if isinstance(result, Received) and not result.ignored:
+            if isinstance(result, Received) and not result.early:
                 return
 
     async def close(self) -> None:

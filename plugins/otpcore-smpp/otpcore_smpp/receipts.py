@@ -27,7 +27,7 @@ from otpcore_smpp.messages import normal_id
 from otpcore_smpp.pdu import Deliver, PduError, Tag, read_deliver, read_message_id
 from otpcore_smpp.settings import SmppSettings
 
-__all__ = ["ENDS", "METHOD", "SEAL_HEADER", "Seal", "events_of", "parse"]
+__all__ = ["METHOD", "SEAL_HEADER", "Seal", "events_of", "parse"]
 
 METHOD: Final = "SMPP"
 SEAL_HEADER: Final = "X-Otpcore-Smpp-Seal"
@@ -71,8 +71,6 @@ BY_WORD: Final[Mapping[str, DeliveryState]] = MappingProxyType(
     }
 )
 """stat of a receipt's text -> state; at most seven letters, by appendix B."""
-
-ENDS: Final = frozenset({_S.DELIVERED, _S.READ, _S.UNDELIVERED, _S.FAILED, _S.EXPIRED})
 
 FIELDS: Final = re.compile(r"\b(id|stat|err|done date):\s*([!-~]{1,64})", re.IGNORECASE)
 QUOTED: Final = re.compile(r"\btext:", re.IGNORECASE)

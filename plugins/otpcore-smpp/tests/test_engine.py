@@ -134,14 +134,14 @@ def an_early_receipt_reaches_the_record(house: House, smsc: Smsc, patience_s: fl
     smsc.scenario = hasty
     if house.awaited:
         call = house.begin("start", PHONE)
-        assert house.until_received(Received(0, 1)), "it was not known yet"
+        assert house.until_received(Received(0, 0, early=1)), "it was not known yet"
         smsc.soon(smsc.gate.set)
         assert isinstance(call.result(PATIENCE_S), Sent)
     else:
         found: list[object] = []
         thread = threading.Thread(target=lambda: found.append(house.call("start", PHONE)))
         thread.start()
-        assert house.until_received(Received(0, 1)), "it was not known yet"
+        assert house.until_received(Received(0, 0, early=1)), "it was not known yet"
         smsc.soon(smsc.gate.set)
         thread.join()
         assert isinstance(found[0], Sent)

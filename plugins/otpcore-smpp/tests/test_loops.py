@@ -111,7 +111,7 @@ def test_a_link_that_is_opened_while_another_loop_closes_is_ended(smsc: Smsc, mo
 def test_receipts_that_came_too_early_are_let_go_on_their_own_loop(smsc: Smsc) -> None:
     async def unknown(_request: object) -> object:
         came.set()
-        return Received(0, 1)
+        return Received(0, 0, early=1)
 
     came = threading.Event()
     with running(2) as loops:

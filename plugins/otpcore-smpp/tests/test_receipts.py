@@ -246,7 +246,7 @@ def test_what_cannot_be_read_is_dropped_and_the_link_goes_on(line: Line, smsc: S
 
 def test_what_came_too_early_is_handed_over_again(line: Line, smsc: Smsc) -> None:
     """A receipt may overtake the commit that writes down the id; it is known the next time."""
-    answers = iter([Received(0, 1), Received(1, 0)])
+    answers = iter([Received(0, 0, early=1), Received(1, 0)])
     application = Application(lambda: next(answers))
     line.deliver_to(application)
     line.send()
@@ -257,14 +257,23 @@ def test_what_came_too_early_is_handed_over_again(line: Line, smsc: Smsc) -> Non
     assert len(application.taken) == 2
 
 
-def test_what_says_nothing_of_the_end_is_handed_over_once(line: Line, smsc: Smsc) -> None:
+def answered_with_ok(smsc: Smsc, sequence: int) -> None:
+    assert smsc.wait_for(lambda: smsc.answered(sequence) == 0)
+
+
+@pytest.mark.parametrize("word", ["ENROUTE", "DELIVRD"])
+def test_what_the_application_has_no_use_for_is_handed_over_once(
+    line: Line, smsc: Smsc, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("otpcore_smpp.handing.AGAIN_S", (0.0,))
     application = Application(lambda: Received(0, 1))
     line.deliver_to(application)
     line.send()
-    under_way = smsc.deliver(receipt_body("1A2B", "ENROUTE", PHONE))
-    assert smsc.wait_for(lambda: smsc.answered(under_way) == 0)
+    for count in (1, 2, 3):  # by the third the first would have come again
+        answered_with_ok(smsc, smsc.deliver(receipt_body("1A2B", word, PHONE)))
+        assert len(application.taken) == count
     line.close()
-    assert len(application.taken) == 1
+    assert len(application.taken) == 3
 
 
 def test_closing_does_not_wait_for_the_application(smsc: Smsc) -> None:

@@ -162,7 +162,7 @@ class Desk:
     """An engine of one colour on the embedded store, in front of a fake whose clock is the engine's too.
 
     Every method of the engine is a method here, blocking in both colours. The awaiting engine drives the same provider
-    through its worker threads.
+    through its worker threads. `beside` in `engine` names other providers, after Vonage.
     """
 
     def __init__(
@@ -171,8 +171,9 @@ class Desk:
         self.vonage = vonage
         self.provider = VonageProvider(settings)
         more = {"pepper": PEPPER, "clock": self._now} | engine
+        beside: Any = more.pop("beside", {})
         colour: Any = AsyncEngine if awaiting else Engine
-        self._engine = colour(TinyDBStore(path), {"vonage": self.provider}, **more)
+        self._engine = colour(TinyDBStore(path), {"vonage": self.provider, **beside}, **more)
         self._runner = asyncio.Runner() if awaiting else None
 
     def _now(self) -> dt.datetime:

@@ -8,7 +8,7 @@ import json
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -17,10 +17,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from vonage_jwt import verify_signature  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # carries no types
 
-from otpcore import Sent
+from otpcore import CodeOwner, Sent
 from otpcore.errors import ReceiptRefused
 from otpcore.ports import DeliveryEvent, DeliveryState, InboundRequest
+from otpcore.providers.fake import FakeProvider
 from otpcore.receipts import Received
+from otpcore.routing import Leg, Routing, Rule
 from otpcore_vonage.fake import FakeVonage
 from otpcore_vonage.receipts import LARGEST_BODY, STATES, Callbacks
 
@@ -275,3 +277,21 @@ def test_a_callback_settles_the_send_once(desk: Callable[..., Any], vonage: Fake
     assert isinstance(again, Received)
     assert (again.applied, again.replayed) == (0, 1)
     assert vonage.exchanges[0].asked.count(b"12025550123") == 3, "in both steps, and in what callbacks repeat"
+
+
+def test_a_message_that_another_provider_followed_ends_its_workflow(
+    desk: Callable[..., Any], vonage: FakeVonage
+) -> None:
+    """Else Vonage would go on to the call, with a code that is over."""
+    other = FakeProvider(owner=CodeOwner.CORE)
+    legs = Leg("vonage"), Leg("other")
+    routing = Routing((Rule(legs=legs, failover_on_undelivered=timedelta(minutes=2)),))
+    engine = {"code_owner": CodeOwner.CORE, "beside": {"other": other}, "routing": routing, "keep_number": True}
+    here = desk(custom_code_enabled=True, signature_secret=SECRET, engine=engine)
+    assert isinstance(here.start("+12025550123"), Sent)
+    document = EVENT | {"request_id": vonage.live()[0], "status": "failed"}
+    told = signed(document, iat=int(datetime.now(UTC).timestamp()), api_key=None)
+    assert here.receipt("vonage", told) == Received(applied=1, ignored=0, failed_over=1)
+    assert vonage.live() == []
+    vonage.advance(600)
+    assert here.channels() == ["sms"]

@@ -11,6 +11,8 @@ import pytest
 
 from otpcore import Approved, CodeOwner, Ended, Refused, SendState, Sent, SessionStatus, Wait, Wrong
 from otpcore.policy import DEFAULT
+from otpcore.ports import Failure, FailureKind, SendEffect
+from otpcore.providers.fake import FakeProvider
 from otpcore.results import Refusal, WaitReason
 from otpcore_vonage.fake import FakeVonage
 
@@ -155,3 +157,18 @@ def test_a_resend_of_a_code_of_the_core_has_a_verification_of_its_own(owning: An
     assert first != second
     assert len(vonage.live()) == 1
     assert isinstance(owning.check(token, second), Approved)
+
+
+def test_a_code_of_the_core_that_another_provider_replaces_ends_its_workflow(desk: Desks, vonage: FakeVonage) -> None:
+    """Here a breaker moves the resend; Vonage would call the person with a code that is over."""
+    other = FakeProvider(owner=CodeOwner.CORE)
+    here = desk(custom_code_enabled=True, engine={"code_owner": CodeOwner.CORE, "beside": {"other": other}})
+    token = here.start(PHONE).session.token
+    breakers = here._engine._driver.breakers
+    broken = Failure(FailureKind.DESTINATION_BLOCKED, SendEffect.NOT_SENT)
+    breakers.heard("vonage", "sms", "US", broken, began=breakers.clock(), timeout_s=8.0)
+    vonage.advance(120)
+    assert here.resend(token, PHONE).session.provider == "other"
+    assert vonage.live() == []
+    vonage.advance(600)
+    assert here.channels() == ["sms"], "nobody is called with it"
