@@ -123,7 +123,7 @@ def _ways(setup: Setup, to: Recipient, purpose: str, channel: str) -> Flow[Ways]
 def _rows(setup: Setup, planned: Plan, now: datetime) -> Iterator[Row]:
     for (kind, scope, effect), consequence in FAILOVER.items():
         if scope is FailureScope.RECIPIENT and kind is not FailureKind.RATE_LIMITED:
-            continue  # only a limit has a scope
+            continue  # only a limit goes another way
         failure = Failure(kind, effect, scope=scope)
         yield kind, scope, effect, consequence, leg_after(setup, planned, planned.legs[0], failure, now)
 

@@ -82,7 +82,7 @@ class FailureKind(StrEnum):
 
 
 class FailureScope(StrEnum):
-    """Whose limit a RATE_LIMITED failure met."""
+    """Of whom a failure says something. What is of one recipient opens no breaker, whatever its kind."""
 
     RECIPIENT = "recipient"
     ACCOUNT = "account"
@@ -257,7 +257,8 @@ class Failure:
         detail: a sentence for an operator: no code, no full number.
         provider_code: the vendor's own error code, at most 100 printable ASCII characters. Logs show it; an engine
             drops one that holds the code or the recipient.
-        scope: whose limit, for RATE_LIMITED.
+        scope: RECIPIENT where this number or address alone can have brought it about: a limit of its own, a network
+            that this vendor does not reach, a mailbox. It decides of breakers, and for RATE_LIMITED of the route.
         retry_after: from now, where the vendor said so.
         native: the SDK's own exception or object. Never stored, never shown.
     """

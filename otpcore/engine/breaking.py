@@ -97,9 +97,7 @@ class Rule:
 RULES: Final = MappingProxyType(
     {
         FailureKind.DESTINATION_BLOCKED: Rule(900.0, Scope.REGION),
-        FailureKind.RATE_LIMITED: Rule(
-            5.0, Scope.PROVIDER, longest_s=LONGEST_LIMIT_S
-        ),  # of the account; a recipient's own opens nothing
+        FailureKind.RATE_LIMITED: Rule(5.0, Scope.PROVIDER, longest_s=LONGEST_LIMIT_S),
         FailureKind.TRANSIENT: Rule(5.0, Scope.REGION),
         FailureKind.MISCONFIGURED: Rule(60.0, Scope.CHANNEL),
         # senders and texts are registered country by country; one alone may be the doing of who wrote `extra`
@@ -109,7 +107,7 @@ RULES: Final = MappingProxyType(
         FailureKind.INTERNAL: Rule(30.0, Scope.REGION, at_once=False),
     }
 )
-"""The kinds that open a breaker; those that are left out are one recipient's, and open none.
+"""The kinds that open a breaker where they are the account's; those that are left out are always one recipient's.
 
 The scopes are as narrow as the failure allows, because somebody chooses the number, and often the channel, of a start.
 """
@@ -138,9 +136,9 @@ class Change:
 def rule_of(kind: FailureKind, scope: FailureScope) -> Rule | None:
     """What a failure does; None where it opens nothing.
 
-    A recipient's own limit is met by whoever asks for codes often enough, and shall harm nobody else.
+    What is of one recipient is met by whoever has such a number, or asks often enough, and shall harm nobody else.
     """
-    return None if (kind, scope) == (FailureKind.RATE_LIMITED, FailureScope.RECIPIENT) else RULES.get(kind)
+    return None if scope is FailureScope.RECIPIENT else RULES.get(kind)
 
 
 class _Breaker:

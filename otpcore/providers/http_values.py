@@ -256,7 +256,7 @@ def failure(
         code: the vendor's own error code, where its answer has one.
         effect: where the vendor's documentation says so. Otherwise a 4xx is NOT_SENT, and so is a code of `kinds` in a
             2xx unless its kind is TIMEOUT or INTERNAL; everything else is UNKNOWN.
-        scope: whose limit, for RATE_LIMITED.
+        scope: of whom it says something; see `Failure`.
     """
     refused = HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR
     known = kinds.get(code) if code is not None else None

@@ -14,6 +14,7 @@ from typing import Any, Final
 from otpcore.contract import CodeOwner, FailureKind, FailureScope
 from otpcore.engine import aio_bounding, awaiting, bounding, breaking, driving, workers
 from otpcore.stores.memory import MemoryStore
+from otpcore_vonage.translate import held_elsewhere
 from tests.defects.planting import Defect, Planter, reworded
 from tests.engine import test_bounds_by_loop as loop_tests
 from tests.engine import test_breaking as breaker_tests
@@ -21,6 +22,7 @@ from tests.engine import test_hanging as hanging_tests
 from tests.engine import test_spared as spared_tests
 from tests.engine import test_workers as worker_tests
 from tests.engine.hanging import checks_amid_hung_sends
+from tests.providers import test_one_recipient as recipient_tests
 
 __all__ = ["DEFECTS"]
 
@@ -180,9 +182,15 @@ DEFECTS = (
     Defect("B1r", "half-open is looked at and taken in two steps", unlocked, breaker_tests.one_caller_tries_it_out),
     Defect(
         "B2",
-        "opened by a recipient's own limit",
+        "opened by what one recipient brings about",
         whoever_asks_often,
         breaker_tests.recipients_own_failures_open_nothing,
+    ),
+    Defect(
+        "B2v",
+        "Vonage's 409 is taken for the account's",
+        reworded((held_elsewhere, "FailureScope.RECIPIENT, native", "FailureScope.ACCOUNT, native")),
+        recipient_tests.test_a_number_with_a_live_verification_of_somebody_else_spares_vonage_for_nobody,
     ),
     Defect(
         "B8",

@@ -19,7 +19,7 @@ from typing import Any, Final, Self
 
 __all__ = ["Defect", "Planter", "reworded"]
 
-PLACES: Final = re.compile(r"(otpcore|otpcore_redis|otpcore_twilio|tests(?!\.defects))(\.|$)")
+PLACES: Final = re.compile(r"(otpcore|otpcore_redis|otpcore_twilio|otpcore_vonage|tests(?!\.defects))(\.|$)")
 """The modules that bind what is exchanged; those here keep the originals."""
 
 

@@ -71,7 +71,8 @@ def test_a_breaker_that_does_something_else_than_the_page_says_is_noticed(
 def test_what_stops_a_send_or_is_one_recipients_opens_no_breaker_and_everything_else_does() -> None:
     for (kind, scope, effect), follows in FAILOVER.items():
         if effect is SendEffect.NOT_SENT:
-            assert (rule_of(kind, scope) is not None) == (follows.move is Move.NEXT_PROVIDER), (kind, scope)
+            opens = scope is FailureScope.ACCOUNT and follows.move is Move.NEXT_PROVIDER
+            assert (rule_of(kind, scope) is not None) == opens, (kind, scope)
 
 
 def test_every_strategy_is_told() -> None:

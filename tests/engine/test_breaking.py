@@ -88,7 +88,7 @@ def recipients_own_failures_open_nothing() -> None:
     """Somebody who can bring one about would switch a provider off for a region, with a number of their own."""
     world = World()
     failures = [Failure(kind, SendEffect.NOT_SENT, retry_after=timedelta(hours=1)) for kind in sorted(RECIPIENTS_OWN)]
-    failures.append(Failure(FailureKind.RATE_LIMITED, SendEffect.NOT_SENT, scope=FailureScope.RECIPIENT))
+    failures += [Failure(kind, SendEffect.NOT_SENT, scope=FailureScope.RECIPIENT) for kind in FailureKind]
     for failure in failures * 50:
         assert world.said(failure) == ()
         assert not world.is_open(), failure.kind

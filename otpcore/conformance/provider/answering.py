@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,9 +17,9 @@ from otpcore.conformance.provider.checks import Checks
 from otpcore.conformance.provider.driven import Colour, Driven
 from otpcore.conformance.provider.elsewhere import Elsewhere
 from otpcore.conformance.provider.misbehaving import MisbehavingServer, WireAnswer, reply
-from otpcore.conformance.provider.near import near_answers
+from otpcore.conformance.provider.near import near_answers, of_others
 from otpcore.conformance.provider.requirement import Claim, needs
-from otpcore.conformance.provider.vendor import Vendor
+from otpcore.conformance.provider.vendor import Ending, Vendor
 from otpcore.ports import (
     AsyncProvider,
     AsyncReconcilesCheck,
@@ -56,6 +57,18 @@ class AnsweringChecks(Checks):
         found = elsewhere.call(self.opener(server.origin, colour), ask, "check", handle, self.patience_s)
         assert found is CheckVerdict.APPROVED, found
 
+    @needs(Claim.CHECKS, Claim.BY_RECIPIENT)
+    def test_a_check_by_recipient_needs_no_handle(self, driven: Driven, server: Vendor) -> None:
+        """Where the answer to the first send was lost. Made once, and unknown where there is no usable answer."""
+        asked = replace(self.check_request(), handle=None)
+        answer = driven.check(asked)
+        assert answer.verdict is CheckVerdict.APPROVED, driven.raised or answer
+        assert len(server.requests) == 1, server.requests
+        for count, fault in enumerate(self._scenarios(Ending.UNKNOWN), 2):
+            server.play(fault)
+            assert driven.check(asked).verdict is CheckVerdict.UNKNOWN, fault
+            assert len(server.requests) <= count, (fault, server.requests)
+
     def test_what_is_declared_is_implemented(self, driven: Driven, colour: Colour) -> None:
         """The core goes by capabilities; a caller by methods; both must see the same provider."""
         provider: Any = driven.provider
@@ -91,3 +104,15 @@ class AnsweringChecks(Checks):
             assert driven.check(asked).verdict is not CheckVerdict.APPROVED, answer
 
         approves_nothing()
+
+    @needs(Claim.CHECKS)
+    def test_the_word_about_another_verification_approves_nobody(self, driven: Driven, server: Vendor) -> None:
+        """Where the vendor's answer names the verification, it has to be the one that was asked about."""
+        if not isinstance(server, MisbehavingServer):
+            return  # over another wire the provider proves this itself, with the literal success
+        asked = self.check_request()
+        driven.check(asked)
+        approval = self.answer(server.requests[-1])
+        for other in of_others(approval, self.handle):
+            server.scenario = reply(other)
+            assert driven.check(asked).verdict is not CheckVerdict.APPROVED, other

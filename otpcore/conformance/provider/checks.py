@@ -39,8 +39,10 @@ from otpcore.ports import (
     SendRequest,
 )
 
-__all__ = ["A_MOMENT_S", "REFUSALS", "SEND_ID", "TEXT", "Checks", "usual_channel"]
+__all__ = ["A_MOMENT_S", "CHANNELS", "REFUSALS", "SEND_ID", "TEXT", "Checks", "usual_channel"]
 
+CHANNELS = frozenset({"sms", "call", "whatsapp", "email"})
+"""Those that the core and its providers call so; an application asks for them by these names."""
 REFUSALS = (400, 403, 404, 422, 429)
 SEND_ID = "0198b5a4-4c3e-7000-8000-000000000001"
 A_MOMENT_S = 0.2
@@ -56,6 +58,8 @@ class Checks:
         colours: those that the provider has. A blocking one is awaited through worker threads, as the core does it.
         handle: an id such as the vendor gives to a verification or message, as in `answer`.
         recipient: a number (or address) for which `answer` answers well.
+        address: an e-mail address for which it does, where the channel `email` is one of several.
+        own_channels: those of its channels that are none of `CHANNELS`; its documentation says what they are.
         code: a code for which `answer` approves.
         success_field: the top-level field of a JSON body that decides a check, and
         success_value: the one value of it that approves.
@@ -74,6 +78,8 @@ class Checks:
     colours: ClassVar[tuple[Colour, ...]] = ("blocking", "awaited")
     handle: ClassVar[str] = ""
     recipient: ClassVar[str] = "+12025550123"
+    address: ClassVar[str] = "jo.doe@example.org"
+    own_channels: ClassVar[frozenset[str]] = frozenset()
     code: ClassVar[str] = "918273"
     success_field: ClassVar[str] = "status"
     success_value: ClassVar[object] = "approved"
@@ -167,6 +173,7 @@ class Checks:
             Claim.CHECKS: CodeOwner.PROVIDER in owners or has("check"),
             Claim.DELIVERS: CodeOwner.CORE in owners,
             Claim.WORDS: CodeOwner.CORE in owners and not cls.own_words,
+            Claim.BY_RECIPIENT: provider.capabilities.check_by_recipient,
             Claim.AWAITED: "awaited" in cls.colours and cls.make_async is not Checks.make_async,
         }
         return frozenset(claim for claim, held in holds.items() if held)

@@ -20,6 +20,7 @@ import pytest
 
 from otpcore.conformance.provider.afterwards import OutcomeChecks
 from otpcore.conformance.provider.answering import AnsweringChecks
+from otpcore.conformance.provider.channels import ChannelChecks
 from otpcore.conformance.provider.core import CoreChecks
 from otpcore.conformance.provider.endings import EndingChecks
 from otpcore.conformance.provider.receipts import ReceiptChecks
@@ -37,6 +38,7 @@ __all__ = ["ProviderContract"]
 class ProviderContract(
     WireChecks,
     AnsweringChecks,
+    ChannelChecks,
     ShowingChecks,
     WordsChecks,
     EndingChecks,

@@ -67,7 +67,7 @@ def near_answers(approval: WireAnswer, field: str, success: object) -> st.Search
     return (
         bodies.map(lambda body: replace(approval, body=body))
         | st.binary(max_size=20).map(lambda body: replace(approval, body=body))
-        | st.sampled_from([400, 404, 429, 500, 503]).map(lambda status: replace(approval, status=status))
+        | st.sampled_from([400, 404, 429, 500, 502, 503, 504]).map(lambda status: replace(approval, status=status))
     )
 
 

@@ -19,6 +19,7 @@ class Claim(StrEnum):
     """A property that not every provider has; a check that needs one is there only where the provider has it."""
 
     CHECKS = "checks"  # it compares codes
+    BY_RECIPIENT = "checks-by-recipient"  # it compares codes where the answer to the first send was lost
     CANCELS = "cancels"  # it ends verifications
     RECONCILES = "reconciles"  # it can be asked later what became of a check
     FEEDBACK = "feedback"  # its vendor hears what became of a code of the core

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
-from otpcore.ports import FailureKind
+from otpcore.ports import FailureKind, FailureScope
 
 __all__ = ["BY_STATUS", "ERRORS", "OTHERWISE", "REASONS", "UNMAPPED", "Row"]
 
@@ -24,13 +24,16 @@ class Row(NamedTuple):
     Attributes:
         kind: INTERNAL only where nobody knows whether a message left; all others are certain that none did.
         text: for an operator.
+        scope: of whom it says something: of one recipient, what a number alone can bring about.
     """
 
     kind: FailureKind
     text: str
+    scope: FailureScope = FailureScope.ACCOUNT
 
 
 _K = FailureKind
+_ONE: Final = FailureScope.RECIPIENT
 _DENIED: Final = Row(_K.MISCONFIGURED, "AWS does not accept these credentials, or they may not send")
 _SLOW: Final = Row(_K.RATE_LIMITED, "the account sends faster than AWS lets it")
 _BROKEN: Final = Row(_K.INTERNAL, "AWS failed inside")
@@ -108,7 +111,7 @@ REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
             _K.FRAUD_SUSPECTED, "a protect configuration blocks this number"
         ),
         ("ConflictException", "DESTINATION_PHONE_NUMBER_NOT_VERIFIED"): Row(
-            _K.MISCONFIGURED, "the account is in the sandbox, and this number is not verified in it"
+            _K.MISCONFIGURED, "the account is in the sandbox, and this number is not verified in it", _ONE
         ),
         ("ConflictException", "DESTINATION_PHONE_NUMBER_OPTED_OUT"): Row(
             _K.OPTED_OUT, "the person has opted out of this account's messages"
@@ -143,7 +146,9 @@ REASONS: Final[Mapping[tuple[str, str], Row]] = MappingProxyType(
         ("ValidationException", "OTHER"): _UNFIT,
         ("ValidationException", "PARAMETERS_CANNOT_BE_USED_TOGETHER"): _SETTING,
         ("ValidationException", "PRICE_OVER_THRESHOLD"): Row(
-            _K.DESTINATION_BLOCKED, "a message to this number costs more than max_price"
+            _K.DESTINATION_BLOCKED,
+            "a message to this number costs more than max_price",
+            _ONE,  # prices go by carrier
         ),
         ("ValidationException", "RESOURCE_NOT_ACCESSIBLE"): _SETTING,
         ("ValidationException", "SENDER_ID_NOT_REGISTERED"): _IDENTITY,

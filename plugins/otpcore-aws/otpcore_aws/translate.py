@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-from otpcore.ports import Accepted, Failure, FailureKind, Outcome, SendEffect
+from otpcore.ports import Accepted, Failure, FailureKind, FailureScope, Outcome, SendEffect
 from otpcore.providers.transport import Attempt
 from otpcore_aws.error_table import BY_STATUS, ERRORS, OTHERWISE, REASONS, Row
 
@@ -71,6 +71,7 @@ def send_failure(error: Exception, attempt: Attempt) -> Failure:
         SendEffect.NOT_SENT if known or _is_before_the_send(error, attempt) else SendEffect.UNKNOWN,
         row.text if known else f"AWS gave no usable answer (HTTP {status})",
         shown if _SHOWN.fullmatch(shown) else str(status),
+        row.scope if known else FailureScope.ACCOUNT,
         retry_after=attempt.retry_after,
         native=error,
     )

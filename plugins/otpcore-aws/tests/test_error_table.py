@@ -94,7 +94,7 @@ def failure(provider: Any, method: str, code: str, status: int = 400, **fields: 
 def test_an_error_means_what_the_page_says(code: str, reason: str) -> None:
     outcome = failure(AwsProvider(text_settings()), "send_text_message", code, Reason=reason)
     assert (outcome.kind, outcome.effect) == (EXPECTED[code, reason], SendEffect.NOT_SENT)
-    assert outcome.scope is FailureScope.ACCOUNT
+    assert outcome.scope is (FailureScope.RECIPIENT if reason == "PRICE_OVER_THRESHOLD" else FailureScope.ACCOUNT)
     assert outcome.provider_code == (f"{code}.{reason}" if reason else code)
 
 

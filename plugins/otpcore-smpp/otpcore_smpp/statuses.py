@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from otpcore.ports import Failure, FailureKind, SendEffect
+from otpcore.ports import Failure, FailureKind, FailureScope, SendEffect
 
-__all__ = ["OK", "STATUSES", "TRY_LATER", "UNKNOWN_COMMAND", "bind_failure", "refusal"]
+__all__ = ["OF_ONE_RECIPIENT", "OK", "STATUSES", "TRY_LATER", "UNKNOWN_COMMAND", "bind_failure", "refusal"]
 
 OK: Final = 0x00
 UNKNOWN_COMMAND: Final = 0x03
@@ -66,6 +66,10 @@ STATUSES: Final[Mapping[int, tuple[str, FailureKind]]] = MappingProxyType(
 )
 """command_status -> its name, and what it means for a send."""
 
+OF_ONE_RECIPIENT: Final = frozenset({0x0B, 0x14, 0x45, 0x64, 0x65, 0x66, 0xFE})
+"""Those that one number can bring about: its address, its queue (SMPP 5.0 says of ESME_RMSGQFUL that it may be that of
+a single destination), a submission or a delivery that failed, the application that receives."""
+
 
 def refusal(status: int, own: Mapping[int, FailureKind], native: object = None) -> Failure:
     """The failure that a negative submit_sm_resp is.
@@ -81,6 +85,7 @@ def refusal(status: int, own: Mapping[int, FailureKind], native: object = None) 
         SendEffect.NOT_SENT,
         f"The SMSC refused the message: {name or 'a status of its own'} (0x{status:08X}).",
         provider_code=name or f"0x{status:08X}",
+        scope=FailureScope.RECIPIENT if status in OF_ONE_RECIPIENT - own.keys() else FailureScope.ACCOUNT,
         native=native,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from otpcore.ports import Failure, FailureKind, SendEffect
+from otpcore.ports import Failure, FailureKind, FailureScope, SendEffect
 
 __all__ = ["Reply", "Stage", "Unfit", "is_yes", "lost", "refused"]
 
@@ -69,6 +69,13 @@ _BY_SUBJECT: Final[dict[int, FailureKind]] = {
 _OF_RECIPIENTS: Final = frozenset({550, 551, 553, 556})
 """RFC 5321, section 4.2.3, and RFC 7504 (556: the domain takes no mail)."""
 _FULL: Final = 552
+_LEAVING: Final = 421
+_LOG_IN_FIRST: Final = 530
+"""RFC 4954, section 4."""
+
+_OURS: Final = frozenset({(1, 7), (1, 8), *((7, detail) for detail in (8, 9, 10, 11, 13, 14, *range(20, 28)))})
+"""What a server says of the sender, of its login, or of how it writes, after whatever it is asked (the registry above,
+X.7.8 to X.7.27). X.7.1, "not authorized", is none of them: it may be of the client or of the recipient."""
 
 
 def is_yes(stage: Stage, reply: Reply) -> bool:
@@ -80,21 +87,34 @@ def refused(stage: Stage, reply: Reply) -> Failure:
     """What an answer means that is not the one hoped for."""
     enhanced = _ENHANCED.match(reply.text)
     said = f"{reply.code} {enhanced[0]}" if enhanced is not None else str(reply.code)
+    detail = (int(enhanced[2]), int(enhanced[3])) if enhanced is not None else None
     match reply.code // 100:
         case 4:
             kind = FailureKind.TRANSIENT
         case 5:
-            detail = (int(enhanced[2]), int(enhanced[3])) if enhanced is not None else None
             kind = _permanent(stage, reply.code, detail)
         case _:
             at_end = stage is Stage.END
             effect = SendEffect.UNKNOWN if at_end else SendEffect.NOT_SENT
             return Failure(FailureKind.INTERNAL, effect, f"the mail server's answer to {stage} makes no sense", said)
-    return Failure(kind, SendEffect.NOT_SENT, f"the mail server refused at {stage} ({said})", said)
+    scope = _scope(stage, reply.code, detail)
+    return Failure(kind, SendEffect.NOT_SENT, f"the mail server refused at {stage} ({said})", said, scope)
+
+
+def _scope(stage: Stage, code: int, detail: tuple[int, int] | None) -> FailureScope:
+    """Of whom a refusal says something: whoever owns a domain decides what is said of its addresses."""
+    subject = detail[0] if detail is not None else 0
+    if detail in _OURS or code in {_LEAVING, _LOG_IN_FIRST}:
+        return FailureScope.ACCOUNT
+    if stage is Stage.RECIPIENT:
+        busy = code // 100 == 4 and subject == 3  # noqa: PLR2004  # X.3: the mail system itself, for now
+        return FailureScope.ACCOUNT if busy else FailureScope.RECIPIENT
+    late = stage in {Stage.DATA, Stage.END} and subject in {1, 2}
+    return FailureScope.RECIPIENT if late else FailureScope.ACCOUNT
 
 
 def _permanent(stage: Stage, code: int, detail: tuple[int, int] | None) -> FailureKind:
-    if stage not in {Stage.RECIPIENT, Stage.DATA, Stage.END} or code == 530:  # noqa: PLR2004  # RFC 4954: log in first
+    if stage not in {Stage.RECIPIENT, Stage.DATA, Stage.END} or code == _LOG_IN_FIRST:
         return FailureKind.MISCONFIGURED
     subject = detail[0] if detail is not None else 0
     if stage is not Stage.RECIPIENT:

@@ -28,7 +28,7 @@ class Row:
         kind: of a send that met it.
         text: a sentence for an operator.
         verdict: of a check that met it.
-        scope: whose limit, where `kind` is RATE_LIMITED.
+        scope: of whom it says something: of one recipient, what a number alone can bring about.
         retry: Twilio states that the request was not processed and may be repeated by a machine.
         effect: of a send that met it.
     """
@@ -43,6 +43,10 @@ class Row:
 
 def _limited(text: str, verdict: CheckVerdict = CheckVerdict.THROTTLED) -> Row:
     return Row(FailureKind.RATE_LIMITED, text, verdict, FailureScope.RECIPIENT)
+
+
+def _one_number(kind: FailureKind, text: str) -> Row:
+    return Row(kind, text, scope=FailureScope.RECIPIENT)
 
 
 def _throttled(text: str, *, retry: bool) -> Row:
@@ -71,10 +75,10 @@ ERRORS: Mapping[int, Row] = MappingProxyType(
         20404: _misconfigured("the Verify service does not exist in this account", CheckVerdict.GONE),
         20429: _throttled("too many requests to Twilio at once; not processed", retry=True),
         21211: _BAD_NUMBER,
-        21215: _REGION,
-        21216: _REGION,
+        21215: _one_number(FailureKind.DESTINATION_BLOCKED, "permissions for calls exclude the number or its prefix"),
+        21216: _one_number(FailureKind.DESTINATION_BLOCKED, "Twilio blocks calls to the number, as a risk or by law"),
         21408: _REGION,
-        21608: Row(FailureKind.DESTINATION_BLOCKED, "a trial account reaches only numbers verified in it"),
+        21608: _one_number(FailureKind.DESTINATION_BLOCKED, "a trial account reaches only numbers verified in it"),
         21610: Row(FailureKind.OPTED_OUT, "the person has opted out of messages"),
         21612: _NO_CHANNEL,
         21614: _NO_CHANNEL,

@@ -20,6 +20,7 @@ from otpcore.ports import (
     CodeOwner,
     Failure,
     FailureKind,
+    FailureScope,
     SendEffect,
     SendRequest,
 )
@@ -184,7 +185,7 @@ def held_elsewhere(error: Exception, attempt: Attempt, *, owner: CodeOwner) -> F
     """A new request met a live verification that is not, or must not be, the one of this send. Nothing was sent."""
     if owner is CodeOwner.CORE:
         detail = "another verification of the number was live, so this code did not go out; the next send can"
-        return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT, detail, "409", native=error)
+        return Failure(FailureKind.TRANSIENT, SendEffect.NOT_SENT, detail, "409", FailureScope.RECIPIENT, native=error)
     row = SENDS[409]
     return Failure(row.kind, SendEffect.NOT_SENT, row.text, "409", row.scope, attempt.retry_after, error)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from otpcore.ports import FailureKind, SendEffect
+from otpcore.ports import FailureKind, FailureScope, SendEffect
 from otpcore_twilio.error_table import BY_STATUS, ERRORS, UNKNOWN, Row
 
 __all__ = ["MESSAGE_ERRORS", "row_for"]
@@ -35,6 +35,10 @@ def _full(text: str) -> Row:
     return Row(FailureKind.RATE_LIMITED, text)
 
 
+def _one_number(kind: FailureKind, text: str) -> Row:
+    return Row(kind, text, scope=FailureScope.RECIPIENT)
+
+
 def _perhaps(kind: FailureKind, text: str) -> Row:
     return Row(kind, text, effect=SendEffect.UNKNOWN)
 
@@ -43,7 +47,8 @@ _BAD_NUMBER = ERRORS[21211]
 _NO_ACCOUNT = _misconfigured("misconfigured: the account or the message does not exist for these credentials")
 _NO_SERVICE = _misconfigured("the Messaging Service does not exist in this account")
 _NO_SENDER = _misconfigured("the sender is no number, short code or id that this account may send from")
-_UNREGISTERED = _misconfigured("the sender is not registered or verified for this destination")
+# of one country or carrier: as a fault of the account, one number there would switch the channel off everywhere
+_UNREGISTERED = _one_number(FailureKind.MISCONFIGURED, "the sender is not registered or verified for this destination")
 
 MESSAGE_ERRORS: Final[Mapping[int, Row]] = MappingProxyType(
     {
@@ -78,16 +83,16 @@ MESSAGE_ERRORS: Final[Mapping[int, Row]] = MappingProxyType(
         21660: _NO_SENDER,
         21661: _NO_SENDER,
         21701: _NO_SERVICE,
-        21703: _misconfigured("the Messaging Service has no sender for this destination"),
+        21703: _one_number(FailureKind.MISCONFIGURED, "the Messaging Service has no sender for this destination"),
         21705: _NO_SERVICE,
         21730: Row(FailureKind.TRANSIENT, "Twilio is under maintenance"),
         30001: Row(FailureKind.TRANSIENT, "the queue of the message overflowed"),
         30002: _misconfigured("the account was suspended while the message waited"),
         30003: _unreachable("the phone cannot be reached: switched off, without coverage or without service"),
-        30004: Row(FailureKind.DESTINATION_BLOCKED, "the phone or its carrier blocks such messages"),
+        30004: _one_number(FailureKind.DESTINATION_BLOCKED, "the phone or its carrier blocks such messages"),
         30005: Row(FailureKind.INVALID_RECIPIENT, "the number is unknown or out of service"),
         30006: _unreachable("a landline, or a carrier that cannot be reached; offer a call"),
-        30007: _rejected("Twilio or the carrier filtered the text"),
+        30007: _one_number(FailureKind.CONTENT_REJECTED, "Twilio or the carrier filtered the text"),
         30008: _perhaps(FailureKind.INTERNAL, "the carrier did not deliver and did not say why"),
         30022: _full("the sender is over the carrier's rate"),
         30023: _full("the sender is over the carrier's limit of the day"),
