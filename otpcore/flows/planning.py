@@ -31,13 +31,9 @@ def plan_of(setup: Setup, entropy: Entropy, to: Recipient, purpose: str, channel
 
 
 def routed(intent: SendIntent, legs: tuple[Leg, ...]) -> Flow[tuple[Leg, ...]]:
-    """The ways in the order that breakers and plugins give to their providers; asked once, for all that follows."""
-    names = list(dict.fromkeys(leg.provider for leg in legs))
-    order: Sequence[str] = yield ChooseRoute(intent, names)
-    if list(order) == names:
-        return legs
-    places = {name: place for place, name in enumerate(order)}
-    return tuple(sorted([leg for leg in legs if leg.provider in places], key=lambda leg: places[leg.provider]))
+    """The ways in the order that plugins and breakers give to them; asked once, for all that follows."""
+    order: Sequence[Leg] = yield ChooseRoute(intent, legs)
+    return tuple(order)
 
 
 def no_way(setup: Setup, to: Recipient, channel: str, legs: tuple[Leg, ...]) -> Refused | None:
