@@ -17,6 +17,7 @@ import msgspec
 from otpcore.contract import CheckRequest, SendRequest, Version
 from otpcore.events import Event, SendIntent
 from otpcore.receipts import InboundRequest, Outcome
+from otpcore.routing import Leg
 
 __all__ = [
     "AskGuards",
@@ -68,10 +69,10 @@ class AskGuards(msgspec.Struct, frozen=True):
 
 
 class ChooseRoute(msgspec.Struct, frozen=True):
-    """Sends back names of providers, best first, at least one, all among the candidates. Once for a send."""
+    """Sends back legs, best first, at least one, all among the candidates. Once for a send."""
 
     intent: SendIntent
-    candidates: Sequence[str]
+    candidates: Sequence[Leg]
 
 
 class SendCode(msgspec.Struct, frozen=True):

@@ -39,6 +39,8 @@ __all__ = [
     "Strategy",
     "consequence_of",
     "plan",
+    "providers_of",
+    "ranked",
     "stopped_until",
 ]
 
@@ -211,6 +213,19 @@ def _drawn(legs: list[Leg], draw: int) -> tuple[list[Leg], int]:
                 left.remove(leg)
                 break
     return drawn, draw
+
+
+def providers_of(legs: Sequence[Leg]) -> Sequence[str]:
+    """Whose legs they are, each once, in their order."""
+    return list(dict.fromkeys(leg.provider for leg in legs))
+
+
+def ranked(legs: Sequence[Leg], providers: Sequence[str]) -> Sequence[Leg]:
+    """The legs in this order of their providers; as they were where that is the order they have, and none of others."""
+    if list(providers) == providers_of(legs):
+        return legs
+    places = {name: place for place, name in enumerate(providers)}
+    return sorted([leg for leg in legs if leg.provider in places], key=lambda leg: places[leg.provider])
 
 
 # --- what follows a failure ------------------------------------------------------------------

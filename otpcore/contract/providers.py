@@ -142,6 +142,8 @@ class ProviderCapabilities:
             (Twilio: the Verify service). A scope belongs to one tenant. None where nothing is shared.
         extra_sends: messages that it may send by itself beyond the one that was asked for (Vonage: the later
             channels of a workflow). Each counts against the daily cap from the beginning.
+        extra_names: the names in `SendRequest.extra` that it understands; it is given no others. None: it does not say,
+            and is given whatever the call has.
     """
 
     code_owners: frozenset[CodeOwner]
@@ -155,6 +157,7 @@ class ProviderCapabilities:
     stands_in: bool = False
     scope: str | None = None
     extra_sends: int = 0
+    extra_names: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,7 @@ class SendRequest:
         expires_at: when the code ends.
         timeout_s: the call must have returned after this many seconds.
         locale: BCP 47, or None for the provider's default.
-        extra: provider-specific parameters, by the provider's documented names.
+        extra: provider-specific parameters, by the provider's documented names; see `ProviderCapabilities.extra_names`.
         source: pseudonym of where the request came from, for limits of the provider's own; "" when not told.
         region: ISO 3166-1 alpha-2 of the number ("CM"), "001" where it belongs to none; "" of an address or untold.
         message: what to deliver for a code of the core; None where the provider makes the words.

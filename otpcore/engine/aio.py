@@ -149,7 +149,7 @@ class AsyncEngine(Providing):
                 24 hours sends nothing and answers with the same token.
             by_recipient: keep no token: the session is addressed by `ByRecipient`. Its code is then kept by
                 the pepper alone, and a live one of the same purpose is continued.
-            extra: provider-specific parameters, by the provider's documented names.
+            extra: provider-specific parameters, by the providers' documented names; each is given its own.
 
         Returns:
             `Sent`, `Wait` or `Refused`; `Ended` when a repeated key names a session that is over,
@@ -242,7 +242,7 @@ class AsyncEngine(Providing):
             recipient: the number or address, needed only when `Refused(RECIPIENT_NEEDED)` asks for it.
             region: as for `start`.
             source: as for `start`.
-            extra: as for `start`, for a code of the provider's own (Twilio: the payment that it confirms).
+            extra: as for `start`, for a code of the provider's own alone (Twilio: the payment that it confirms).
 
         Returns:
             `Approved`, `Wrong`, `Undecided`, `Ended`, `Refused` or `NotFound`.

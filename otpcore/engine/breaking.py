@@ -1,8 +1,8 @@
 """Breakers: which provider is spared for a while, because of what it answered.
 
-One for each provider, channel and region, and wider ones where a failure says more. An open breaker puts its provider
-at the end of a route and takes it off none: were every provider open and none tried, a vendor's hiccup would be an
-outage of one's own, for as long as our own clock says and whatever the vendor says meanwhile.
+One for each provider, channel and region, and wider ones where a failure says more. An open breaker puts the legs that
+it is for at the end of a route and takes them off none: were every provider open and none tried, a vendor's hiccup
+would be an outage of one's own, for as long as our own clock says and whatever the vendor says meanwhile.
 
 What is learned is of one process, and of one engine: nothing of it is written down.
 
@@ -24,6 +24,7 @@ from types import MappingProxyType
 from typing import Final, TypeAlias
 
 from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, Failure, FailureKind, FailureScope
+from otpcore.routing import Leg
 
 __all__ = ["RULES", "Breakers", "Change", "Probe", "Rule", "Scope", "rule_of"]
 
@@ -192,37 +193,36 @@ class Breakers:
         self._lock = Lock()
         self._known: dict[Key, _Breaker] = {}
 
-    def order(self, route: Sequence[str], channel: str, region: str, probes: list[Probe]) -> Sequence[str]:
-        """The route with the providers that are spared at its end, the one that is spared least long first.
+    def order(self, route: Sequence[Leg], region: str, probes: list[Probe]) -> Sequence[Leg]:
+        """The route with the legs that are spared at its end, the one that is spared least long first.
 
-        A provider whose time is over is half-open: one caller at a time finds it in its place, as a probe, and
+        A provider whose time is over is half-open: one caller at a time finds its leg in its place, as a probe, and
         all others at the end, until an answer has closed or opened it.
 
         Args:
-            route: names of providers, best first.
-            channel: of the send.
+            route: legs, best first; each is judged on its own channel.
             region: of the number.
             probes: what the caller was lent is put there; to be given to `release` when its operation is over.
         """
         if len(route) < 2 or not self._known:  # noqa: PLR2004  # one has no order
             return route
-        first: list[str] = []
-        spared: list[tuple[float, str]] = []
+        first: list[Leg] = []
+        spared: list[tuple[float, Leg]] = []
         with self._lock:
             now = self.clock()
-            lent = False
-            for name in route:
-                held = [each for each in self._of(name, channel, region) if each.kind is not None]
-                if not held:
-                    first.append(name)
-                elif not lent and all(each.may_probe(now) for each in held):
-                    lent = True
-                    first.append(name)
-                    probes.append(self._lend(held, now))
+            lent: Probe | None = None
+            for leg in route:
+                held = [each for each in self._of(leg.provider, leg.channel, region) if each.kind is not None]
+                if not held or (lent is not None and all(each.probe is lent for each in held)):
+                    first.append(leg)
+                elif lent is None and all(each.may_probe(now) for each in held):
+                    lent = self._lend(held, now)
+                    first.append(leg)
+                    probes.append(lent)
                 else:
-                    spared.append((max(each.until for each in held), name))
+                    spared.append((max(each.until for each in held), leg))
         spared.sort(key=lambda each: each[0])
-        return (*first, *(name for _, name in spared))
+        return (*first, *(leg for _, leg in spared))
 
     def release(self, probes: Iterable[Probe]) -> None:
         """The operations that held these are over; whatever they did not find out, the next one may."""

@@ -36,6 +36,7 @@ from otpcore.flows import Flow, Setup, claim_scopes, failed
 from otpcore.ports import Cancels, Checks, Clock, ReconcilesCheck, Store, TakesFeedback
 from otpcore.recipients import Recipient
 from otpcore.results import ByRecipient
+from otpcore.routing import providers_of, ranked
 
 if TYPE_CHECKING:
     from otpcore.plugins import Plugins  # pluggy is paid for by who uses plugins
@@ -146,9 +147,10 @@ class Driver:
                 return self._send(name, request)
             case AskGuards(intent=intent):
                 return self._plugins.guard_send(intent) if self._plugins is not None else None
-            case ChooseRoute(intent=intent, candidates=candidates):
-                route = self._plugins.route(intent, candidates) if self._plugins is not None else candidates
-                return self.breakers.order(route, intent.channel, intent.region, probes)
+            case ChooseRoute(intent=intent, candidates=legs):
+                if self._plugins is not None:
+                    legs = ranked(legs, self._plugins.route(intent, providers_of(legs)))
+                return self.breakers.order(legs, intent.region, probes)
             case CheckCode() | ReconcileCheck() | CancelCode() | ReportOutcome():
                 return self._ask(effect)
             case ReadReceipt(provider=name, request=received):

@@ -102,7 +102,7 @@ def check(
             before = _session(record, token, purpose)
             if before is not None and before.is_live:
                 alive, by = before, carrier(record, before)
-        return _try(setup, entropy, token, purpose, code, from_, address, key, record, now)
+        return _try(setup, entropy, token, purpose, code, from_, address, extra, key, record, now)
 
     outcome, seen = yield from transact(setup, decide, entropy, known=known)
     found = None if isinstance(outcome, NotFound) else _session(seen.record, token, purpose)
@@ -164,6 +164,7 @@ def _try(
     code: str,
     source: str,
     recipient: str | None,
+    extra: Mapping[str, str],
     key: str,
     record: RecipientRecord,
     now: datetime,
@@ -197,6 +198,9 @@ def _try(
             detail = "The answer to the first send was lost: this check needs the recipient."
             return record, Refused(Refusal.RECIPIENT_NEEDED, next_of(setup, record, session, now=now), detail)
         return claim(record, session, now=now, check=operation, source=source), Claimed(session, recipient)
+    if extra:  # such as the payment that it shall confirm: an approval would not be of that
+        detail = "This code is the core's, and nothing in extra is compared with it."
+        return record, Refused(Refusal.CONTENT_REJECTED, next_of(setup, record, session, now=now), detail)
     if len(code) != profile.code_digits:
         following = next_of(setup, record, session, now=now)
         return record, Refused(Refusal.INVALID_CODE, following, f"A code is {profile.code_digits} ASCII digits.")

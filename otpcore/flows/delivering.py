@@ -82,7 +82,7 @@ def carry(
                 expires_at=outcome.session.expires_at,
                 timeout_s=setup.timeout_s,
                 locale=language_tag(wish.locale),
-                extra=wish.extra,
+                extra=terms.own(wish.extra),
                 source=wish.source,
                 region=wish.recipient.region,
                 message=worded(setup, wish, outcome, now=seen.now),

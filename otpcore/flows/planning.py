@@ -5,7 +5,7 @@ Rules of this file: see `otpcore.flows`. Rules, destinations, guards and breaker
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from msgspec import structs
@@ -13,12 +13,12 @@ from msgspec import structs
 from otpcore.codes import Entropy
 from otpcore.effects import AskGuards, ChooseRoute, ReadClock
 from otpcore.events import Guard, SendIntent, Verdict
-from otpcore.flows.setup import Flow, Setup
+from otpcore.flows.setup import Flow, Setup, shown
 from otpcore.recipients import Recipient, decide_recipient, wrong_kind
 from otpcore.results import NextActions, Refusal, Refused, Wait, WaitReason
 from otpcore.routing import Leg, Plan, plan
 
-__all__ = ["held_by_guards", "intent_of", "no_way", "plan_of", "routed"]
+__all__ = ["held_by_guards", "intent_of", "no_way", "not_understood", "plan_of", "routed"]
 
 
 def plan_of(setup: Setup, entropy: Entropy, to: Recipient, purpose: str, channel: str) -> Plan:
@@ -31,13 +31,9 @@ def plan_of(setup: Setup, entropy: Entropy, to: Recipient, purpose: str, channel
 
 
 def routed(intent: SendIntent, legs: tuple[Leg, ...]) -> Flow[tuple[Leg, ...]]:
-    """The ways in the order that breakers and plugins give to their providers; asked once, for all that follows."""
-    names = list(dict.fromkeys(leg.provider for leg in legs))
-    order: Sequence[str] = yield ChooseRoute(intent, names)
-    if list(order) == names:
-        return legs
-    places = {name: place for place, name in enumerate(order)}
-    return tuple(sorted([leg for leg in legs if leg.provider in places], key=lambda leg: places[leg.provider]))
+    """The ways in the order that plugins and breakers give to them; asked once, for all that follows."""
+    order: Sequence[Leg] = yield ChooseRoute(intent, legs)
+    return tuple(order)
 
 
 def no_way(setup: Setup, to: Recipient, channel: str, legs: tuple[Leg, ...]) -> Refused | None:
@@ -52,6 +48,16 @@ def no_way(setup: Setup, to: Recipient, channel: str, legs: tuple[Leg, ...]) -> 
         detail = f"No provider here serves channel {channel[:20]!r}; there are {', '.join(served)}."
         return Refused(Refusal.CHANNEL_UNSUPPORTED, detail=detail)
     return None
+
+
+def not_understood(setup: Setup, legs: Sequence[Leg], extra: Mapping[str, str]) -> Refused | None:
+    """A provider-specific parameter that no provider of these ways understands: nobody would heed it."""
+    understood = {name for leg in legs for name in setup.providers[leg.provider].own(extra)} if extra else set[str]()
+    unknown = next((name for name in extra if name not in understood), None)
+    if unknown is None:
+        return None
+    detail = f"No provider that this send may go through understands {shown(unknown)!r} in extra."
+    return Refused(Refusal.CONTENT_REJECTED, detail=detail)
 
 
 def intent_of(setup: Setup, to: Recipient, purpose: str, channel: str, key: str, source: str) -> SendIntent:

@@ -17,7 +17,7 @@ from otpcore.errors import InvalidRecipient
 from otpcore.flows.delivering import deliver
 from otpcore.flows.finding import find_session, following_of, parse_token, tell
 from otpcore.flows.moving import is_troubled, serves
-from otpcore.flows.planning import held_by_guards, intent_of, no_way, plan_of, routed
+from otpcore.flows.planning import held_by_guards, intent_of, no_way, not_understood, plan_of, routed
 from otpcore.flows.repeating import was_seen
 from otpcore.flows.setup import Flow, Setup
 from otpcore.flows.transact import Snapshot, load, locate, make_way, places
@@ -62,7 +62,7 @@ def start(
     known = yield from locate(setup, to)
     planned = plan_of(setup, entropy, to, purpose, channel)
     legs = planned.legs
-    hopeless = no_way(setup, to, channel, legs)
+    hopeless = no_way(setup, to, channel, legs) or not_understood(setup, legs, extra)
     if hopeless is not None:
         return (yield from tell(setup, "start", hopeless, purpose=purpose, key=known.key))
     if idempotency_key is not None and known.version is None:
@@ -145,7 +145,9 @@ def resend(
     asked, channel = channel or "", channel or found.channel
     planned = plan_of(setup, entropy, to, found.purpose, channel)
     legs = _legs_of(setup, known, found, channel, planned)
-    hopeless = no_way(setup, to, channel, legs) if found.is_live else None
+    # what the start was given may be given again, whichever of its providers the session is on
+    mistaken = not_understood(setup, (*legs, *planned.legs), extra)
+    hopeless = (no_way(setup, to, channel, legs) or mistaken) if found.is_live else None
     if hopeless is not None:
         hopeless = yield from _followed(setup, known, found, hopeless)
         return (yield from tell(setup, "resend", hopeless, key=known.key, session=found))

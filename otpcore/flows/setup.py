@@ -35,6 +35,7 @@ __all__ = [
     "gate",
     "held_by",
     "next_of",
+    "shown",
     "view",
     "window",
 ]
@@ -78,6 +79,11 @@ class ProviderTerms:
     def messages(self) -> int:
         """That one send through it may bring."""
         return 1 + self.capabilities.extra_sends
+
+    def own(self, extra: Mapping[str, str]) -> Mapping[str, str]:
+        """The provider-specific parameters that it understands."""
+        names = self.capabilities.extra_names
+        return extra if names is None else {name: value for name, value in extra.items() if name in names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,8 +157,7 @@ class Setup:
         """
         if purpose not in self.purposes:
             known = ", ".join(sorted(self.purposes))
-            shown = _SECRETS.sub("…", purpose[:40])  # a caller may have swapped the arguments
-            raise UnknownPurpose(f"Purpose {shown!r} is not one of this engine's: {known}.")
+            raise UnknownPurpose(f"Purpose {shown(purpose)!r} is not one of this engine's: {known}.")
 
     def source(self, source: str | None) -> str:
         """The pseudonym of a source; "" when not told."""
@@ -160,6 +165,11 @@ class Setup:
             return ""
         text = source.encode(errors="backslashreplace").decode()  # an end user may send what no encoding takes
         return pseudonym(self.keyring.current, self.tenant_id, text)
+
+
+def shown(word: str) -> str:
+    """What a caller gave for a name, as a message may repeat it: they may have swapped the arguments."""
+    return _SECRETS.sub("…", word[:40])
 
 
 def window(setup: Setup, terms: ProviderTerms) -> timedelta:

@@ -96,7 +96,7 @@ def system_clock() -> datetime:
 
 
 def _capabilities(owner: CodeOwner, lifetime: timedelta) -> ProviderCapabilities:
-    """Those of Twilio Verify, or of plain delivery."""
+    """Those of Twilio Verify, or of plain delivery, and any parameters: it may stand in for another vendor."""
     if owner is CodeOwner.CORE:
         return ProviderCapabilities(frozenset({CodeOwner.CORE}), CHANNELS, simulated=True, stands_in=True)
     return ProviderCapabilities(

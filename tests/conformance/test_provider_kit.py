@@ -113,6 +113,10 @@ class KeepsLifetimeToItself(AsyncDouble):
     capabilities = replace(CAPABILITIES, code_lifetime=None)
 
 
+class DeclaresATextOfNames(AsyncDouble):
+    capabilities = replace(CAPABILITIES, extra_names="brand")  # type: ignore[arg-type]  # what an author may get wrong
+
+
 class LogsTheCode(AsyncDouble):
     async def check(self, request: CheckRequest) -> CheckAnswer:
         logging.getLogger("double").debug("checking %s", request.code)
@@ -225,6 +229,7 @@ BROKEN = [
     (BoundsEachRead, "a_call_returns_within_its_deadline", "(a_call and drip-body and send) or (stall and once)"),
     (MakesHandleOfBytes, "a_handle_survives_json", QUICK),
     (KeepsLifetimeToItself, "what_is_declared_is_implemented", QUICK),
+    (DeclaresATextOfNames, "what_is_declared_is_implemented", QUICK),
     (LogsTheCode, "no_code_and_no_number_is_shown", SHOWING),
     (RaisesTheNumber, "no_code_and_no_number_is_shown", SHOWING),
     (ShowsTheNumber, "no_code_and_no_number_is_shown", SHOWING),

@@ -19,6 +19,7 @@ from tests.defects.planting import Defect, Planter, reworded
 from tests.engine import test_bounds_by_loop as loop_tests
 from tests.engine import test_breaking as breaker_tests
 from tests.engine import test_hanging as hanging_tests
+from tests.engine import test_legs as leg_tests
 from tests.engine import test_spared as spared_tests
 from tests.engine import test_workers as worker_tests
 from tests.engine.hanging import checks_amid_hung_sends
@@ -119,6 +120,11 @@ def routes_keep_their_names() -> None:
     breaker_tests.test_a_route_keeps_its_names_whatever_is_open(breaker_tests.World())
 
 
+def each_leg_has_its_channels_breaker() -> None:
+    for colour in leg_tests.COLOURS:
+        leg_tests.calls_are_spared_when_messages_are_asked_for(colour)
+
+
 def late_news_is_no_news() -> None:
     breaker_tests.test_an_answer_to_what_was_asked_before_it_opened_changes_nothing(breaker_tests.World())
 
@@ -176,7 +182,7 @@ DEFECTS = (
     Defect(
         "B1",
         "half-open lets everyone through",
-        reworded((ORDER, "elif not lent and all(each.may_probe(now) for", "elif all(now >= each.until for")),
+        reworded((ORDER, "elif lent is None and all(each.may_probe(now) for", "elif all(now >= each.until for")),
         breaker_tests.one_caller_tries_it_out,
     ),
     Defect("B1r", "half-open is looked at and taken in two steps", unlocked, breaker_tests.one_caller_tries_it_out),
@@ -231,7 +237,7 @@ DEFECTS = (
     Defect(
         "B5",
         "what is open is taken off the route",
-        reworded((ORDER, "(*first, *(name for _, name in spared))", "tuple(first)")),
+        reworded((ORDER, "(*first, *(leg for _, leg in spared))", "tuple(first)")),
         routes_keep_their_names,
     ),
     Defect(
@@ -245,5 +251,11 @@ DEFECTS = (
         "a success that comes minutes late is one",
         reworded((vars(breaking.Breakers)["heard"], "now - began <= timeout_s + LATE_S", "True")),
         late_answers_are_unknown,
+    ),
+    Defect(
+        "B11",
+        "a leg is judged by the breaker of the channel that was asked for",
+        reworded((ORDER, "leg.channel, region", "route[0].channel, region")),
+        each_leg_has_its_channels_breaker,
     ),
 )

@@ -17,6 +17,7 @@ from otpcore.model import Handle
 from otpcore.results import NOTHING_NEXT
 from tests.defects.planting import Defect, Planter, reworded
 from tests.engine import test_guards_and_holders as holders
+from tests.engine import test_legs as legs
 from tests.engine import test_purposes_apart as purposes
 
 __all__ = ["DEFECTS"]
@@ -237,5 +238,23 @@ DEFECTS: Final = (
         "whoever names a known record is told of a mismatch",
         lambda p: p.reword(checking.check, MISMATCH, MISMATCH_TOLD),
         forged_token,
+    ),
+    Defect(
+        "R18a",
+        "a provider is given the parameters of another",
+        reworded((delivering.carry, "terms.own(wish.extra)", "wish.extra")),
+        lambda: legs.each_is_given_its_own("blocking"),
+    ),
+    Defect(
+        "R18b",
+        "a parameter that nobody understands is dropped without a word",
+        reworded((planning.not_understood, "if unknown is None:", "if True:")),
+        lambda: legs.what_nobody_understands("blocking"),
+    ),
+    Defect(
+        "R18c",
+        "a code of the core confirms a payment that it was not made for",
+        reworded((vars(checking)["_try"], "if extra:", "if False:")),
+        lambda: legs.nothing_is_confirmed_beside("blocking"),
     ),
 )

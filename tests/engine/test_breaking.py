@@ -18,6 +18,7 @@ import pytest
 from otpcore.contract import Accepted, CheckAnswer, CheckVerdict, Failure, FailureKind, FailureScope, SendEffect
 from otpcore.engine import breaking
 from otpcore.engine.breaking import LONGEST_LIMIT_S, LONGEST_S, MOST, RULES, UNKNOWNS, Breakers, Change, Probe, Scope
+from otpcore.routing import Leg
 
 BY_RATE = [kind for kind, rule in RULES.items() if not rule.at_once]
 AT_ONCE = [kind for kind, rule in RULES.items() if rule.at_once]
@@ -53,9 +54,10 @@ class World:
     def order(
         self, *route: str, probes: list[Probe] | None = None, channel: str = "sms", region: str = "CM"
     ) -> tuple[str, ...]:
-        """A route of a start that ends at once, unless its probes are asked for."""
+        """A route, on one channel, of a start that ends at once, unless its probes are asked for."""
         lent = probes if probes is not None else []
-        ordered = tuple(self.breakers.order(route or ("a", "b", "c"), channel, region, lent))
+        legs = [Leg(name, channel) for name in route or ("a", "b", "c")]
+        ordered = tuple(leg.provider for leg in self.breakers.order(legs, region, lent))
         if probes is None:
             self.breakers.release(lent)
         return ordered
@@ -280,6 +282,17 @@ def test_one_start_tries_out_one_provider(world: World) -> None:
     assert world.order(probes=probes) == ("a", "c", "b")
     assert len(probes) == 1
     assert world.order(probes=probes) == ("b", "c", "a")
+
+
+def test_whoever_tries_a_provider_out_finds_all_its_legs_in_their_places(world: World) -> None:
+    """The second is what follows where the first one's channel does not reach."""
+    world.opened(FailureKind.QUOTA_EXHAUSTED)
+    world.now += 900
+    route = (Leg("a", "sms"), Leg("a", "call"), Leg("b", "sms"))
+    probes: list[Probe] = []
+    assert tuple(world.breakers.order(route, "CM", probes)) == route
+    assert len(probes) == 1
+    assert tuple(world.breakers.order(route, "CM", probes)) == (route[2], *route[:2])
 
 
 @pytest.mark.parametrize("kind", list(RULES))

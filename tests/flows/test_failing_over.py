@@ -24,6 +24,7 @@ from otpcore.effects import CheckCode, ChooseRoute, Commit, Effect, SendCode, Te
 from otpcore.errors import CommitUnknown, StoreUnavailable
 from otpcore.flows import Flow, ProviderTerms, Setup, cancel, check, resend, start
 from otpcore.model import RecipientRecord, SessionStatus
+from otpcore.routing import Leg
 from tests.flows.legs import CALL, LANDLINE, LOST, OFTEN, SMS, TRANSIENT, failure, on_unknown, several, ways
 from tests.flows.script import CORE, MINUTE, NOW, NUMBER, PROVIDER, Page, entropy, losing
 
@@ -399,8 +400,8 @@ def test_a_resend_follows_the_order_of_breakers_and_plugins() -> None:
     effect = next(flow)
     while not isinstance(effect, ChooseRoute):
         effect = flow.send(page.perform(effect))
-    assert list(effect.candidates) == ["a", "b"]
-    assert isinstance(page.finish(flow, flow.send(["b", "a"])), Sent)
+    assert effect.candidates == (Leg("a", SMS), Leg("b", SMS))
+    assert isinstance(page.finish(flow, flow.send(effect.candidates[::-1])), Sent)
     assert [name for name, _ in asked_of(page)] == ["a", "b"]
 
 
@@ -410,7 +411,7 @@ def test_a_provider_that_the_order_leaves_out_is_not_asked() -> None:
     effect = next(flow)
     while not isinstance(effect, ChooseRoute):
         effect = flow.send(page.perform(effect))
-    page.finish(flow, flow.send(["c", "a"]))
+    page.finish(flow, flow.send([Leg("c", SMS), Leg("a", SMS)]))
     assert [name for name, _ in asked_of(page)] == ["c", "a"]
 
 

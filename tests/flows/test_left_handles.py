@@ -12,6 +12,7 @@ from otpcore.contract import Accepted
 from otpcore.effects import ChooseRoute, Effect, SendCode
 from otpcore.flows import Setup, resend, start
 from otpcore.policy import Profile
+from otpcore.routing import ranked
 from tests.flows.legs import LOST, TRANSIENT, several
 from tests.flows.script import CORE, MINUTE, NUMBER, Page, entropy, losing
 
@@ -27,7 +28,7 @@ class Turned(Page):
 
     def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, ChooseRoute) and self.route:
-            return [name for name in self.route if name in effect.candidates]
+            return ranked(effect.candidates, self.route)
         return super()._answer(effect)
 
 

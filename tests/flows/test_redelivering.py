@@ -22,6 +22,7 @@ from otpcore.model import RecipientRecord, SessionStatus
 from otpcore.phone import RegionPolicy
 from otpcore.policy import DEFAULT
 from otpcore.receipts import DeliveryState
+from otpcore.routing import Leg
 from tests.flows.hearing import BAD, GOOD, SAYS_NOTHING
 from tests.flows.legs import LOST, TRANSIENT
 from tests.flows.script import MINUTE, NEW, NOW, NUMBER, OLD, OTHER_NUMBER, Page, entropy, losing
@@ -478,7 +479,7 @@ def test_a_destination_that_is_served_no_more_is_sent_nothing() -> None:
 def test_breakers_and_plugins_say_which_of_the_others_is_first() -> None:
     page = Answering(sends=[Accepted("A1"), Accepted("C1")])
     begun(page, GIVEN)
-    page.kind, page.answer = ChooseRoute, ["c", "b"]
+    page.kind, page.answer = ChooseRoute, [Leg("c", "sms"), Leg("b", "sms")]
     tell(page, GIVEN, "a", lost("A1"))
     assert asked_of(page) == ["a", "c"]
 

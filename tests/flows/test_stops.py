@@ -14,7 +14,7 @@ from otpcore.effects import ChooseRoute, Commit, Effect, SendCode
 from otpcore.flows import Setup, check, forget, resend, start
 from otpcore.model import RecipientRecord
 from otpcore.policy import Profile
-from otpcore.routing import STOPS
+from otpcore.routing import STOPS, ranked
 from tests.flows.legs import LOST, OFTEN, TRANSIENT, failure, several, ways
 from tests.flows.script import CORE, MINUTE, NOW, NUMBER, OTHER_NUMBER, PROVIDER, Page, entropy, losing
 from tests.flows.undelivered import following, lost, reasons, tell
@@ -47,7 +47,7 @@ class Turned(Page):
 
     def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, ChooseRoute) and self.route:
-            return [name for name in self.route if name in effect.candidates]
+            return ranked(effect.candidates, self.route)
         return super()._answer(effect)
 
 

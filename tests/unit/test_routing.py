@@ -22,6 +22,7 @@ from otpcore.routing import (
     Strategy,
     consequence_of,
     plan,
+    ranked,
 )
 
 SERVED = {name: frozenset({"sms", "call"}) for name in "abc"} | {"w": frozenset({"whatsapp"})}
@@ -148,3 +149,21 @@ def test_a_strategy_loses_no_leg_and_makes_none_up(weights: list[int], draw: int
 @pytest.mark.parametrize(("max_legs", "legs", "most"), [(3, 2, 2), (3, 5, 3), (1, 5, 1)])
 def test_no_more_legs_than_there_are_or_may_be(max_legs: int, legs: int, most: int) -> None:
     assert Rule(legs=tuple(Leg(f"p{n}") for n in range(legs)), max_legs=max_legs).most_legs == most
+
+
+# --- an order of providers ---------------------------------------------------------------------
+
+MIXED = (Leg("a", "sms"), Leg("b", "sms"), Leg("a", "call"))
+
+
+@pytest.mark.parametrize(
+    ("providers", "expected"),
+    [
+        (["a", "b"], MIXED),
+        (["b", "a"], (MIXED[1], MIXED[0], MIXED[2])),
+        (["a"], (MIXED[0], MIXED[2])),
+        (["c", "b"], (MIXED[1],)),
+    ],
+)
+def test_legs_follow_the_order_of_their_providers(providers: list[str], expected: tuple[Leg, ...]) -> None:
+    assert tuple(ranked(MIXED, providers)) == expected

@@ -77,6 +77,7 @@ class AnsweringChecks(Checks):
         assert capabilities == provider.capabilities
         assert capabilities.channels
         assert capabilities.code_owners
+        assert isinstance(capabilities.extra_names, frozenset | None), "a text would be a name for each letter of it"
         checks = callable(getattr(provider, "check", None))
         assert checks == (CodeOwner.PROVIDER in capabilities.code_owners), "code owner PROVIDER means `check`"
         assert checks or not capabilities.check_by_recipient, "a check by recipient needs `check`"

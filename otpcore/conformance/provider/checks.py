@@ -65,7 +65,7 @@ class Checks:
         success_value: the one value of it that approves.
         reconciled_field: the field, however deep in a JSON body, that says what became of a check, and
         reconciled_value: the one value of it that approves.
-        extras: names of provider-specific parameters that it documents.
+        extras: names of provider-specific parameters to try, where its capabilities do not say which it understands.
         own_words: codes of the core are delivered in the vendor's words, not in the core's.
         shared_connection: one connection carries many calls at once, so a cancelled one does not end it.
         tls: the vendor is at https://localhost, with the certificate of `http_vendor.CERTIFICATE`.

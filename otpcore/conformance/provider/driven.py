@@ -97,12 +97,16 @@ class Driven:
             pytest.fail("the call did not return within its deadline")
 
     def tasks(self) -> int:
-        """How many tasks of an awaited provider are alive; 0 for a blocking one."""
+        """How many tasks of an awaited provider stay alive; 0 for a blocking one."""
         if self._loop is None:
             return 0
 
         async def count() -> int:
-            return len(asyncio.all_tasks()) - 1
+            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+            if not others:
+                return 0
+            _, alive = await asyncio.wait(others, timeout=self._patience_s / 8)  # one that was cancelled has to unwind
+            return len(alive)
 
         return asyncio.run_coroutine_threadsafe(count(), self._loop).result(self._patience_s)
 

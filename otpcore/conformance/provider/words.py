@@ -146,9 +146,10 @@ class WordsChecks(Checks):
         """Fuzzed provider-specific parameters: no CR, LF or NUL arrives outside the words, and no other name."""
         request = self.send_request(driven.provider)
         words = request.message.text if request.message else ""
+        names = sorted(driven.provider.capabilities.extra_names or self.extras)
 
         @settings(deadline=None, database=None, phases=_PHASES, suppress_health_check=_PATIENT)
-        @given(name=st.sampled_from(self.extras) | _inline, value=_hostile)
+        @given(name=st.sampled_from(names) | _inline, value=_hostile)
         def breaks_nothing(name: str, value: str) -> None:
             outcome, read = self._sent(driven, server, replace(request, extra={name: value}))
             assert isinstance(outcome, Accepted) or not read, "it was refused and sent"

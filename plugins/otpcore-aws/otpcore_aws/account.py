@@ -28,6 +28,7 @@ class Account(Generic[S]):
     """
 
     service: ClassVar[str]
+    extra_names: ClassVar[frozenset[str]]
 
     def __init__(self, settings: S) -> None:
         settings.require()
@@ -38,6 +39,7 @@ class Account(Generic[S]):
             frozenset({"sms"}),
             simulated=settings.stands_in,
             stands_in=settings.stands_in,
+            extra_names=self.extra_names,
         )
 
     @property

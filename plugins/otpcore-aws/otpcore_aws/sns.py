@@ -11,7 +11,7 @@ from otpcore.ports import Accepted, Failure, SendRequest
 from otpcore.providers.transport import under_way
 from otpcore_aws import translate
 from otpcore_aws.account import Account
-from otpcore_aws.parameters import publish_parameters
+from otpcore_aws.parameters import SNS_EXTRA, publish_parameters
 from otpcore_aws.settings import SnsSettings
 
 __all__ = ["SnsProvider"]
@@ -31,6 +31,7 @@ class SnsProvider(Account[SnsSettings]):
     """
 
     service: ClassVar[str] = "sns"
+    extra_names = frozenset(SNS_EXTRA)
 
     def send(self, request: SendRequest) -> Accepted | Failure:
         """Hand one message to SNS."""

@@ -14,7 +14,7 @@ from otpcore.ports import Accepted, DeliveryEvent, Failure, InboundRequest, Outc
 from otpcore.providers.transport import under_way
 from otpcore_aws import translate
 from otpcore_aws.account import Account
-from otpcore_aws.parameters import text_parameters
+from otpcore_aws.parameters import TEXT_EXTRA, text_parameters
 from otpcore_aws.receipts import events_of
 from otpcore_aws.settings import AwsSettings
 from otpcore_aws.signature import Signatures
@@ -36,6 +36,7 @@ class AwsProvider(Account[AwsSettings]):
     """
 
     service: ClassVar[str] = "pinpoint-sms-voice-v2"
+    extra_names = frozenset(TEXT_EXTRA)
 
     def __init__(self, settings: AwsSettings) -> None:
         super().__init__(settings)

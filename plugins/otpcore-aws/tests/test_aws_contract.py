@@ -5,7 +5,6 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
@@ -13,7 +12,6 @@ from typing import ClassVar
 from otpcore.conformance.provider import ProviderContract, WireAnswer, WireRequest
 from otpcore.ports import DeliveryState, InboundRequest
 from otpcore_aws import AwsProvider, SnsProvider
-from otpcore_aws.parameters import SNS_EXTRA, TEXT_EXTRA
 from tests.aws_vendor import (
     HANDLE,
     TOPIC,
@@ -40,7 +38,6 @@ def signer() -> Signer:
 
 class TestAws(ProviderContract):
     handle: ClassVar[str] = HANDLE
-    extras: ClassVar[Sequence[str]] = (*TEXT_EXTRA,)
     timeout_s: ClassVar[float] = 2.0
 
     def make(self, origin: str) -> AwsProvider:
@@ -64,7 +61,6 @@ class TestAws(ProviderContract):
 
 class TestSns(ProviderContract):
     handle: ClassVar[str] = HANDLE
-    extras: ClassVar[Sequence[str]] = (*SNS_EXTRA,)
     timeout_s: ClassVar[float] = 2.0
 
     def make(self, origin: str) -> SnsProvider:

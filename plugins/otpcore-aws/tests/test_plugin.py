@@ -23,6 +23,7 @@ from otpcore.ports import (
 )
 from otpcore.settings import load_plugin_settings
 from otpcore_aws import AwsProvider, AwsSettings, SnsProvider, SnsSettings
+from otpcore_aws.parameters import SNS_EXTRA, TEXT_EXTRA
 from tests.aws_vendor import TOPIC, sns_settings, text_settings
 
 
@@ -42,7 +43,9 @@ def test_what_each_can_do() -> None:
     for provider in (aws, sns):
         assert isinstance(provider, Provider)
         assert isinstance(provider, HasNativeClient)
-        assert provider.capabilities == ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
+        own, names = provider.capabilities, provider.extra_names
+        assert own == ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}), extra_names=names)
+    assert (aws.extra_names, sns.extra_names) == (frozenset(TEXT_EXTRA), frozenset(SNS_EXTRA))
     assert isinstance(aws, TakesFeedback)
     assert isinstance(aws, ReadsReceipts)
     assert not isinstance(sns, TakesFeedback | ReadsReceipts)

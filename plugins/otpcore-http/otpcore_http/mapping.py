@@ -61,7 +61,7 @@ class Mapped:
         self._segments = [step for step in parts.path.split("/") if step]
         self._slash = "/" if parts.path.endswith("/") and self._segments else ""
         self._meaning = gateway.meaning
-        self.capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), gateway.channels)
+        self.capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), gateway.channels, extra_names=frozenset())
 
     def request(self, request: SendRequest) -> HttpRequest | Failure:
         """What to ask for this send."""

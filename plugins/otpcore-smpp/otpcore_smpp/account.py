@@ -28,7 +28,9 @@ class Account:
         self._settings = settings
         self._tls = settings.tls_context()
         self._seal = Seal()
-        self._capabilities = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"sms"}))
+        self._capabilities = ProviderCapabilities(
+            frozenset({CodeOwner.CORE}), frozenset({"sms"}), extra_names=frozenset()
+        )
 
     def __repr__(self) -> str:
         given = self._settings

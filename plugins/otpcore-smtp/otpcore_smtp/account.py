@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QUIT", "SmtpAccount", "credentials"]
 
-CAPABILITIES: Final = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"email"}))
+CAPABILITIES: Final = ProviderCapabilities(frozenset({CodeOwner.CORE}), frozenset({"email"}), extra_names=frozenset())
 
 QUIT: Final = "QUIT"
 """Said when all is over, and not waited for: the answer to the message is known by then."""

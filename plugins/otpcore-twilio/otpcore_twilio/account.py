@@ -24,6 +24,7 @@ from otpcore.ports import (
 )
 from otpcore.providers.loading import loading
 from otpcore.providers.transport import Attempt, under_way
+from otpcore_twilio.parameters import OF_SENDS
 from otpcore_twilio.receipts import events_of
 from otpcore_twilio.settings import AccountSettings, Origin, TwilioSettings, secret_of
 from otpcore_twilio.signature import Signatures
@@ -57,6 +58,7 @@ def capabilities_of(settings: TwilioSettings, origin: Origin) -> ProviderCapabil
         simulated=origin.loopback and origin.scheme == "http",
         stands_in=origin.loopback and origin.scheme == "http",
         scope=settings.service_sid,
+        extra_names=frozenset(OF_SENDS),
     )
 
 

@@ -57,6 +57,7 @@ def capabilities_of(settings: VonageSettings, origin: Origin) -> ProviderCapabil
         stands_in=origin.loopback and origin.scheme == "http",
         scope=f"vonage:{settings.api_key or settings.application_id}",
         extra_sends=settings.steps - 1,
+        extra_names=frozenset(translate.EXTRA),
     )
 
 

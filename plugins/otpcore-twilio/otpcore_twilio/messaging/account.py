@@ -44,7 +44,11 @@ class MessagingAccount(Account[TwilioMessagingSettings, T]):
         origin = Origin.parse(settings.origin, "api")
         local = origin.loopback and origin.scheme == "http"
         capabilities = ProviderCapabilities(
-            frozenset({CodeOwner.CORE}), frozenset({"sms"}), simulated=local, stands_in=local
+            frozenset({CodeOwner.CORE}),
+            frozenset({"sms"}),
+            simulated=local,
+            stands_in=local,
+            extra_names=frozenset(translate.OF_MESSAGES),
         )
         super().__init__(settings, origin, capabilities, public_url=settings.receipts_at())
 

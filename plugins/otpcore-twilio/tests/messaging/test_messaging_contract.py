@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Sequence
 from typing import ClassVar
 from urllib.parse import urlencode
 
@@ -31,7 +30,6 @@ def settings_for(origin: str) -> TwilioMessagingSettings:
 
 class TestTwilioMessaging(ProviderContract):
     handle: ClassVar[str] = "SM" + "a" * 32
-    extras: ClassVar[Sequence[str]] = ("RiskCheck", "kit")
 
     def make(self, origin: str) -> TwilioMessagingProvider:
         return TwilioMessagingProvider(settings_for(origin))
