@@ -29,7 +29,7 @@ class Spared(Page):
 
     def _answer(self, effect: Effect) -> Any:
         if isinstance(effect, ChooseRoute):
-            return sorted(effect.candidates, key=lambda name: (name != self.first, name == "a"))
+            return sorted(effect.candidates, key=lambda leg: (leg.provider != self.first, leg.provider == "a"))
         return super()._answer(effect)
 
 
