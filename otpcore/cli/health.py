@@ -173,7 +173,7 @@ def _provider(parts: Parts, instance: Instance) -> Generator[Finding, None, Prov
     if can.simulated:
         yield Finding("provider", Level.NOTE, f"{about}. It sends nothing: for development only.", shown)
     else:
-        text = f"{about}. Credentials have the right form; the vendor was not asked."
+        text = f"{about}. The settings have the right form; the vendor was not asked whether they are right."
         yield Finding("provider", Level.GOOD, text, shown)
     return provider
 
