@@ -194,7 +194,7 @@ DEFECTS: Final = (
     Defect(
         "R12b",
         "an unknown purpose is quoted whole",
-        reworded((setup.Setup.check_purpose, '_SECRETS.sub("…", purpose[:40])', "purpose[:40]")),
+        reworded((setup.Setup.check_purpose, "shown(purpose)", "purpose[:40]")),
         purposes.test_what_an_end_user_sends_as_its_address_breaks_nothing,
     ),
     Defect(

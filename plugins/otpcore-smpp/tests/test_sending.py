@@ -52,21 +52,21 @@ def test_a_refusal_is_a_definite_no(line: Line, smsc: Smsc, status: int) -> None
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"),
+    ("status", "kind", "scope"),
     [
-        (0x0B, FailureKind.INVALID_RECIPIENT),
-        (0x58, FailureKind.RATE_LIMITED),
-        (0x14, FailureKind.TRANSIENT),
-        (0x0A, FailureKind.MISCONFIGURED),
-        (0x01, FailureKind.CONTENT_REJECTED),
-        (0x45, FailureKind.TRANSIENT),
+        (0x0B, FailureKind.INVALID_RECIPIENT, FailureScope.RECIPIENT),
+        (0x58, FailureKind.RATE_LIMITED, FailureScope.ACCOUNT),
+        (0x14, FailureKind.TRANSIENT, FailureScope.RECIPIENT),
+        (0x0A, FailureKind.MISCONFIGURED, FailureScope.ACCOUNT),
+        (0x01, FailureKind.CONTENT_REJECTED, FailureScope.ACCOUNT),
+        (0x45, FailureKind.TRANSIENT, FailureScope.RECIPIENT),
     ],
 )
-def test_a_refusal_says_why(line: Line, smsc: Smsc, status: int, kind: FailureKind) -> None:
+def test_a_refusal_says_why(line: Line, smsc: Smsc, status: int, kind: FailureKind, scope: FailureScope) -> None:
     smsc.scenario = refuse(status)
     answer = line.send()
     assert isinstance(answer, Failure)
-    assert (answer.kind, answer.scope, answer.provider_code) == (kind, FailureScope.ACCOUNT, STATUSES[status][0])
+    assert (answer.kind, answer.scope, answer.provider_code) == (kind, scope, STATUSES[status][0])
 
 
 def test_a_vendors_own_status_means_what_the_settings_say(line_with: MakeLine, smsc: Smsc) -> None:
