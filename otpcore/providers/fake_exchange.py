@@ -157,6 +157,7 @@ class Exchange:
         self._live: dict[str, _Verification] = {}
         self._recipients: dict[str, str] = {}
         self._outbox: list[Message] = []
+        self._handles: set[str] = set()
         self._due: list[InboundRequest] = []
         self._reported: list[tuple[str, ReportedOutcome]] = []
         self._calls: Counter[str] = Counter()
@@ -247,7 +248,7 @@ class Exchange:
         """Take note; False when it gave out no such handle."""
         with self._lock:
             self._calls["report_outcome"] += 1
-            known = any(message.handle == handle for message in self._outbox)
+            known = handle in self._handles
             if known:
                 self._reported.append((handle, outcome))
             return known
@@ -298,6 +299,7 @@ class Exchange:
         text = request.message.text if request.message is not None else None
         message = Message(request.recipient, code, request.channel, request.send_id, request.purpose, handle, now, text)
         self._outbox.append(message)
+        self._handles.add(handle)
         if (state := DELIVERIES.get(request.recipient)) is not None:
             self._due.append(self.receipts.of(handle, request.recipient, state))
         return lost or Accepted(handle, native=message)
