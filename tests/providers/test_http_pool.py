@@ -129,12 +129,14 @@ def at_once(colour: str, origin: str, count: int, rounds: int = 2) -> list[list[
         return [list(pool.map(one, range(count))) for _ in range(rounds)]
 
 
-def many_at_once_are_all_accepted(colour: str, elsewhere: Elsewhere, looks: list[int], count: int = MANY) -> None:
+def many_at_once_are_all_accepted(
+    colour: str, elsewhere: Elsewhere, looks: list[int], count: int = MANY, rounds: int = 2
+) -> None:
     """The property: what a call costs does not grow with the connections that are kept, and they are used again."""
-    cold, warm = at_once(colour, elsewhere.origin, count)
-    assert {type(answer) for answer in (*cold, *warm)} == {Accepted}
-    assert looks[0] <= LOOKS * 2 * count, "each call looks at a few connections, not at all"
-    assert elsewhere.connections() <= count, "the second round finds those of the first"
+    answers = [answer for each in at_once(colour, elsewhere.origin, count, rounds=rounds) for answer in each]
+    assert {type(answer) for answer in answers} == {Accepted}
+    assert looks[0] <= LOOKS * rounds * count, "each call looks at a few connections, not at all"
+    assert elsewhere.connections() <= count, "a later round finds those of the first"
 
 
 @pytest.mark.parametrize("colour", ["blocking", "awaited"])
@@ -173,7 +175,8 @@ def test_pools_that_keep_few_connections_would_be_seen(
     of_httpcore(monkeypatch, max_connections=MANY, max_keepalive_connections=4)
     monkeypatch.setitem(globals(), "LOOKS", 10_000)
     with pytest.raises(AssertionError, match="finds those of the first"):
-        many_at_once_are_all_accepted(colour, elsewhere, looks, 32)
+        # in twelve rounds: on a busy machine few calls of one round are under way at the same time
+        many_at_once_are_all_accepted(colour, elsewhere, looks, 32, rounds=12)
 
 
 @pytest.mark.parametrize("colour", ["blocking", "awaited"])
